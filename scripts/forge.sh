@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Runs the native forge that npm brought, with the project's compiler: forge.sh test|fmt|lint …
+set -eu
+cd "$(dirname "$0")/.."
+forge=$(ls node_modules/@foundry-rs/forge-*/bin/forge 2>/dev/null | head -n 1)
+if [ -z "$forge" ]; then
+  echo "error: forge is not installed. Run: make contracts" >&2
+  exit 1
+fi
+exec "$forge" "$@"
