@@ -1,0 +1,1 @@
+"""The marketplace: lists models, quotes, relays signed orders, follows subscriptions, audits. It holds nobody's money."""

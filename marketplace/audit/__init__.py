@@ -1,0 +1,1 @@
+"""The audit: chain events against usage logs; pure functions and one endpoint."""

@@ -1,0 +1,1 @@
+"""What is for sale: models, plans and their documents, read from the projection."""

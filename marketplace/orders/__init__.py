@@ -1,0 +1,1 @@
+"""Quotes and signed orders, relayed to the chain once each."""

@@ -1,0 +1,35 @@
+"""The one place where the marketplace reads its environment (`S4M_…`); built once by `app.py`'s caller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class MarketplaceSettings(BaseSettings):
+    """Each field says its unit and why it has its default."""
+
+    model_config = SettingsConfigDict(env_prefix="S4M_", extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".slicing4meta")
+    rpc_url: str = "http://127.0.0.1:8545"
+    orchestrator_url: str = "http://127.0.0.1:8402"
+    gateway_url: str = "http://127.0.0.1:8403"
+    host: str = "127.0.0.1"
+    port: int = 8401
+    domain: str = "slicing4meta.devnet"
+    """Name of the operator's trust domain."""
+    quote_seconds: int = 120
+    """How long a quote holds, seconds: time for a person to read and sign."""
+    document_bytes: int = 65_536
+    """Largest document accepted, bytes."""
+    log_bytes: int = 64 * 1024 * 1024
+    """Largest usage log an audit reads, bytes."""
+    refresh_ms: int = 50
+    """The projection asks the node at most this often, milliseconds."""
+
+    @property
+    def database(self) -> Path:
+        return self.home / "db" / "market.db"

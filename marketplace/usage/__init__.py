@@ -1,0 +1,1 @@
+"""What was settled for a subscription, from chain events."""
