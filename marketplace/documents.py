@@ -1,0 +1,145 @@
+"""Request, terms and spec documents by their hash: `PUT` and `GET /api/v1/documents/{hash}`.
+
+The hash is the SHA-256 of the RFC 8785 bytes, the same value that stands on-chain. Buyers put requests before they
+order, `s4m catalog publish` puts specs and terms; the orchestrator reads them. It does not judge whether a request can be met.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import jsonschema
+import rfc8785
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import Engine, select
+from sqlalchemy.dialects.sqlite import insert
+
+from marketplace.database import documents
+from marketplace.errors import MalformedDocument, UnknownDocument
+
+_REQUEST_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["schema", "service", "users", "isolation", "qoe"],
+    "properties": {
+        "schema": {"const": "s4m/request/1"},
+        "scenario": {"type": "string", "maxLength": 200},
+        "service": {"type": "string", "minLength": 1, "maxLength": 200},
+        "users": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+        "isolation": {"enum": [0, 1, 2]},
+        "qoe": {
+            "type": "object",
+            "properties": {
+                "immersion_floor": {"type": "number", "minimum": 0},
+                "rate_mbps": {"type": "number", "exclusiveMinimum": 0},
+                "latency_ms": {"type": "number", "exclusiveMinimum": 0},
+                "reliability": {"type": "number", "minimum": 0, "maximum": 1},
+            },
+        },
+        "objects": {
+            "type": "array",
+            "maxItems": 1000,
+            "items": {
+                "type": "object",
+                "required": ["object", "attention"],
+                "properties": {
+                    "object": {"type": "integer", "minimum": 0},
+                    "attention": {"type": "number", "minimum": 0, "maximum": 5},
+                },
+            },
+        },
+    },
+}
+
+
+def canonical(document: object) -> bytes:
+    """The RFC 8785 bytes of a JSON value."""
+    return rfc8785.dumps(document)  # type: ignore[arg-type]
+
+
+def hash_of(document: object) -> bytes:
+    """SHA-256 of the canonical bytes: `requirementsHash`, `termsHash`, `specHash`."""
+    return hashlib.sha256(canonical(document)).digest()
+
+
+def plain_hex(digest: str) -> str:
+    """A hash as 64 lower-case hex digits without 0x: the key of a document."""
+    return digest.lower().removeprefix("0x")
+
+
+def check(digest: str, body: bytes, limit: int) -> str:
+    """Raises `MalformedDocument` unless `body` is the canonical document of that hash; returns its schema's name."""
+    if len(body) > limit:
+        raise MalformedDocument(f"{len(body)} bytes, at most {limit} are allowed.", remedy="Send a smaller document.")
+    if hashlib.sha256(body).hexdigest() != plain_hex(digest):
+        raise MalformedDocument(
+            "its SHA-256 is not the hash in the address.", remedy="Hash exactly the bytes that you send."
+        )
+    document = _parsed(body)
+    schema = str(document.get("schema", ""))
+    if schema == "s4m/request/1":
+        _check_request(document)
+    return schema
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+        same = canonical(document) == body
+    except (ValueError, rfc8785.CanonicalizationError, RecursionError) as error:
+        raise MalformedDocument(f"it is not JSON: {error}.", remedy="Send RFC 8785 canonical JSON.") from error
+    if not isinstance(document, dict) or not same:
+        raise MalformedDocument("it is not a canonical JSON object.", remedy="Serialise it by RFC 8785 (JCS).")
+    return document
+
+
+def _check_request(document: dict[str, Any]) -> None:
+    try:
+        jsonschema.validate(document, _REQUEST_SCHEMA)
+    except jsonschema.ValidationError as error:
+        where = "/".join(str(step) for step in error.absolute_path) or "the document"
+        raise MalformedDocument(f"{where}: {error.message}.", remedy="See schema s4m/request/1.") from error
+
+
+class Documents:
+    """The documents table."""
+
+    def __init__(self, engine: Engine, limit: int) -> None:
+        self._engine = engine
+        self._limit = limit
+
+    def put(self, digest: str, body: bytes) -> None:
+        """Stores a checked document; putting it again changes nothing."""
+        schema = check(digest, body, self._limit)
+        row = insert(documents).values(hash=plain_hex(digest), schema=schema, body=body)
+        with self._engine.begin() as connection:
+            connection.execute(row.on_conflict_do_nothing())
+
+    def body(self, digest: str) -> bytes | None:
+        with self._engine.connect() as connection:
+            found = connection.execute(select(documents.c.body).where(documents.c.hash == plain_hex(digest))).scalar()
+        return None if found is None else bytes(found)
+
+    def document(self, digest: str) -> dict[str, Any] | None:
+        """The parsed document, None where nobody has put it."""
+        body = self.body(digest)
+        return None if body is None else dict(json.loads(body))
+
+
+def router(store: Documents) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.put("/documents/{digest}", status_code=204)
+    async def put_document(digest: str, request: Request) -> Response:
+        store.put(digest, await request.body())
+        return Response(status_code=204)
+
+    @routes.get("/documents/{digest}")
+    def get_document(digest: str) -> Response:
+        body = store.body(digest)
+        if body is None:
+            raise UnknownDocument(f"nobody has put {digest}.", remedy="PUT it first.")
+        return Response(body, media_type="application/json")
+
+    return routes
