@@ -14,11 +14,11 @@ class MarketplaceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="S4M_", extra="ignore")
 
     home: Path = Field(default_factory=lambda: Path.home() / ".slicing4meta")
-    rpc_url: str = "http://127.0.0.1:8545"
-    orchestrator_url: str = "http://127.0.0.1:8402"
-    gateway_url: str = "http://127.0.0.1:8403"
+    rpc_url: str = "http://127.0.0.1:8700"
+    orchestrator_url: str = "http://127.0.0.1:8702"
+    gateway_url: str = "http://127.0.0.1:8703"
     host: str = "127.0.0.1"
-    port: int = 8401
+    port: int = 8701
     domain: str = "slicing4meta.devnet"
     """Name of the operator's trust domain."""
     quote_seconds: int = 120

@@ -1,0 +1,118 @@
+"""Errors of the command line and of the supervisor, and the exit code of every named error in the house.
+
+CliError
+├── BadInput            the command line says something impossible
+├── NotConfirmed        asked before spending, and the answer was no
+├── NothingDeployed  NothingRunning
+├── AuditFailed         the audit has findings
+└── HouseError          raised by `supervisor.py`
+    ├── ServiceNotReady a service did not become healthy in time
+    └── HouseRunning    another `s4m up` holds this home
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class Exit(IntEnum):
+    """Exit codes of `s4m`; scripts may rely on them."""
+
+    OK = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    REFUSED = 3
+    UNPAID = 4
+    PENDING = 5
+    DOWN = 6
+    FINDINGS = 7
+    MISSING = 8
+
+
+class CliError(Exception):
+    """Root: what happened and why in the message, what to do in `remedy`."""
+
+    code: ClassVar[str] = "cli_error"
+    remedy: str = ""
+
+    def __init__(self, why: str, remedy: str = "") -> None:
+        super().__init__(why)
+        self.remedy = remedy or type(self).remedy
+
+
+class BadInput(CliError):
+    code = "bad_input"
+
+
+class NotConfirmed(CliError):
+    code = "not_confirmed"
+    remedy = "Answer yes, or pass --yes."
+
+
+class NothingDeployed(CliError):
+    code = "nothing_deployed"
+    remedy = "Run `s4m up`, or `s4m deploy` against your node."
+
+
+class NothingRunning(CliError):
+    code = "nothing_running"
+    remedy = "Run `s4m up` (or `s4m devnet start`) with the same --home."
+
+
+class AuditFailed(CliError):
+    code = "audit_failed"
+    remedy = "Read the findings: each names its subscription and what differs."
+
+
+class HouseError(CliError):
+    code = "house_error"
+
+
+class ServiceNotReady(HouseError):
+    code = "service_not_ready"
+    remedy = "Read its log under logs/ in the home directory."
+
+
+class HouseRunning(HouseError):
+    code = "house_running"
+    remedy = "Stop the other `s4m up` first, or choose another --home."
+
+
+_EXITS: dict[str, Exit] = {
+    **dict.fromkeys(
+        (
+            "bad_input", "malformed_input", "malformed_document", "malformed_log", "order_differs", "unknown_model",
+            "unknown_plan", "unknown_quote", "unknown_order", "unknown_subscription", "unknown_asset", "unknown_wallet",
+            "unknown_session", "unknown_document", "wallet_exists", "wrong_chain", "document_missing", "terms_invalid",
+        ),
+        Exit.BAD_INPUT,
+    ),
+    **dict.fromkeys(
+        (
+            "not_confirmed", "service_refused", "quote_differs", "endpoint_differs", "bad_signature", "quote_expired",
+            "plan_retired", "wrong_password", "reverted", "house_running", "not_entitled", "chain_replaced",
+        ),
+        Exit.REFUSED,
+    ),
+    **dict.fromkeys(("insufficient_funds", "voucher_required", "cap_reached"), Exit.UNPAID),
+    **dict.fromkeys(("still_pending", "transaction_pending"), Exit.PENDING),
+    **dict.fromkeys(
+        (
+            "node_down", "marketplace_down", "orchestrator_down", "gateway_down", "nothing_running",
+            "service_not_ready",
+        ),
+        Exit.DOWN,
+    ),
+    "audit_failed": Exit.FINDINGS,
+    **dict.fromkeys(("anvil_missing", "sandbox_unavailable", "port_taken", "nothing_deployed"), Exit.MISSING),
+}  # fmt: skip
+
+
+def code_of(error: BaseException) -> str:
+    """The stable code of an error; the server's own where a problem+json answer carried one."""
+    return str(getattr(error, "server_code", "") or getattr(error, "code", "") or "internal_error")
+
+
+def exit_of(code: str) -> Exit:
+    return _EXITS.get(code, Exit.FAILED)

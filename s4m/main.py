@@ -1,0 +1,56 @@
+"""`s4m`: the entry point. One module a command group, loaded only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+GROUPS: dict[str, tuple[str, str]] = {
+    "devnet": ("s4m.devnet:devnet", "Start, stop, inspect and fund a local chain."),
+    "deploy": ("s4m.deploy:deploy", "Deploy the contracts to the node."),
+    "up": ("s4m.up:up", "Run the whole house: chain, marketplace, orchestrator, gateway."),
+    "wallet": ("s4m.wallet:wallet", "Create, list, show and fund wallets."),
+    "catalog": ("s4m.catalog:catalog", "Models and plans for sale; publish your own."),
+    "buy": ("s4m.buy:buy", "Buy a subscription: shows the cost, asks, signs, waits until it runs."),
+    "use": ("s4m.use:use", "Use a subscription through the gateway; checks and signs for what was used."),
+    "subscriptions": ("s4m.subscriptions:subscriptions", "List, show and release subscriptions."),
+    "settle": ("s4m.settle:settle", "Settle signed vouchers on-chain, now."),
+    "audit": ("s4m.audit:audit", "Prove records against the chain."),
+    "assets": ("s4m.assets:assets", "List, mint and export things made in the virtual world."),
+    "trust": ("s4m.trust:trust", "Policy, component keys, enrolment, revocation, journal."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one-line help; imports a command's module when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in GROUPS:
+            return None
+        module, _, name = GROUPS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)  # noqa: S101 — narrows the type
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in GROUPS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="slicing4meta")
+def cli() -> None:
+    """Buy Metaverse-as-a-Service models with a wallet, use them, pay for what you signed for, prove every unit."""
+
+
+def main(*args: Any) -> None:
+    cli(*args)
+
+
+if __name__ == "__main__":
+    main()

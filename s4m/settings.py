@@ -1,0 +1,29 @@
+"""The one place where the command line reads its environment (`S4M_…`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CliSettings(BaseSettings):
+    """Empty addresses mean: as run/services.json of the home says."""
+
+    model_config = SettingsConfigDict(env_prefix="S4M_", extra="ignore")
+
+    home: Path = Field(default=Path("~/.slicing4meta"))
+    rpc_url: str = ""
+    marketplace_url: str = ""
+    orchestrator_url: str = ""
+    gateway_url: str = ""
+    domain: str = "slicing4meta.devnet"
+    wallet_password: SecretStr | None = None
+    """For scripts; people are asked, or use --password-file."""
+    scrypt_n: int = 262_144
+    """Work factor of new wallets; tests lower it."""
+
+    @property
+    def home_dir(self) -> Path:
+        return self.home.expanduser().absolute()
