@@ -1,1 +1,1 @@
-"""The paper's case study (section IV-A) as one run: travellers on a virtual beach. Used by scripts/virtual_travel.py."""
+"""The paper's case study (section IV-A) as one run: travellers on a virtual beach."""

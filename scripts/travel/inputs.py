@@ -64,7 +64,9 @@ class TravelInputs:
 def travel_inputs(data: Path | None, travellers: int, seconds: int, seed: int) -> TravelInputs:
     """Inputs for so many travellers over so many seconds: recorded if `data` is given, else generated from `seed`."""
     if data is None:
-        return TravelInputs("generated", [], [_generated(random.Random(f"{seed}:{i}"), seconds) for i in range(travellers)])
+        return TravelInputs(
+            "generated", [], [_generated(random.Random(f"{seed}:{i}"), seconds) for i in range(travellers)]
+        )
     missing = [name for name in (*BURSTS, *RADIO, ATTENTION, SEEN) if not (data / name).is_file()]
     if missing:
         raise DataIncomplete(data, missing)
@@ -125,7 +127,7 @@ def _number(text: str) -> float | None:
 
 
 def _people(data: Path) -> list[list[tuple[int, float]]]:
-    """For each person the objects seen: the recording's 96 classes folded onto our 56 kinds, strongest attention kept."""
+    """Each person's objects: the recording's 96 classes folded onto our 56 kinds, the strongest attention kept."""
     matrix = [[float(x) for x in line.split()] for line in (data / ATTENTION).read_text().splitlines() if line.strip()]
     people = []
     for row, line in zip(matrix, (data / SEEN).read_text().splitlines(), strict=False):
