@@ -1,0 +1,30 @@
+"""Quality of experience: Meta-Immersion, the link models behind it and how rendering capacity is split. Pure functions.
+
+Called by the gateway (what one user's budget renders), the simulators and the figures. They measure nothing, hold no
+state and know no clock.
+"""
+
+from orchestrator.qoe.allocation import allocate_attention, allocate_even
+from orchestrator.qoe.immersion import (
+    CAP_K,
+    FULL_RATE_BPS,
+    THRESHOLD_K,
+    meta_immersion,
+    normalised_rate,
+    rendering_experience,
+)
+from orchestrator.qoe.link import bpsk_bit_error, ergodic_rate, scaled_e1
+
+__all__ = [
+    "CAP_K",
+    "FULL_RATE_BPS",
+    "THRESHOLD_K",
+    "allocate_attention",
+    "allocate_even",
+    "bpsk_bit_error",
+    "ergodic_rate",
+    "meta_immersion",
+    "normalised_rate",
+    "rendering_experience",
+    "scaled_e1",
+]
