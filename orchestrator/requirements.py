@@ -1,0 +1,251 @@
+"""What MSMF, VMOF and MMF say to each other (section II-C): frozen shapes, JSON at the edge, typed values inside.
+
+Used by the three functions, the pipeline and the tests. It holds no rule: who refuses what stands in the functions.
+Ids are decimal strings or names; field names are camelCase on the wire, resources and QoE keep their unit in the name.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from orchestrator.resources import Isolation, Resources, ResourceVector
+
+ServiceType = Literal["ar_vr", "digital_twin"]
+Verdict = Literal["reuse", "modify", "create"]
+
+
+class FunctionCall(Protocol):
+    """Calls of one neighbour from a worker thread; blocks until the answer is there (see orchestrator.calls)."""
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any: ...
+
+    def post(self, path: str, json: Any, idempotency_key: str = "") -> Any: ...
+
+    def delete(self, path: str, idempotency_key: str = "") -> Any: ...
+
+
+class Shape(BaseModel):
+    """Root of the shapes: frozen, closed, camelCase on the wire."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """This shape as a JSON object."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Qoe(BaseModel):
+    """What the user is to experience (Table I): a rate, the latency of the planned network path, a reliability and a
+    floor under Meta-Immersion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    immersion_floor: float = Field(default=0.0, ge=0)
+    rate_mbps: int = Field(default=100, gt=0, le=1_000_000)
+    latency_ms: float = Field(default=1.5, gt=0)
+    reliability: float = Field(default=0.99, gt=0, le=1)
+
+
+class AttendedObject(BaseModel):
+    """A virtual object and how much attention its user pays to it, 1 to 5."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    object: int = Field(ge=0, le=55)
+    attention: int = Field(ge=1, le=5)
+
+
+class TranslationRequest(Shape):
+    """Step I, asked of MSMF: the request document and the spec of the plan's model, both already hash-checked."""
+
+    subscription_id: str = Field(pattern=r"^\d{1,29}$")
+    plan_id: str = Field(pattern=r"^\d{1,20}$")
+    document: dict[str, Any]
+    spec: dict[str, Any]
+
+
+class ServiceRequirements(Shape):
+    """Step I, answered by MSMF: what the user wants, in terms of a Metaverse service."""
+
+    subscription_id: str
+    plan_id: str
+    service: str
+    service_type: ServiceType
+    scenario: str
+    isolation: Isolation
+    users: int = Field(ge=1)
+    qoe: Qoe
+    objects: tuple[AttendedObject, ...] = ()
+    roles: dict[str, str]
+    """role → name of the MaaS model that fills it"""
+
+
+class RoleRequirement(Shape):
+    """One sub-instance: the model that fills a role and what one share of it needs."""
+
+    role: str
+    model: str
+    resources: Resources = ResourceVector()
+    latency_ms: float
+    """the part of the service's latency that this role may use"""
+
+
+class OfferRequest(Shape):
+    """Step II, asked of MMF: the sub-instances of one share of an MSI."""
+
+    subscription_id: str
+    msi: str
+    cluster: ServiceType
+    isolation: Isolation
+    roles: tuple[RoleRequirement, ...]
+
+
+class Lack(Shape):
+    """What kept a candidate from being chosen, and what would have made it feasible."""
+
+    kind: Literal["resource", "latency", "isolation", "shares", "model", "state", "runtime"]
+    name: str
+    """resource or property"""
+    needed: float | str
+    available: float | str
+    unit: str = ""
+
+
+class CandidateReason(Shape):
+    """One candidate that was looked at for a role; chosen when it lacked nothing and was the best."""
+
+    candidate: str
+    """id of a running model instance or of a physical node"""
+    action: Verdict
+    chosen: bool
+    lacks: tuple[Lack, ...] = ()
+
+
+class Placement(Shape):
+    """How one role is filled."""
+
+    role: str
+    model: str
+    verdict: Verdict
+    instance: str
+    node: str
+
+
+class Decision(Shape):
+    """Why each role is filled as it is; of a refusal, what would make it feasible."""
+
+    feasible: bool
+    verdict: Verdict
+    placements: tuple[Placement, ...] = ()
+    reasons: dict[str, tuple[CandidateReason, ...]] = Field(default_factory=dict)
+    """role → the candidates"""
+    needed: dict[str, tuple[Lack, ...]] = Field(default_factory=dict)
+    """role that cannot be filled → the least that would make it feasible"""
+
+
+class Offer(Shape):
+    """Step III, answered by MMF: what it would reuse, modify and create. Open until accepted, refused or stale."""
+
+    offer_id: str
+    msi: str
+    subscription_id: str
+    state: Literal["open", "accepted", "stale", "refused", "failed"]
+    decision: Decision
+
+
+class RunningModel(Shape):
+    """A model instance as one share sees it."""
+
+    role: str
+    model: str
+    instance: str
+    isolation: Isolation
+    verdict: Verdict
+    node: str
+    socket: str
+    granted: Resources
+    """what is allocated to this share"""
+    supplies: Resources
+    """what the instance as a whole supplies to its shares"""
+
+
+class Acceptance(Shape):
+    """MMF's answer to an acceptance: the models run, or a newer offer replaces the stale one, or the start failed."""
+
+    state: Literal["accepted", "stale", "failed"]
+    models: tuple[RunningModel, ...] = ()
+    offer: Offer | None = None
+    cause: str = ""
+
+
+class InstantiationRequest(Shape):
+    """Step II, asked of VMOF."""
+
+    requirements: ServiceRequirements
+
+
+class ServiceDecision(Shape):
+    """Why a share stands in the MSI it stands in, and how its roles are filled."""
+
+    msi: str
+    msi_verdict: Verdict
+    msi_candidates: tuple[CandidateReason, ...] = ()
+    models: Decision
+    rounds: int = 1
+    """offers until agreement"""
+
+
+class RefusalNotice(Shape):
+    """A recorded refusal: the code, one sentence, and per role what would make it feasible."""
+
+    code: str
+    detail: str
+    needed: dict[str, tuple[Lack, ...]] = Field(default_factory=dict)
+    decision: ServiceDecision | None = None
+
+
+class InstanceShare(Shape):
+    """A subscription's share of a running MSI: everything the pipeline needs for handover."""
+
+    subscription_id: str
+    msi: str
+    service: str
+    cluster: ServiceType
+    isolation: Isolation
+    state: Literal["running"] = "running"
+    reused: bool
+    models: tuple[RunningModel, ...]
+    sockets: dict[str, str]
+    """role → path of the model's Unix socket"""
+    grant: Resources
+    """this share's grant; rendering is the fair share at this moment"""
+    grants: dict[str, Resources] = Field(default_factory=dict)
+    """subscription → grant, of all shares whose grant this one's coming changed"""
+    decision: ServiceDecision
+
+
+class ReleasedShare(Shape):
+    """VMOF's answer to the end of a share."""
+
+    subscription_id: str
+    msi: str
+    msi_state: str
+    released: bool
+    stopped: tuple[str, ...] = ()
+    """model instances that lost their last user and were stopped"""
+    grants: dict[str, Resources] = Field(default_factory=dict)
+
+
+class Notice(Shape):
+    """A change that MSMF is told of."""
+
+    kind: str
+    subject: str
+    subscription_id: str = ""
+    detail: dict[str, Any] = Field(default_factory=dict)
+    at: int = 0
+    """UTC seconds; 0 = when MSMF got it"""

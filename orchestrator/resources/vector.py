@@ -1,0 +1,84 @@
+"""Resource vectors: whole amounts, the unit in the name. Pure arithmetic for whatever is supplied or consumed."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceVector:
+    """Amounts of the resources of Table I: computing (1/1000 core), bandwidth (Mb/s), protocol stack (sessions),
+    rendering capacity (K), storage (MiB) and spectrum (MHz)."""
+
+    computing_mcores: int = 0
+    bandwidth_mbps: int = 0
+    protocol_stack_sessions: int = 0
+    rendering_k: int = 0
+    storage_mib: int = 0
+    spectrum_mhz: int = 0
+
+    @classmethod
+    def of(cls, amounts: "Mapping[str, Any] | ResourceVector") -> "ResourceVector":
+        """The vector with these amounts; an unknown name or a fractional or negative amount is a ValueError."""
+        if isinstance(amounts, ResourceVector):
+            return amounts
+        for name, amount in amounts.items():
+            if name not in RESOURCES:
+                raise ValueError(f"unknown resource {name!r}; the resources are {', '.join(RESOURCES)}")
+            if isinstance(amount, bool) or not isinstance(amount, int) or amount < 0:
+                raise ValueError(f"{name} must be a whole number of at least 0, not {amount!r}")
+        return cls(**amounts)
+
+    def __add__(self, other: "ResourceVector") -> "ResourceVector":
+        return ResourceVector(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, other: "ResourceVector") -> "ResourceVector":
+        return ResourceVector(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __mul__(self, factor: int) -> "ResourceVector":
+        return ResourceVector(*(amount * factor for amount in astuple(self)))
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+    def fits(self, room: "ResourceVector") -> bool:
+        """Whether every amount is within `room`."""
+        return (
+            self.computing_mcores <= room.computing_mcores
+            and self.bandwidth_mbps <= room.bandwidth_mbps
+            and self.protocol_stack_sessions <= room.protocol_stack_sessions
+            and self.rendering_k <= room.rendering_k
+            and self.storage_mib <= room.storage_mib
+            and self.spectrum_mhz <= room.spectrum_mhz
+        )
+
+    def shortfall(self, room: "ResourceVector") -> dict[str, int]:
+        """What `room` lacks to hold this, by name; empty when it fits."""
+        mine, there = self.amounts(), room.all_amounts()
+        return {name: amount - there[name] for name, amount in mine.items() if amount > there[name]}
+
+    def only(self, names: "ResourceVector") -> "ResourceVector":
+        """The amounts of those resources of which `names` has some; the rest is 0."""
+        there = names.amounts()
+        return ResourceVector(**{name: amount for name, amount in self.amounts().items() if name in there})
+
+    def amounts(self) -> dict[str, int]:
+        """The amounts that are not 0, by name."""
+        return {name: amount for name, amount in self.all_amounts().items() if amount}
+
+    def all_amounts(self) -> dict[str, int]:
+        """All amounts, by name."""
+        return dict(zip(RESOURCES, astuple(self), strict=True))
+
+
+RESOURCES: tuple[str, ...] = tuple(field.name for field in fields(ResourceVector))
+"""The names of all resources, in their fixed order."""
+
+Resources = Annotated[
+    ResourceVector,
+    BeforeValidator(lambda value: ResourceVector.of(value) if isinstance(value, Mapping) else value),
+    PlainSerializer(lambda value: value.amounts(), return_type=dict[str, int]),
+]
+"""A resource vector inside a pydantic model: JSON holds only the amounts that are not 0."""
