@@ -1,0 +1,252 @@
+"""Typed view of the shipped manifests (one model each) and services (composites of models).
+
+The catalogue is registered from these documents and MMF maps an on-chain spec hash back to the installed one. A spec
+hash is the SHA-256 of the document's RFC 8785 bytes. Nothing here starts a program or knows what an instance is.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import rfc8785
+
+from orchestrator.models.errors import BadManifest, UnknownModel
+
+HERE = Path(__file__).parent
+Document = Mapping[str, Any]
+T = TypeVar("T")
+
+
+def canonical(document: Document) -> bytes:
+    """RFC 8785 bytes of a JSON document: what is hashed, stored and served."""
+    return rfc8785.dumps(dict(document))
+
+
+def spec_hash_of(document: Document) -> bytes:
+    return sha256(canonical(document)).digest()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Price plan as the catalogue takes it: money in the token's smallest unit, times in seconds."""
+
+    unit_price: int
+    period_price: int
+    period: int
+    release_window: int
+    activation_window: int
+    qoe_floor: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one use of a service does: which role's call answers it, through which cache and link, on which meter."""
+
+    meter: int
+    model: str
+    call: str
+    cache: str | None
+    link: str | None
+    immersion: bool
+    provenance: bool
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One MaaS model. `supplies`, `consumes` (once per instance) and `per_share` are resource vectors."""
+
+    name: str
+    title: str
+    kind: str
+    module: str
+    calls: Mapping[str, str]
+    supplies: Mapping[str, int]
+    consumes: Mapping[str, int]
+    per_share: Mapping[str, int]
+    max_shares: int
+    isolation: tuple[int, ...]
+    latency_ms: float
+    memory_mib: int
+    table1: tuple[str, ...]
+    ask_bps: int
+    plan: Plan
+    terms: Document
+    document: Document
+    spec_hash: bytes
+
+    @property
+    def terms_hash(self) -> bytes:
+        return spec_hash_of(self.terms)
+
+    @property
+    def program(self) -> str:
+        """The module that `python -m` starts."""
+        return f"orchestrator.models.{self.module}"
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """One composite service: `roles` maps a role to a model's name, `supply` names the models whose pool it draws on."""
+
+    name: str
+    title: str
+    kind: str
+    service_type: str
+    scenario: str
+    roles: Mapping[str, str]
+    supply: tuple[str, ...]
+    operations: Mapping[str, Operation]
+    plan: Plan
+    terms: Document
+    shares: Mapping[str, int]
+    document: Document
+    spec_hash: bytes
+
+    @property
+    def terms_hash(self) -> bytes:
+        return spec_hash_of(self.terms)
+
+    def operations_document(self) -> Document:
+        """The operations as the gateway's route document carries them."""
+        operations: Document = self.document["operations"]
+        return operations
+
+
+def parse_manifest(document: Document) -> Manifest:
+    """Raises BadManifest when the document is not an s4m/model/1."""
+    return _parsed(document, "s4m/model/1", _manifest)
+
+
+def parse_service(document: Document) -> ServiceSpec:
+    """Raises BadManifest when the document is not an s4m/service/1."""
+    return _parsed(document, "s4m/service/1", _service)
+
+
+@cache
+def manifests() -> Mapping[str, Manifest]:
+    """All installed models by name."""
+    return _load("manifests", parse_manifest, lambda manifest: manifest.name)
+
+
+@cache
+def services() -> Mapping[str, ServiceSpec]:
+    """All installed composite services by name."""
+    return _load("services", parse_service, lambda service: service.name)
+
+
+def manifest_named(name: str) -> Manifest:
+    return _found(manifests(), name)
+
+
+def service_named(name: str) -> ServiceSpec:
+    return _found(services(), name)
+
+
+def installed(spec_hash: bytes) -> Manifest | ServiceSpec:
+    """The installed model or service with this on-chain spec hash."""
+    everything: list[Manifest | ServiceSpec] = [*manifests().values(), *services().values()]
+    for spec in everything:
+        if spec.spec_hash == spec_hash:
+            return spec
+    raise UnknownModel(
+        f"no installed model or service has spec hash {spec_hash.hex()}; install its manifest or offer a known one"
+    )
+
+
+def _found(installed_specs: Mapping[str, T], name: str) -> T:
+    if name not in installed_specs:
+        raise UnknownModel(f"{name!r} is not installed; known are {', '.join(sorted(installed_specs))}")
+    return installed_specs[name]
+
+
+def _load(folder: str, parse: Callable[[Document], T], name_of: Callable[[T], str]) -> Mapping[str, T]:
+    parsed = [parse(json.loads(path.read_text("utf-8"))) for path in sorted((HERE / folder).glob("*.json"))]
+    return MappingProxyType({name_of(spec): spec for spec in parsed})
+
+
+def _parsed(document: Document, schema: str, build: Callable[[Document], T]) -> T:
+    if document.get("schema") != schema:
+        raise BadManifest(f"schema is {document.get('schema')!r} where {schema!r} is due; give a document of that schema")
+    try:
+        return build(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+        raise BadManifest(f"{document.get('name')!r} is not a whole {schema}: {cause!r}; complete the document") from cause
+
+
+def _manifest(document: Document) -> Manifest:
+    return Manifest(
+        name=document["name"],
+        title=document["title"],
+        kind=_one_of(document["kind"], "CaaS", "TaaS"),
+        module=document["module"],
+        calls={call: spec["unit"] for call, spec in document["calls"].items()},
+        supplies=_vector(document["supplies"]),
+        consumes=_vector(document["consumes"]),
+        per_share=_vector(document["per_share"]),
+        max_shares=int(document["max_shares"]),
+        isolation=tuple(int(degree) for degree in document["isolation"]),
+        latency_ms=float(document["latency_ms"]),
+        memory_mib=int(document["memory_mib"]),
+        table1=tuple(document["table1"]),
+        ask_bps=int(document["ask_bps"]),
+        plan=_plan(document["plan"]),
+        terms=document["terms"],
+        document=document,
+        spec_hash=spec_hash_of(document),
+    )
+
+
+def _service(document: Document) -> ServiceSpec:
+    roles = dict(document["roles"])
+    operations = {name: Operation(**operation) for name, operation in document["operations"].items()}
+    _check_operations(operations, roles, len(document["terms"]["meters"]))
+    return ServiceSpec(
+        name=document["name"],
+        title=document["title"],
+        kind=_one_of(document["kind"], "Composite"),
+        service_type=document["service_type"],
+        scenario=document["scenario"],
+        roles=roles,
+        supply=tuple(document["supply"]),
+        operations=operations,
+        plan=_plan(document["plan"]),
+        terms=document["terms"],
+        shares={model: int(bps) for model, bps in document["shares"].items()},
+        document=document,
+        spec_hash=spec_hash_of(document),
+    )
+
+
+def _check_operations(operations: Mapping[str, Operation], roles: Mapping[str, str], meters: int) -> None:
+    for name, operation in operations.items():
+        used = {operation.model, operation.cache, operation.link} - {None}
+        if not used <= set(roles):
+            raise ValueError(f"operation {name} uses roles {used - set(roles)} that the service does not have")
+        if not 0 <= operation.meter < meters:
+            raise ValueError(f"operation {name} counts on meter {operation.meter} of {meters}")
+
+
+def _plan(document: Document) -> Plan:
+    return Plan(
+        unit_price=int(document["unitPrice"]),
+        period_price=int(document["periodPrice"]),
+        period=int(document["period"]),
+        release_window=int(document["releaseWindow"]),
+        activation_window=int(document["activationWindow"]),
+        qoe_floor=int(document["qoeFloor"]),
+    )
+
+
+def _vector(document: Document) -> Mapping[str, int]:
+    return {resource: int(amount) for resource, amount in document.items()}
+
+
+def _one_of(value: str, *allowed: str) -> str:
+    if value not in allowed:
+        raise ValueError(f"{value!r} is none of {allowed}")
+    return value

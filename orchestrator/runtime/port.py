@@ -1,0 +1,52 @@
+"""The port to whatever runs model instances: three verbs, all idempotent, all synchronous, safe to call from threads.
+
+MMF calls it; `sandbox.SandboxRuntime` fills it on one machine. It knows programs and processes, not MSIs, money or
+tenants.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True)
+class InstanceSpec:
+    """What to run. `program` is a module for `python -m`; `grant` the resources given to the instance."""
+
+    instance_id: str
+    program: str
+    grant: Mapping[str, int]
+    memory_mib: int
+    nice: int = 5
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What really runs. A dead instance keeps its directory until it is ensured again or deleted."""
+
+    instance_id: str
+    program: str
+    state: RunState
+    socket: Path
+    pid: int | None
+    cpu_seconds: float
+    rss_bytes: int
+    grant: Mapping[str, int]
+
+
+class Runtime(Protocol):
+    def ensure(self, spec: InstanceSpec) -> Observation:
+        """Starts, adopts, restarts or reconfigures until the instance answers healthily with this spec."""
+
+    def observe(self) -> tuple[Observation, ...]:
+        """All instances this runtime has a record of, dead ones included."""
+
+    def delete(self, instance_id: str) -> None:
+        """Ends the instance and removes what it left; an unknown id is no error."""
