@@ -64,4 +64,5 @@ def _water_fill(weights: Floats, budget_k: float, cap_k: float, threshold_k: flo
     slope = float(weights[rising].sum())
     if slope > 0.0:
         level = level + (budget_k - filled[max(index, 0)]) / slope
-    return np.clip(level * weights, threshold_k, cap_k)
+    filled_to: Floats = np.clip(level * weights, threshold_k, cap_k)
+    return filled_to

@@ -10,10 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ledger.metering import FULL_RATE_BPS, THRESHOLD_K
+from ledger import metering
 
 Floats = NDArray[np.float64]
 
+FULL_RATE_BPS: Final = metering.FULL_RATE_BPS
+THRESHOLD_K: Final = metering.THRESHOLD_K
 CAP_K: Final = 20.0
 """The most resolution one object takes, in K (section IV-B of the paper)."""
 
@@ -26,7 +28,8 @@ def normalised_rate(rate_bps: ArrayLike) -> Floats:
 def rendering_experience(attention: ArrayLike, resolution_k: ArrayLike, threshold_k: float = THRESHOLD_K) -> Floats:
     """Σ_n a_kn ln(max(x_kn, x_th) / x_th): (…, N) attention (1..5; 0 = not seen) and resolution in K → (…).
 
-    Weber–Fechner with the natural log, its constant absorbed in a. At or under the threshold an object is worth nothing.
+    Weber–Fechner with the natural log, its constant absorbed in a. An object at the threshold or under it
+    is worth nothing.
     """
     weights = np.asarray(attention, np.float64)
     stimulus = np.maximum(np.asarray(resolution_k, np.float64), threshold_k) / threshold_k

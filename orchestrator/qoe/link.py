@@ -18,13 +18,14 @@ _FRACTION_DEPTH: Final = 150
 def bpsk_bit_error(snr: ArrayLike) -> Floats:
     """E = ½ (1 − √(γ / (1 + γ))): BPSK over Rayleigh fading; γ mean SNR as a ratio (not dB), any shape."""
     ratio = np.asarray(snr, np.float64)
-    root: Floats = np.sqrt(ratio / (1.0 + ratio))
-    return 0.5 * (1.0 - root)
+    error: Floats = 0.5 * (1.0 - np.sqrt(ratio / (1.0 + ratio)))
+    return error
 
 
 def ergodic_rate(bandwidth_hz: ArrayLike, snr: ArrayLike) -> Floats:
     """R = (B / ln 2) e^{1/γ} E₁(1/γ) in bits per second: B in Hz, γ mean SNR as a ratio > 0; shapes broadcast."""
-    return np.asarray(bandwidth_hz, np.float64) / np.log(2.0) * scaled_e1(1.0 / np.asarray(snr, np.float64))
+    rate: Floats = np.asarray(bandwidth_hz, np.float64) / np.log(2.0) * scaled_e1(1.0 / np.asarray(snr, np.float64))
+    return rate
 
 
 def scaled_e1(x: ArrayLike) -> Floats:
