@@ -1,1 +1,1 @@
-"""The marketplace: lists models, quotes, relays signed orders, follows subscriptions, audits. It holds nobody's money."""
+"""The marketplace: lists models, quotes, relays signed orders, follows subscriptions, audits. It holds no money."""

@@ -1,7 +1,8 @@
 """Request, terms and spec documents by their hash: `PUT` and `GET /api/v1/documents/{hash}`.
 
 The hash is the SHA-256 of the RFC 8785 bytes, the same value that stands on-chain. Buyers put requests before they
-order, `s4m catalog publish` puts specs and terms; the orchestrator reads them. It does not judge whether a request can be met.
+order, `s4m catalog publish` puts specs and terms; the orchestrator reads them.
+It does not judge whether a request can be met.
 """
 
 from __future__ import annotations

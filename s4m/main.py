@@ -26,10 +26,10 @@ GROUPS: dict[str, tuple[str, str]] = {
 class LazyGroup(click.Group):
     """Knows its commands by name and one-line help; imports a command's module when it runs."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(GROUPS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in GROUPS:
             return None
         module, _, name = GROUPS[cmd_name][0].partition(":")
@@ -37,7 +37,7 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 — narrows the type
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in GROUPS.items()])
 
