@@ -1,0 +1,299 @@
+"""Every error of the ledger: one root, each with a stable code, what happened, why, and what to do.
+
+    LedgerError
+    ├── NodeDown            no answer from the node
+    ├── NodeError           the node answered with an error of its own
+    ├── WrongChain          the node serves another chain id
+    ├── ChainReplaced       same chain id, other genesis: another chain under the old name
+    ├── BlockGone           a pinned block is no longer in the chain
+    ├── Reverted            a contract refused (decoded; `code` is the error's name in snake_case)
+    ├── TransactionPending  sent, not mined in time
+    ├── KeyReused           one idempotency key, two different calls
+    ├── GasUnfunded         the sending account cannot pay for gas
+    ├── EventMissing        a receipt lacks the event that was asked for
+    ├── PortTaken, AnvilMissing, DevnetFailed
+    ├── ArtifactMissing, DeploymentMissing, DeploymentMalformed
+    ├── KeyFileMissing, KeyFileExposed, KeyFileExists, KeyFileMalformed, WrongPassword
+    ├── AddressMalformed, SignatureMalformed, RecordMalformed, EventMalformed
+    └── RecordOutOfOrder    a usage log only grows at its end
+
+Called by everyone. It imports nothing of the project; `ledger.reverts` builds Reverted from a contract's answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+
+class LedgerError(Exception):
+    """Root. `message` says what happened and why, `remedy` what to do next."""
+
+    code: str = "ledger_error"
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}"
+
+
+class NodeDown(LedgerError):
+    code = "node_down"
+
+    def __init__(self, url: str, cause: str) -> None:
+        self.url = without_credentials(url)
+        super().__init__(
+            f"The Ethereum node at {self.url} does not answer ({cause}).",
+            "Start it (`s4m devnet` or `s4m up`) or correct the RPC URL, then try again.",
+        )
+
+
+class NodeError(LedgerError):
+    code = "node_error"
+
+    def __init__(self, method: str, number: int, reason: str) -> None:
+        self.method = method
+        self.number = number
+        self.reason = reason
+        super().__init__(
+            f"The Ethereum node refused {method}: {reason} (JSON-RPC error {number}).",
+            "Check that the node supports this call and is in step with its network.",
+        )
+
+
+class WrongChain(LedgerError):
+    code = "wrong_chain"
+
+    def __init__(self, expected: int, actual: int) -> None:
+        self.expected = expected
+        self.actual = actual
+        super().__init__(
+            f"The node serves chain {actual}, but chain {expected} is wanted.",
+            f"Point the RPC URL at chain {expected}, or use the deployment of chain {actual}.",
+        )
+
+
+class ChainReplaced(LedgerError):
+    code = "chain_replaced"
+
+    def __init__(self, chain_id: int, expected: str, actual: str) -> None:
+        self.chain_id = chain_id
+        self.expected = expected
+        self.actual = actual
+        super().__init__(
+            f"Chain {chain_id} is not the one that was deployed to: its genesis is {actual}, not {expected}.",
+            "Nothing was touched. Restore the chain's state, or take a fresh S4M_HOME and deploy anew.",
+        )
+
+
+class BlockGone(LedgerError):
+    code = "block_gone"
+
+    def __init__(self, number: int, block_hash: str) -> None:
+        self.number = number
+        self.block_hash = block_hash
+        super().__init__(
+            f"Block {number} ({block_hash}) is not in the node's chain: it was reorganised away or never known.",
+            "Take a fresh block stamp and decide again.",
+        )
+
+
+class Reverted(LedgerError):
+    """A contract refused the call; nothing changed.
+
+    `name` is the Solidity error's name ("Error" for a reason string, "Panic" for a panic, "Unknown" where no ABI knows
+    it), `arguments` its named values, `code` the name in snake_case, such as "insufficient_balance".
+    """
+
+    code = "reverted"
+
+    def __init__(self, name: str, arguments: Mapping[str, object], message: str, remedy: str, code: str) -> None:
+        self.name = name
+        self.arguments = dict(arguments)
+        self.code = code
+        super().__init__(message, remedy)
+
+
+class TransactionPending(LedgerError):
+    code = "transaction_pending"
+
+    def __init__(self, tx_hash: str, key: str, waited_s: float) -> None:
+        self.tx_hash = tx_hash
+        self.key = key
+        super().__init__(
+            f"Transaction {tx_hash} was sent but not mined within {waited_s:g} s.",
+            f"Send again with the same key ({key!r}): that waits on and sends nothing twice.",
+        )
+
+
+class KeyReused(LedgerError):
+    code = "key_reused"
+
+    def __init__(self, key: str, earlier: str, later: str) -> None:
+        self.key = key
+        super().__init__(
+            f"The idempotency key {key!r} already stands for another call ({earlier}), now given for: {later}.",
+            "Use one key for one call.",
+        )
+
+
+class GasUnfunded(LedgerError):
+    code = "gas_unfunded"
+
+    def __init__(self, account: str, reason: str) -> None:
+        self.account = account
+        super().__init__(
+            f"The account {account} cannot pay for this transaction's gas ({reason}).",
+            "Send it some ether (`s4m devnet fund` on a devnet), then try again.",
+        )
+
+
+class EventMissing(LedgerError):
+    code = "event_missing"
+
+    def __init__(self, event: str, tx_hash: str) -> None:
+        super().__init__(
+            f"The receipt of {tx_hash} has no {event} event.",
+            "Check that the deployment file names the contracts that were called.",
+        )
+
+
+class PortTaken(LedgerError):
+    code = "port_taken"
+
+    def __init__(self, host: str, port: int) -> None:
+        self.port = port
+        super().__init__(
+            f"Port {port} on {host} is already in use.",
+            "Stop the program that holds it, give another port, or give port 0 for a free one.",
+        )
+
+
+class AnvilMissing(LedgerError):
+    code = "anvil_missing"
+
+    def __init__(self, looked_for: str) -> None:
+        super().__init__(
+            f"The local Ethereum node `anvil` was not found ({looked_for}).",
+            "Run `make setup` in the repository (or `npm install --no-save @foundry-rs/anvil`), "
+            "or name the native binary.",
+        )
+
+
+class DevnetFailed(LedgerError):
+    code = "devnet_failed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The local Ethereum node did not come up: {reason}.", "Read its log beside its state file.")
+
+
+class ArtifactMissing(LedgerError):
+    code = "artifact_missing"
+
+    def __init__(self, contract: str, path: Path) -> None:
+        super().__init__(
+            f"The compiled contract {contract} is missing or unreadable at {path}.",
+            "Run `make contracts` to compile the contracts.",
+        )
+
+
+class DeploymentMissing(LedgerError):
+    code = "deployment_missing"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"There is no deployment file at {path}.", "Run `s4m deploy` (or `s4m up`) first.")
+
+
+class DeploymentMalformed(LedgerError):
+    code = "deployment_malformed"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"The deployment file {path} cannot be read: {reason}.", "Restore it or deploy anew.")
+
+
+class KeyFileMissing(LedgerError):
+    code = "key_file_missing"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"There is no key file at {path}.", "Create it, or correct the path.")
+
+
+class KeyFileExposed(LedgerError):
+    code = "key_file_exposed"
+
+    def __init__(self, path: Path, mode: int) -> None:
+        super().__init__(
+            f"The key file {path} can be read by others (mode {mode:04o}).",
+            f"Run `chmod 600 {path}`; if others may have read it, make a new key.",
+        )
+
+
+class KeyFileExists(LedgerError):
+    code = "key_file_exists"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"A key file already stands at {path}.", "Give another path; keys are never overwritten.")
+
+
+class KeyFileMalformed(LedgerError):
+    code = "key_file_malformed"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"The key file {path} is not readable as a key: {reason}.", "Restore it from a copy.")
+
+
+class WrongPassword(LedgerError):
+    code = "wrong_password"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"The password does not open the keystore {path}.", "Try again with the right one.")
+
+
+class AddressMalformed(LedgerError):
+    code = "address_malformed"
+
+    def __init__(self, text: object) -> None:
+        super().__init__(f"{text!r} is not an Ethereum address.", "Give 0x and 40 hexadecimal digits.")
+
+
+class SignatureMalformed(LedgerError):
+    code = "signature_malformed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The signature cannot be read: {reason}.", "Sign again and pass all 65 bytes (r, s, v).")
+
+
+class RecordMalformed(LedgerError):
+    code = "record_malformed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This is not a usage record: {reason}.", "Fetch the log again from the gateway.")
+
+
+class EventMalformed(LedgerError):
+    code = "event_malformed"
+
+    def __init__(self, event: str, reason: str) -> None:
+        super().__init__(f"The event {event} cannot be read: {reason}.", "Check that code and deployment agree.")
+
+
+class RecordOutOfOrder(LedgerError):
+    code = "record_out_of_order"
+
+    def __init__(self, expected: int, given: int) -> None:
+        super().__init__(
+            f"The log's next record has sequence number {expected}, not {given}.",
+            "Append each record once, in order.",
+        )
+
+
+def without_credentials(url: str) -> str:
+    """The URL without user, password, query and path, any of which may carry an access key."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit((parts.scheme, host + port, "", "", ""))
