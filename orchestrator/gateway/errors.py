@@ -1,0 +1,83 @@
+"""Errors of the gateway, under the orchestrator's root.
+
+GatewayError
+├── NoRoute              404  the orchestrator has put no running service for this subscription
+├── MalformedUse         422  the request is not what the operation takes
+├── NotEntitled          403  released, refunded, lapsed or never active; sessions have ended
+├── BadBinding           401  the session binding is not the session key's, or not for this proof key
+├── VoucherRequired      402  unsigned use passed the plan's credit: sign the enclosed voucher, then repeat
+├── CapReached           402  the subscription's cap would be passed
+├── BadVoucher           422  the voucher is not the log's or not the session key's
+├── StaleVoucher         409  an older voucher than one that was accepted: nothing changes
+├── RequestIdReused      409  the request id was used for another request
+├── AnswerGone           410  the first answer to this request id is no longer kept
+├── ModelRefused         422  the model said no to the parameters
+├── ModelUnavailable     503  a model is down, slow or failed: nothing recorded, nothing billed
+├── ChainUnreachable     503  entitlement cannot be checked at the latest block
+└── LogBroken            500  usage.db contradicts itself: the gateway does not start
+"""
+
+from orchestrator.errors import OrchestratorError
+
+
+class GatewayError(OrchestratorError):
+    """Root of the gateway's errors; `details` become fields of the problem document."""
+
+    code = "gateway_error"
+    title = "The gateway failed"
+
+
+class NoRoute(GatewayError):
+    code, status, title = "no_route", 404, "No running service for this subscription"
+
+
+class MalformedUse(GatewayError):
+    code, status, title = "malformed_request", 422, "The request is malformed"
+
+
+class NotEntitled(GatewayError):
+    code, status, title = "not_entitled", 403, "The subscription does not entitle to use"
+
+
+class BadBinding(GatewayError):
+    code, status, title = "bad_binding", 401, "The session binding does not hold"
+
+
+class VoucherRequired(GatewayError):
+    code, status, title = "voucher_required", 402, "Sign the enclosed voucher first"
+
+
+class CapReached(GatewayError):
+    code, status, title = "cap_reached", 402, "The subscription's cap is reached"
+
+
+class BadVoucher(GatewayError):
+    code, status, title = "bad_voucher", 422, "The voucher is not acceptable"
+
+
+class StaleVoucher(GatewayError):
+    code, status, title = "stale_voucher", 409, "A newer voucher was accepted before"
+
+
+class RequestIdReused(GatewayError):
+    code, status, title = "request_id_reused", 409, "The request id belongs to another request"
+
+
+class AnswerGone(GatewayError):
+    code, status, title = "answer_gone", 410, "The first answer is no longer kept"
+
+
+class ModelRefused(GatewayError):
+    code, status, title = "model_refused", 422, "The model refused the parameters"
+
+
+class ModelUnavailable(GatewayError):
+    code, status, title = "model_unavailable", 503, "A model of the service does not answer"
+
+
+class ChainUnreachable(GatewayError):
+    code, status, title = "chain_unreachable", 503, "The chain cannot be asked"
+
+
+class LogBroken(GatewayError):
+    code, status, title = "log_broken", 500, "The usage store contradicts itself"

@@ -1,0 +1,109 @@
+"""What goes over the gateway's wire: route documents from the orchestrator, requests from buyers' clients."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from ledger.metering import Terms
+
+Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$")]
+Hex32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{64}$")]
+Hex65 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{130}$")]
+HexAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
+
+
+class Shape(BaseModel):
+    """Strict and frozen: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Operation(Shape):
+    """One thing a buyer may ask of the service, and which models it passes through."""
+
+    meter: int = Field(ge=0)
+    model: str
+    call: str
+    cache: str | None = None
+    link: str | None = None
+    immersion: bool = False
+    provenance: bool = False
+
+
+class Attention(Shape):
+    """How much the buyer attends to one object kind (0..5)."""
+
+    object: int = Field(ge=0)
+    attention: float = Field(ge=0, le=5)
+
+
+class Route(BaseModel):
+    """A running service of one subscription, as the orchestrator puts it. Fields that are not ours pass through."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    subscriptionId: Decimal
+    planId: Decimal
+    buyer: HexAddress
+    signer: HexAddress
+    cap: Decimal
+    msi: str = ""
+    terms: dict[str, Any]
+    service: str = ""
+    grant: dict[str, int] = Field(default_factory=dict)
+    operations: dict[str, Operation]
+    sockets: dict[str, str]
+    objects: tuple[Attention, ...] = ()
+    status: str = "running"
+
+    @property
+    def subscription(self) -> int:
+        return int(self.subscriptionId)
+
+    def parsed_terms(self) -> Terms:
+        """The metering rules; `TermsInvalid` for a malformed document."""
+        return Terms.parse(self.terms)
+
+
+class Radio(Shape):
+    """Radio conditions that the traveller's device reports (as CQI reports do); the link never exceeds its grant."""
+
+    rate_mbps: float | None = Field(default=None, gt=0)
+    snr_db: float | None = Field(default=None, ge=-50, le=100)
+    trace: tuple[tuple[float, float], ...] | None = Field(default=None, max_length=3600)
+
+
+class UseRequest(Shape):
+    """POST /use/{subscriptionId}."""
+
+    requestId: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+    operation: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    params: dict[str, Any] = Field(default_factory=dict)
+    radio: Radio | None = None
+
+
+class SessionRequest(Shape):
+    """POST /sessions: the session key's EIP-712 SessionBinding over the proof key's thumbprint."""
+
+    subscriptionId: Decimal
+    jkt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    expires: int = Field(gt=0)
+    signature: Hex65
+
+
+class VoucherPost(Shape):
+    """POST /vouchers/{subscriptionId}: the proposed voucher, signed by the session key."""
+
+    units: Decimal
+    usageRoot: Hex32
+    size: int = Field(gt=0)
+    signature: Hex65
+
+
+class AuditGrantHeader(Shape):
+    """The S4M-Audit-Grant header (base64url JSON): the buyer lets `grantee` read the log until `expires`."""
+
+    subscriptionId: Decimal
+    grantee: HexAddress
+    expires: int = Field(gt=0)
+    signature: Hex65
