@@ -1,0 +1,136 @@
+"""The tables of MSIs, shares, model instances, uses, offers, service requirements and notices.
+
+Each belongs to one function: requirements and notices to MSMF; MSIs and shares to VMOF; model instances, uses and
+offers to MMF. They live in the engine's database and change only inside its transactional steps.
+"""
+
+import sqlalchemy as sa
+
+from orchestrator.resources.pool import METADATA, NODES
+from orchestrator.resources.triggers import keep_sums
+
+TURNS = sa.Table(
+    "turns",
+    METADATA,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("turn", sa.BigInteger, nullable=False, server_default="0"),
+)
+"""Whoever decides over a cluster or the pool takes its turn first: one decision at a time, each seeing the one before."""
+
+REQUIREMENTS = sa.Table(
+    "service_requirements",
+    METADATA,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("subscription_id", sa.String, nullable=False, index=True),
+    sa.Column("requirements", sa.JSON, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+
+NOTICES = sa.Table(
+    "notices",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String, nullable=False, unique=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("subject", sa.String, nullable=False),
+    sa.Column("subscription_id", sa.String, nullable=False, index=True),
+    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+
+MSIS = sa.Table(
+    "msis",
+    METADATA,
+    sa.Column("msi_id", sa.String, primary_key=True),
+    sa.Column("service", sa.String, nullable=False, index=True),
+    sa.Column("cluster", sa.String, nullable=False),
+    sa.Column("isolation", sa.Integer, nullable=False),
+    sa.Column("state", sa.String, nullable=False, index=True),
+    sa.Column("latency_ms", sa.Float, nullable=False),
+    sa.Column("reliability", sa.Float, nullable=False),
+    sa.Column("max_shares", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+)
+
+SHARES = sa.Table(
+    "shares",
+    METADATA,
+    sa.Column("subscription_id", sa.String, primary_key=True),
+    sa.Column("msi_id", sa.ForeignKey(MSIS.c.msi_id), nullable=False, index=True),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("reused", sa.Boolean, nullable=False),
+    sa.Column("rendering_k", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("requirements", sa.JSON, nullable=False),
+    sa.Column("models", sa.JSON, nullable=False),
+    sa.Column("grant", sa.JSON, nullable=False),
+    sa.Column("decision", sa.JSON, nullable=True),
+    sa.Column("refusal", sa.JSON, nullable=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+)
+
+INSTANCES = sa.Table(
+    "model_instances",
+    METADATA,
+    sa.Column("instance_id", sa.String, primary_key=True),
+    sa.Column("model", sa.String, nullable=False, index=True),
+    sa.Column("node_id", sa.ForeignKey(NODES.c.node_id), nullable=False),
+    sa.Column("state", sa.String, nullable=False, index=True),
+    sa.Column("isolation", sa.Integer, nullable=False),
+    sa.Column("cluster", sa.String, nullable=False),
+    sa.Column("msi_id", sa.String, nullable=False),
+    sa.Column("supply", sa.Boolean, nullable=False),
+    sa.Column("scale", sa.Integer, nullable=False),
+    sa.Column("max_shares", sa.Integer, nullable=False),
+    sa.Column("shares", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("socket", sa.String, nullable=False, server_default=""),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("shares BETWEEN 0 AND max_shares * scale", name="shares_within_bound"),
+)
+
+USES = sa.Table(
+    "uses",
+    METADATA,
+    sa.Column("subscription_id", sa.String, primary_key=True),
+    sa.Column("role", sa.String, primary_key=True),
+    sa.Column("msi_id", sa.String, nullable=False, index=True),
+    sa.Column("instance_id", sa.ForeignKey(INSTANCES.c.instance_id), nullable=False, index=True),
+    sa.Column("verdict", sa.String, nullable=False),
+    sa.Column("offer_id", sa.String, nullable=False),
+)
+
+keep_sums(USES, INSTANCES, "instance_id", {"shares": "1"})
+
+OFFERS = sa.Table(
+    "offers",
+    METADATA,
+    sa.Column("offer_id", sa.String, primary_key=True),
+    sa.Column("subscription_id", sa.String, nullable=False, index=True),
+    sa.Column("msi_id", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("decision", sa.JSON, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False, server_default=""),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+
+
+def create_tables(engine: sa.Engine) -> None:
+    """Create what is missing of the pool's and the instances' tables, with their triggers and turns."""
+    METADATA.create_all(engine)
+    with engine.begin() as rows:
+        known = set(rows.scalars(sa.select(TURNS.c.name)))
+        missing = [{"name": name} for name in ("pool", "ar_vr", "digital_twin") if name not in known]
+        if missing:
+            rows.execute(sa.insert(TURNS), missing)
+
+
+def take_turn(rows: sa.Connection, name: str) -> int:
+    """Take the turn of a cluster or of the pool until this transaction ends; returns its number.
+
+    It writes first, so that on SQLite, too, everything read afterwards is of this turn.
+    """
+    rows.execute(sa.update(TURNS).where(TURNS.c.name == name).values(turn=TURNS.c.turn + 1))
+    return int(rows.scalars(sa.select(TURNS.c.turn).where(TURNS.c.name == name)).one())

@@ -1,0 +1,215 @@
+"""Physical nodes, the virtual pool mapped from them, and what is allocated: rows that cannot be over-allocated.
+
+Used by MMF inside its transactions (and by readers of the pool). A node is a site whose capacity is the sum of what
+infrastructure and platform models supply there, or a model instance that supplies something to its own shares
+(a rendering server). Triggers keep every node's figures equal to the sums of its supplies and allocations, and a
+CHECK keeps `used ≤ capacity`: no writer, however wrong, can give away what is not there. It chooses nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.resources.triggers import keep_sums
+from orchestrator.resources.vector import RESOURCES, ResourceVector
+
+METADATA = sa.MetaData()
+"""Tables of the pool, and of orchestrator.instances: they live and change together in the engine's database."""
+
+
+class OverAllocated(OrchestratorError):
+    """The database refused an allocation or a withdrawal, because a node would give more than it has."""
+
+    code = "over_allocated"
+    status = 409
+    title = "A node would give more than it has"
+
+
+def _amounts(prefix: str = "") -> list[sa.Column[Any]]:
+    return [sa.Column(prefix + name, sa.BigInteger, nullable=False, server_default="0") for name in RESOURCES]
+
+
+def _bounds() -> list[sa.CheckConstraint]:
+    return [
+        sa.CheckConstraint(f"used_{name} BETWEEN 0 AND capacity_{name}", name=f"{name}_not_over_allocated")
+        for name in RESOURCES
+    ]
+
+
+NODES = sa.Table(
+    "nodes",
+    METADATA,
+    sa.Column("node_id", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("latency_ms", sa.Float, nullable=False, server_default="0"),
+    *_amounts("capacity_"),
+    *_amounts("used_"),
+    *_bounds(),
+)
+
+SUPPLIES = sa.Table(
+    "supplies",
+    METADATA,
+    sa.Column("supplier", sa.String, primary_key=True),
+    sa.Column("node_id", sa.ForeignKey(NODES.c.node_id), nullable=False, index=True),
+    *_amounts(),
+)
+
+ALLOCATIONS = sa.Table(
+    "allocations",
+    METADATA,
+    sa.Column("allocation_id", sa.String, primary_key=True),
+    sa.Column("node_id", sa.ForeignKey(NODES.c.node_id), nullable=False, index=True),
+    sa.Column("instance_id", sa.String, nullable=False, index=True),
+    sa.Column("subscription_id", sa.String, nullable=False, server_default=""),
+    *_amounts(),
+)
+
+keep_sums(SUPPLIES, NODES, "node_id", {f"capacity_{name}": name for name in RESOURCES})
+keep_sums(ALLOCATIONS, NODES, "node_id", {f"used_{name}": name for name in RESOURCES})
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node as it stands: what it has and what of it is allocated."""
+
+    node_id: str
+    kind: Literal["site", "model"]
+    latency_ms: float
+    capacity: ResourceVector
+    used: ResourceVector
+
+    @property
+    def free(self) -> ResourceVector:
+        """What is not allocated."""
+        return self.capacity - self.used
+
+    def to_json(self) -> dict[str, Any]:
+        """The node as a JSON object."""
+        return {
+            "node": self.node_id,
+            "kind": self.kind,
+            "latencyMs": self.latency_ms,
+            "capacity": self.capacity.amounts(),
+            "used": self.used.amounts(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualPool:
+    """The sites as one pool: what the pool has, what is allocated, and of which sites."""
+
+    capacity: ResourceVector
+    used: ResourceVector
+    sites: tuple[Node, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The pool as a JSON object."""
+        return {
+            "capacity": self.capacity.amounts(),
+            "used": self.used.amounts(),
+            "free": (self.capacity - self.used).amounts(),
+            "sites": [site.to_json() for site in self.sites],
+        }
+
+
+def supply(rows: sa.Connection, supplier: str, node_id: str, amounts: ResourceVector, *, kind: str = "site") -> None:
+    """Make (or change) what `supplier` gives to a node; the node is made when it is new. Repeating changes nothing."""
+    _guarded(rows, f"change of the supply {supplier}", lambda: _supply(rows, supplier, node_id, amounts, kind))
+
+
+def withdraw(rows: sa.Connection, supplier: str) -> None:
+    """Take a supply away; OverAllocated while something stands on it."""
+    _guarded(
+        rows,
+        f"withdrawal of {supplier}",
+        lambda: rows.execute(sa.delete(SUPPLIES).where(SUPPLIES.c.supplier == supplier)),
+    )
+
+
+def allocate(
+    rows: sa.Connection,
+    allocation_id: str,
+    node_id: str,
+    instance_id: str,
+    amounts: ResourceVector,
+    *,
+    subscription_id: str = "",
+) -> None:
+    """Allocate on a node; the same id again replaces the amounts. OverAllocated where the node lacks something."""
+    fixed = {"node_id": node_id, "instance_id": instance_id, "subscription_id": subscription_id}
+    values = {**fixed, **amounts.all_amounts()}
+
+    def write() -> None:
+        rows.execute(sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id == allocation_id))
+        rows.execute(sa.insert(ALLOCATIONS).values(allocation_id=allocation_id, **values))
+
+    _guarded(rows, f"allocation {allocation_id} of {amounts.amounts()} on {node_id}", write)
+
+
+def free_share(rows: sa.Connection, instance_id: str, subscription_id: str) -> None:
+    """Free what one share holds of a model instance."""
+    mine = (ALLOCATIONS.c.instance_id == instance_id) & (ALLOCATIONS.c.subscription_id == subscription_id)
+    rows.execute(sa.delete(ALLOCATIONS).where(mine))
+
+
+def free_instance(rows: sa.Connection, instance_id: str) -> None:
+    """Free all that a model instance holds, and what it supplied to its shares."""
+    rows.execute(sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.instance_id == instance_id))
+    rows.execute(sa.delete(SUPPLIES).where((SUPPLIES.c.supplier == instance_id) & (SUPPLIES.c.node_id == instance_id)))
+    rows.execute(sa.delete(NODES).where((NODES.c.node_id == instance_id) & (NODES.c.kind == "model")))
+
+
+def nodes(rows: sa.Connection, kind: str | None = None) -> Sequence[Node]:
+    """All nodes (of a kind), by id."""
+    query = sa.select(NODES).order_by(NODES.c.node_id)
+    if kind is not None:
+        query = query.where(NODES.c.kind == kind)
+    return [_node(row) for row in rows.execute(query).mappings()]
+
+
+def allocated(rows: sa.Connection, instance_id: str, subscription_id: str) -> ResourceVector:
+    """What one share holds of a model instance, over all nodes."""
+    mine = (ALLOCATIONS.c.instance_id == instance_id) & (ALLOCATIONS.c.subscription_id == subscription_id)
+    found = rows.execute(sa.select(*(ALLOCATIONS.c[name] for name in RESOURCES)).where(mine))
+    return total(ResourceVector(*row) for row in found)
+
+
+def virtual_pool(rows: sa.Connection) -> VirtualPool:
+    """The pool over all sites."""
+    sites = tuple(nodes(rows, "site"))
+    return VirtualPool(total(n.capacity for n in sites), total(n.used for n in sites), sites)
+
+
+def total(vectors: Iterable[ResourceVector]) -> ResourceVector:
+    """The sum of these vectors."""
+    return sum(vectors, ResourceVector())
+
+
+def _supply(rows: sa.Connection, supplier: str, node_id: str, amounts: ResourceVector, kind: str) -> None:
+    if rows.execute(sa.select(NODES.c.node_id).where(NODES.c.node_id == node_id)).first() is None:
+        rows.execute(sa.insert(NODES).values(node_id=node_id, kind=kind))
+    values = amounts.all_amounts()
+    changed = rows.execute(sa.update(SUPPLIES).where(SUPPLIES.c.supplier == supplier).values(**values))
+    if changed.rowcount == 0:
+        rows.execute(sa.insert(SUPPLIES).values(supplier=supplier, node_id=node_id, **values))
+
+
+def _guarded(rows: sa.Connection, what: str, write: Any) -> None:
+    try:
+        with rows.begin_nested():
+            write()
+    except sa.exc.IntegrityError as cause:
+        raise OverAllocated(
+            f"The {what} was refused by the database: {cause.orig}. "
+            "Release shares or add an infrastructure or platform model, then ask again."
+        ) from cause
+
+
+def _node(row: sa.RowMapping) -> Node:
+    capacity = ResourceVector(*(row[f"capacity_{name}"] for name in RESOURCES))
+    used = ResourceVector(*(row[f"used_{name}"] for name in RESOURCES))
+    return Node(row["node_id"], row["kind"], row["latency_ms"], capacity, used)
