@@ -91,7 +91,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """One composite service: `roles` maps a role to a model's name, `supply` names the models whose pool it draws on."""
+    """One composite service: `roles` maps a role to a model's name, `supply` names the models it draws on."""
 
     name: str
     title: str
@@ -171,11 +171,15 @@ def _load(folder: str, parse: Callable[[Document], T], name_of: Callable[[T], st
 
 def _parsed(document: Document, schema: str, build: Callable[[Document], T]) -> T:
     if document.get("schema") != schema:
-        raise BadManifest(f"schema is {document.get('schema')!r} where {schema!r} is due; give a document of that schema")
+        raise BadManifest(
+            f"schema is {document.get('schema')!r} where {schema!r} is due; give a document of that schema"
+        )
     try:
         return build(document)
     except (KeyError, TypeError, ValueError, AttributeError) as cause:
-        raise BadManifest(f"{document.get('name')!r} is not a whole {schema}: {cause!r}; complete the document") from cause
+        raise BadManifest(
+            f"{document.get('name')!r} is not a whole {schema}: {cause!r}; complete the document"
+        ) from cause
 
 
 def _manifest(document: Document) -> Manifest:

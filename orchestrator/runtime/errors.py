@@ -1,7 +1,7 @@
 """What can go wrong when instances are started, watched and stopped.
 
 RuntimeFault
-├── SandboxUnavailable   this host cannot isolate programs (cause: bubblewrap_missing | user_namespaces_forbidden | other)
+├── SandboxUnavailable   this host cannot isolate programs (bubblewrap_missing | user_namespaces_forbidden | …)
 ├── InstanceFailed       the program ended or stayed silent while it was being started
 ├── InstanceConflict     an instance of that id runs another program
 └── BadInstanceId        an id that cannot name a directory

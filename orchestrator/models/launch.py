@@ -1,0 +1,57 @@
+"""The first thing that runs inside a sandbox: lowers its own limits for good, then becomes the model's program.
+
+    python -m orchestrator.models.launch --memory-mib 128 --nice 5 <program> -- <its arguments>
+
+The runtime calls it. Hard limits cannot be raised again by what runs after it.
+"""
+
+import argparse
+import os
+import resource
+import runpy
+import sys
+from collections.abc import Sequence
+
+OPEN_FILES = 1024
+PROCESSES = 256
+ADDRESS_SPACE_FACTOR = 4
+ADDRESS_SPACE_EXTRA = 1 << 30
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Lowers limits, then runs a model.")
+    parser.add_argument("--memory-mib", type=int, required=True)
+    parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("program")
+    parser.add_argument("rest", nargs="*")
+    arguments = parser.parse_args(argv)
+    lower_limits(arguments.memory_mib << 20, arguments.nice)
+    sys.argv = [arguments.program, *arguments.rest]
+    runpy.run_module(arguments.program, run_name="__main__", alter_sys=True)
+
+
+def lower_limits(memory_bytes: int, nice: int) -> None:
+    """RLIMIT_DATA is what counts (private writable memory); the address space is bounded loosely behind it."""
+    _limit(resource.RLIMIT_DATA, memory_bytes)
+    _limit(resource.RLIMIT_AS, memory_bytes * ADDRESS_SPACE_FACTOR + ADDRESS_SPACE_EXTRA)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_CORE, 0)
+    if _processes_are_counted_per_namespace():
+        _limit(resource.RLIMIT_NPROC, PROCESSES)
+    os.nice(nice)
+
+
+def _limit(which: int, value: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (bound, bound))
+
+
+def _processes_are_counted_per_namespace() -> bool:
+    """Since Linux 5.14; before that the limit would count the whole host's processes of this user."""
+    major, minor = (int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+    return (major, minor) >= (5, 14)
+
+
+if __name__ == "__main__":
+    main()

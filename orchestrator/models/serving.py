@@ -1,0 +1,271 @@
+"""How every model answers: HTTP/1.1 on the Unix socket it is given, one thread a connection, standard library only.
+
+POST /<call>       JSON {"params": {…}, "grant": {resource: amount}, "tenant": "<subscription id>"}; with any other
+                   content type the raw body is the call's data, and S4M-Params, S4M-Grant (JSON) and S4M-Tenant are headers.
+POST /configure    JSON {"grant": {…}} replaces the instance's grant; further fields belong to the model.
+GET  /health       {"ok", "program", "instance", "grant", "calls"}
+Answers carry S4M-Quantity (in the meter's unit), S4M-Cpu-Ms (thread time) and S4M-Info (base64url JSON); refusals are
+problem+json with `code`. A call's grant is the least of what the instance and the request were granted.
+The gateway and the runtime call it. It knows no buyers and checks no tokens: only who can reach the socket can call.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socketserver
+import sys
+import threading
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any, ClassVar
+
+from orchestrator.models.errors import BadCall, CallRefused, NotThere, TooLarge
+
+MAX_JSON_BYTES = 1 << 20
+MAX_RAW_BYTES = 32 << 20
+MAX_TENANT_CHARS = 100
+IDLE_SECONDS = 120.0
+THREAD_STACK_BYTES = 512 << 10
+Grant = Mapping[str, int]
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call: `body` is the raw data of a call that is not JSON, `tenant` the subscription that it is for."""
+
+    params: Params = field(default_factory=dict)
+    grant: Grant = field(default_factory=dict)
+    tenant: str = ""
+    body: bytes = b""
+
+    def granted(self, resource: str, default: int) -> int:
+        """What this call may use of a resource; `default` where nobody granted any."""
+        return self.grant.get(resource, default)
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        value = self.params.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise BadCall(f"{name} is {value!r}; give a number from {low} to {high}")
+        return float(value)
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.number(name, default, low, high)
+        if value != int(value):
+            raise BadCall(f"{name} is {value!r}; give a whole number")
+        return int(value)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`quantity` is what the meter counts, in the unit of the manifest's call."""
+
+    body: bytes
+    content_type: str = "application/octet-stream"
+    quantity: int = 1
+    info: Params = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Request], Answer]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A model as it is served: its calls, and what it does with the further fields of /configure."""
+
+    name: str
+    calls: Mapping[str, Handler]
+    configure: Callable[[Params], None] | None = None
+
+
+def json_answer(value: Any, quantity: int = 1, info: Params | None = None) -> Answer:
+    body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return Answer(body, "application/json", quantity, info or {})
+
+
+def encode_info(info: Params) -> str:
+    """base64url JSON without padding, as S4M-Info carries it."""
+    return urlsafe_b64encode(json.dumps(info, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
+def least_grant(instance: Grant, request: Grant) -> Grant:
+    """Resource by resource the lesser of the two; what only one names counts as it stands."""
+    names = instance.keys() | request.keys()
+    return {name: min(grant[name] for grant in (instance, request) if name in grant) for name in names}
+
+
+def parse_grant(value: Any) -> Grant:
+    if not isinstance(value, dict) or not all(type(amount) is int and amount >= 0 for amount in value.values()):
+        raise BadCall(f"grant is {value!r}; give an object of resource names and whole, non-negative amounts")
+    return value
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, socket_path: str, program: Program, instance: str, grant: Grant) -> None:
+        self.program = program
+        self.instance = instance
+        self.grant = grant
+        super().__init__(socket_path, _Connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up is no event; anything else goes to the instance's log."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class _Connection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "s4m-model"
+    sys_version = ""
+    timeout: ClassVar[float] = IDLE_SECONDS
+    wbufsize = 64 << 10
+    server: _Server
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            return self._send(200, json_answer(self._health()))
+        return self._refuse(NotThere(f"GET {self.path} is unknown; ask GET /health or POST a call"))
+
+    def do_POST(self) -> None:
+        started = time.thread_time()
+        try:
+            answer = self._answer(self.path[1:])
+        except CallRefused as refusal:
+            return self._refuse(refusal)
+        except MemoryError:
+            return self._refuse(TooLarge("the instance's memory limit is reached; ask for less or grant more memory"))
+        except Exception:  # noqa: BLE001  (outermost: the connection must get an answer, the log gets the cause)
+            self.server.handle_error(self.request, self.client_address)
+            return self._refuse(CallRefused("the model failed inside; its log has the cause"))
+        return self._send(200, answer, cpu_ms=(time.thread_time() - started) * 1000)
+
+    def _answer(self, call: str) -> Answer:
+        body = self._read_body()
+        if call == "configure":
+            return self._configure(_json_object(body))
+        if call not in self.server.program.calls:
+            raise NotThere(f"call {call!r} is unknown; this model has {', '.join(sorted(self.server.program.calls))}")
+        return self.server.program.calls[call](self._request(body))
+
+    def _request(self, body: bytes) -> Request:
+        if self.headers.get_content_type() == "application/json":
+            fields = _json_object(body)
+            params, grant, tenant, raw = (
+                fields.get("params", {}),
+                fields.get("grant", {}),
+                fields.get("tenant", ""),
+                b"",
+            )
+        else:
+            params = _json_object(self.headers.get("S4M-Params", "{}").encode())
+            grant = _json_object(self.headers.get("S4M-Grant", "{}").encode())
+            tenant, raw = self.headers.get("S4M-Tenant", ""), body
+        if not isinstance(params, dict) or not isinstance(tenant, str) or len(tenant) > MAX_TENANT_CHARS:
+            raise BadCall("params must be an object and tenant a string of at most 100 characters")
+        return Request(params, least_grant(self.server.grant, parse_grant(grant)), tenant, raw)
+
+    def _configure(self, fields: dict[str, Any]) -> Answer:
+        if "grant" in fields:
+            self.server.grant = parse_grant(fields["grant"])
+        others = {name: value for name, value in fields.items() if name != "grant"}
+        if others and self.server.program.configure is None:
+            raise BadCall(f"{self.server.program.name} has nothing to configure but its grant")
+        if others and self.server.program.configure is not None:
+            self.server.program.configure(others)
+        return json_answer(self._health(), quantity=0)
+
+    def _health(self) -> dict[str, Any]:
+        program = self.server.program
+        return {
+            "ok": True,
+            "program": program.name,
+            "instance": self.server.instance,
+            "grant": dict(self.server.grant),
+            "calls": sorted(program.calls),
+        }
+
+    def _read_body(self) -> bytes:
+        length = self.headers.get("Content-Length", "0")
+        limit = MAX_JSON_BYTES if self.headers.get_content_type() == "application/json" else MAX_RAW_BYTES
+        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+            raise BadCall("the body's length is unknown; send Content-Length")
+        if int(length) > limit:
+            self.close_connection = True
+            raise TooLarge(f"the body has {length} bytes where {limit} are the most; send less")
+        return self.rfile.read(int(length))
+
+    def _send(self, status: int, answer: Answer, cpu_ms: float = 0.0) -> None:
+        self.send_response_only(status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("S4M-Quantity", str(answer.quantity))
+        self.send_header("S4M-Cpu-Ms", f"{cpu_ms:.3f}")
+        self.send_header("S4M-Info", encode_info(answer.info))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body)
+        self.wfile.flush()
+
+    def _refuse(self, refusal: CallRefused) -> None:
+        problem = {"title": str(refusal), "status": refusal.status, "code": refusal.code}
+        self._send(refusal.status, Answer(json.dumps(problem).encode(), "application/problem+json", 0))
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Calls are metered by the gateway, not logged here."""
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body or b"{}", parse_constant=_no_constant)
+    except (ValueError, RecursionError) as cause:
+        raise BadCall(f"the body is not JSON ({cause}); send a JSON object") from cause
+    if not isinstance(value, dict):
+        raise BadCall("the body is not a JSON object; send one")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _stop(signal_number: int, frame: object) -> None:  # noqa: ARG001
+    raise SystemExit(0)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Serves one MaaS model on a Unix socket.")
+    parser.add_argument("--socket", required=True, help="path of the Unix socket to listen on")
+    parser.add_argument("--instance", default="", help="id of this instance, told by /health")
+    parser.add_argument("--grant", default="{}", help="JSON object: resources granted to this instance")
+    return parser.parse_args(argv)
+
+
+def run(program: Program, argv: Sequence[str] | None = None) -> None:
+    """Serves until SIGTERM or SIGINT; the socket appears only when calls can be answered."""
+    arguments = _arguments(argv)
+    grant = parse_grant(_json_object(arguments.grant.encode()))
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    threading.stack_size(THREAD_STACK_BYTES)
+    Path(arguments.socket).unlink(missing_ok=True)
+    with _Server(arguments.socket, program, arguments.instance, grant) as server:
+        os.chmod(arguments.socket, 0o600)
+        try:
+            server.serve_forever(poll_interval=3600)
+        finally:
+            Path(arguments.socket).unlink(missing_ok=True)

@@ -1,0 +1,311 @@
+"""The runtime on one machine: each instance is a model's program in a bubblewrap sandbox of its own.
+
+MMF and reconcile call it through `port.Runtime`. Instances outlive this process: the intent is written before the start,
+bubblewrap itself writes the child's pid into the instance's folder, so that whoever comes next adopts or ends it.
+A folder `instances/<id>/`: intent.json, info.json (by bubblewrap), process.json, log, s/model.sock.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from orchestrator.runtime import bubblewrap, unix_http
+from orchestrator.runtime.errors import BadInstanceId, InstanceConflict, InstanceFailed
+from orchestrator.runtime.port import InstanceSpec, Observation, RunState
+from orchestrator.runtime.processes import Load, ProcessId, command_of, end, load_of
+
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+SOCKET_NAME = "model.sock"
+MAX_SOCKET_PATH = 107
+READY_POLL_S = 0.01
+LOG_TAIL_BYTES = 2000
+
+
+@dataclass(frozen=True)
+class InstanceFolder:
+    """Where one instance's files are; `sockets` lies elsewhere when the home's path is too long for a Unix socket."""
+
+    root: Path
+    sockets: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.sockets / SOCKET_NAME
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        try:
+            value = json.loads((self.root / name).read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def write(self, name: str, value: dict[str, Any]) -> None:
+        temporary = self.root / f"{name}.new"
+        temporary.write_text(json.dumps(value), "utf-8")
+        os.replace(temporary, self.root / name)
+
+    def log_tail(self) -> str:
+        try:
+            return (self.root / "log").read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+
+
+class SandboxRuntime:
+    """Fills `port.Runtime`. `home` is S4M_HOME; its other folders are never shown to a model."""
+
+    def __init__(
+        self, home: Path, *, start_timeout_s: float = 20.0, stop_grace_s: float = 1.0, search_path: str | None = None
+    ) -> None:
+        self._home = home.resolve()
+        self._instances = self._home / "instances"
+        self._start_timeout_s = start_timeout_s
+        self._stop_grace_s = stop_grace_s
+        self._search_path = search_path
+        self._bwrap: Path | None = None
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._guard = threading.Lock()
+
+    def check(self) -> None:
+        """Raises SandboxUnavailable, with cause and remedy, where models could not be isolated. Cheap after the first."""
+        with self._guard:
+            if self._bwrap is None:
+                found = bubblewrap.find_bubblewrap(self._search_path)
+                bubblewrap.probe(found)
+                _compile_libraries()
+                self._bwrap = found
+
+    def ensure(self, spec: InstanceSpec) -> Observation:
+        """Raises SandboxUnavailable, InstanceFailed, InstanceConflict."""
+        self.check()
+        folder = self._folder(spec.instance_id)
+        with self._lock(spec.instance_id):
+            running = self._process(folder)
+            if running is None:
+                running = self._start(spec, folder)
+            else:
+                self._adopt(spec, folder, running)
+            return _observation(folder, spec, running)
+
+    def observe(self) -> tuple[Observation, ...]:
+        """Reads only; never waits for a program."""
+        self._reap()
+        names = sorted(path.name for path in self._instances.glob("*/intent.json") for path in [path.parent])
+        return tuple(seen for name in names if (seen := self._seen(name)) is not None)
+
+    def delete(self, instance_id: str) -> None:
+        folder = self._folder(instance_id)
+        with self._lock(instance_id):
+            running = self._process(folder)
+            if running is not None:
+                end(running, self._stop_grace_s)
+            self._wait_for_child(instance_id)
+            _remove(folder)
+
+    def delete_all(self) -> None:
+        """Ends every instance of this home: for whoever stops the house."""
+        for seen in self.observe():
+            self.delete(seen.instance_id)
+
+    def log_of(self, instance_id: str) -> str:
+        """The end of what the instance printed."""
+        return self._folder(instance_id).log_tail()
+
+    def _seen(self, instance_id: str) -> Observation | None:
+        folder = self._folder(instance_id)
+        intent = folder.read("intent.json")
+        return None if intent is None else _observation(folder, InstanceSpec(**intent), self._process(folder))
+
+    def _start(self, spec: InstanceSpec, folder: InstanceFolder) -> ProcessId:
+        self._wait_for_child(spec.instance_id)
+        _remove(folder)
+        folder.root.mkdir(parents=True, mode=0o700)
+        folder.sockets.mkdir(parents=True, mode=0o700)
+        folder.write("intent.json", _intent(spec))
+        child = self._spawn(spec, folder)
+        with self._guard:
+            self._children[spec.instance_id] = child
+        running = self._ready(spec, folder, child)
+        folder.write("process.json", {**asdict(running), "socket": str(folder.socket)})
+        return running
+
+    def _spawn(self, spec: InstanceSpec, folder: InstanceFolder) -> subprocess.Popen[bytes]:
+        assert self._bwrap is not None  # noqa: S101  (check() has run)
+        with (folder.root / "info.json").open("wb") as info, (folder.root / "log").open("wb") as log:
+            program = _program(spec)
+            hidden = [self._home] if not folder.sockets.is_relative_to(self._home) else [self._home]
+            return subprocess.Popen(
+                bubblewrap.command(self._bwrap, folder.sockets, hidden, info.fileno(), program),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={},
+                pass_fds=(info.fileno(),),
+                start_new_session=True,
+            )
+
+    def _ready(self, spec: InstanceSpec, folder: InstanceFolder, child: subprocess.Popen[bytes]) -> ProcessId:
+        deadline = time.monotonic() + self._start_timeout_s
+        while child.poll() is None and time.monotonic() < deadline:
+            running = self._process(folder)
+            if running is not None and _healthy(folder, spec.instance_id):
+                return running
+            time.sleep(READY_POLL_S)
+        self._give_up(spec, folder, child)
+        raise InstanceFailed(_why_failed(spec, folder, child.returncode))
+
+    def _give_up(self, spec: InstanceSpec, folder: InstanceFolder, child: subprocess.Popen[bytes]) -> None:
+        running = self._process(folder)
+        if running is not None:
+            end(running, self._stop_grace_s)
+        elif child.poll() is None:
+            child.kill()
+        self._wait_for_child(spec.instance_id)
+        if folder.log_tail().startswith("bwrap: "):
+            raise bubblewrap.refusal(folder.log_tail())
+
+    def _adopt(self, spec: InstanceSpec, folder: InstanceFolder, running: ProcessId) -> None:
+        intent = folder.read("intent.json") or {}
+        if (intent.get("program"), intent.get("memory_mib")) != (spec.program, spec.memory_mib):
+            raise InstanceConflict(
+                f"{spec.instance_id} runs {intent.get('program')} with {intent.get('memory_mib')} MiB, asked is "
+                f"{spec.program} with {spec.memory_mib}; delete it first or choose another id"
+            )
+        if folder.read("process.json") is None:
+            folder.write("process.json", {**asdict(running), "socket": str(folder.socket)})
+        if intent.get("grant") != dict(spec.grant):
+            _configure(folder, spec)
+            folder.write("intent.json", _intent(spec))
+        elif not _wait_until_healthy(folder, spec.instance_id, self._start_timeout_s):
+            raise InstanceFailed(f"{spec.instance_id} runs but does not answer; delete it and ensure it again")
+
+    def _process(self, folder: InstanceFolder) -> ProcessId | None:
+        """The instance's live process: as recorded, or else as bubblewrap told and its command line confirms."""
+        recorded = folder.read("process.json")
+        if recorded is not None:
+            known = ProcessId(recorded["pid"], recorded["start_ticks"], recorded["boot"])
+            return known if known.alive() else None
+        told = folder.read("info.json")
+        found = ProcessId.of(int(told["child-pid"])) if told and "child-pid" in told else None
+        return found if found is not None and folder.root.name in command_of(found) else None
+
+    def _folder(self, instance_id: str) -> InstanceFolder:
+        if not SAFE_ID.fullmatch(instance_id):
+            raise BadInstanceId(f"{instance_id!r} cannot name an instance; use letters, digits, dot, dash, underscore")
+        root = self._instances / instance_id
+        sockets = root / "s"
+        if len(os.fsencode(sockets / SOCKET_NAME)) > MAX_SOCKET_PATH:
+            sockets = self._short_folder(root)
+        return InstanceFolder(root, sockets)
+
+    def _short_folder(self, root: Path) -> Path:
+        """The same for the same home and id, so that it is found again after a crash."""
+        digest = sha256(os.fsencode(root)).hexdigest()[:16]
+        base = Path(tempfile.gettempdir()) / f"s4m-{os.getuid()}"
+        base.mkdir(mode=0o700, exist_ok=True)
+        if base.is_symlink() or base.stat().st_uid != os.getuid() or base.stat().st_mode & 0o077:
+            raise InstanceFailed(f"{base} is not ours alone; remove it or choose a shorter S4M_HOME")
+        return base / digest
+
+    def _lock(self, instance_id: str) -> threading.Lock:
+        with self._guard:
+            return self._locks[instance_id]
+
+    def _wait_for_child(self, instance_id: str) -> None:
+        with self._guard:
+            child = self._children.pop(instance_id, None)
+        if child is not None:
+            child.wait(timeout=self._stop_grace_s + 5.0)
+
+    def _reap(self) -> None:
+        with self._guard:
+            for instance_id in [name for name, child in self._children.items() if child.poll() is not None]:
+                del self._children[instance_id]
+
+
+def _program(spec: InstanceSpec) -> list[str]:
+    launch = ["-m", "orchestrator.models.launch", "--memory-mib", str(spec.memory_mib), "--nice", str(spec.nice)]
+    served = ["--socket", f"{bubblewrap.SOCKET_MOUNT}/{SOCKET_NAME}", "--instance", spec.instance_id]
+    return [*launch, spec.program, "--", *served, "--grant", json.dumps(dict(spec.grant))]
+
+
+def _intent(spec: InstanceSpec) -> dict[str, Any]:
+    return {**asdict(replace(spec, grant={})), "grant": dict(spec.grant)}
+
+
+def _observation(folder: InstanceFolder, spec: InstanceSpec, running: ProcessId | None) -> Observation:
+    load = load_of(running) if running is not None else Load(0.0, 0)
+    return Observation(
+        instance_id=spec.instance_id,
+        program=spec.program,
+        state=RunState.DEAD if running is None else RunState.RUNNING,
+        socket=folder.socket,
+        pid=None if running is None else running.pid,
+        cpu_seconds=load.cpu_seconds,
+        rss_bytes=load.rss_bytes,
+        grant=dict(spec.grant),
+    )
+
+
+def _healthy(folder: InstanceFolder, instance_id: str) -> bool:
+    if not folder.socket.exists():
+        return False
+    try:
+        reply = unix_http.ask(folder.socket, "GET", "/health")
+        return reply.status == 200 and reply.json()["instance"] == instance_id
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _wait_until_healthy(folder: InstanceFolder, instance_id: str, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not _healthy(folder, instance_id):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(READY_POLL_S)
+    return True
+
+
+def _configure(folder: InstanceFolder, spec: InstanceSpec) -> None:
+    try:
+        reply = unix_http.ask_json(folder.socket, "/configure", {"grant": dict(spec.grant)})
+    except OSError as cause:
+        raise InstanceFailed(
+            f"{spec.instance_id} runs but does not answer ({cause}); delete it and ensure it again"
+        ) from cause
+    if reply.status != 200:
+        raise InstanceFailed(f"{spec.instance_id} refused its grant: {reply.body.decode('utf-8', 'replace')}")
+
+
+def _why_failed(spec: InstanceSpec, folder: InstanceFolder, returncode: int | None) -> str:
+    how = "stayed silent" if returncode is None else f"ended with code {returncode}"
+    return f"{spec.program} {how} while {spec.instance_id} was being started; it last said: {folder.log_tail()!r}"
+
+
+def _remove(folder: InstanceFolder) -> None:
+    for path in (folder.sockets, folder.root):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _compile_libraries() -> None:
+    """Once after installation: a sandbox cannot write byte code, so its imports would be compiled at every start."""
+    missing = [name for name in _uncompiled()]
+    if missing:
+        subprocess.run([sys.executable, "-c", f"import {', '.join(missing)}"], check=False, capture_output=True)
+
+
+def _uncompiled() -> Sequence[str]:
+    return []
