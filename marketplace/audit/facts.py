@@ -1,0 +1,193 @@
+"""Folds the market's events into what an audit needs to know. Pure; called by `checks.py` and `money.py`.
+
+Everything here comes from the chain's events alone, never from the marketplace's own tables: those are audited too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ledger import events as chain_events
+from ledger.events import ChainEvent
+from ledger.values import model_of, plan_of
+
+
+@dataclass(frozen=True)
+class SettledVoucher:
+    """One `Settled` event: cumulative units after it, the money it moved, the root it stood on."""
+
+    units: int
+    amount: int
+    usage_root: bytes
+    block_number: int
+
+
+@dataclass
+class SubscriptionFacts:
+    """What the chain says of one subscription; money in the token's smallest unit, times in UTC seconds."""
+
+    subscription_id: int
+    buyer: str
+    signers: list[str]
+    cap: int
+    periods: int
+    reserved: int
+    since: int = 0
+    paid_through: int = 0
+    settled: list[SettledVoucher] = field(default_factory=list)
+    time_collected: int = 0
+    returned: int = 0
+    activated: bool = False
+    requested: bool = False
+    released: bool = False
+    refunded: bool = False
+
+    @property
+    def plan_id(self) -> int:
+        return plan_of(self.subscription_id)
+
+    @property
+    def used(self) -> int:
+        return self.settled[-1].units if self.settled else 0
+
+    @property
+    def spent_on_use(self) -> int:
+        return sum(voucher.amount for voucher in self.settled)
+
+    @property
+    def spent(self) -> int:
+        return self.spent_on_use + self.time_collected
+
+    @property
+    def ended(self) -> bool:
+        return self.released or self.refunded
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What the chain says of one plan."""
+
+    unit_price: int
+    period_price: int
+    period: int
+    terms_hash: bytes
+
+
+@dataclass
+class MarketFacts:
+    """The whole market as its events tell it."""
+
+    plans: dict[int, PlanFacts] = field(default_factory=dict)
+    meter_keys: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    subscriptions: dict[int, SubscriptionFacts] = field(default_factory=dict)
+    accounts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    earned: int = 0
+    paid_out: int = 0
+    deposited: int = 0
+    withdrawn: int = 0
+
+    def meter_keys_of(self, plan_id: int) -> set[str]:
+        """Every gateway key that this plan's model ever had."""
+        return self.meter_keys[int(model_of(plan_id))]
+
+    @property
+    def reserved(self) -> int:
+        """Money still held for subscriptions: reserved, neither spent nor returned."""
+        return sum(each.reserved - each.spent - each.returned for each in self.subscriptions.values())
+
+
+def fold(events: Iterable[ChainEvent]) -> MarketFacts:
+    """The market after these events, which must be in chain order and complete from the deployment on."""
+    market = MarketFacts()
+    for entry in events:
+        _catalogue(market, entry.event)
+        _account(market, entry.event)
+        _life(market, entry.event)
+        _income(market, entry)
+    return market
+
+
+def _catalogue(market: MarketFacts, event: object) -> None:
+    match event:
+        case chain_events.PlanPublished(plan_id=plan_id, terms=terms):
+            market.plans[int(plan_id)] = PlanFacts(
+                terms.unit_price, terms.period_price, terms.period, bytes(terms.terms_hash)
+            )
+        case chain_events.MeterKeySet(model_id=model_id, meter_key=key):
+            market.meter_keys[int(model_id)].add(str(key))
+
+
+def _account(market: MarketFacts, event: object) -> None:
+    match event:
+        case chain_events.Deposited(account=account, amount=amount):
+            market.accounts[str(account)] += amount
+            market.deposited += amount
+        case chain_events.Withdrawn(account=account, amount=amount):
+            market.accounts[str(account)] -= amount
+            market.withdrawn += amount
+        case chain_events.PaidOut(amount=amount) | chain_events.SharePaidOut(amount=amount):
+            market.paid_out += amount
+
+
+def _life(market: MarketFacts, event: object) -> None:
+    match event:
+        case chain_events.Subscribed():
+            _subscribed(market, event)
+        case chain_events.Activated(subscription_id=found, since=since, paid_through=through):
+            one = market.subscriptions[int(found)]
+            one.activated, one.since, one.paid_through = True, since, through
+        case chain_events.CapRaised(subscription_id=found, cap=cap, amount=amount):
+            one = market.subscriptions[int(found)]
+            one.cap = cap
+            _reserve(market, one, amount)
+        case chain_events.Renewed(subscription_id=found, periods=periods, paid_through=through, amount=amount):
+            one = market.subscriptions[int(found)]
+            one.periods, one.paid_through = one.periods + periods, through
+            _reserve(market, one, amount)
+        case chain_events.SignerConfirmed(subscription_id=found, signer=signer):
+            market.subscriptions[int(found)].signers.append(str(signer))
+        case chain_events.Refunded(subscription_id=found, amount=amount):
+            one = market.subscriptions[int(found)]
+            one.refunded = True
+            _return(market, one, amount)
+        case chain_events.ReleaseRequested(subscription_id=found, time_paid=paid, time_refunded=back):
+            one = market.subscriptions[int(found)]
+            one.requested = True
+            one.time_collected += paid
+            market.earned += paid
+            _return(market, one, back)
+        case chain_events.Released(subscription_id=found, refunded=amount):
+            one = market.subscriptions[int(found)]
+            one.released = True
+            _return(market, one, amount)
+
+
+def _subscribed(market: MarketFacts, event: chain_events.Subscribed) -> None:
+    one = SubscriptionFacts(
+        int(event.subscription_id), str(event.buyer), [str(event.signer)], event.cap, event.periods, 0
+    )
+    market.subscriptions[one.subscription_id] = one
+    _reserve(market, one, event.reserved)
+
+
+def _reserve(market: MarketFacts, one: SubscriptionFacts, amount: int) -> None:
+    one.reserved += amount
+    market.accounts[one.buyer] -= amount
+
+
+def _return(market: MarketFacts, one: SubscriptionFacts, amount: int) -> None:
+    one.returned += amount
+    market.accounts[one.buyer] += amount
+
+
+def _income(market: MarketFacts, entry: ChainEvent) -> None:
+    match entry.event:
+        case chain_events.Settled(subscription_id=found, units=units, amount=amount, usage_root=root):
+            voucher = SettledVoucher(units, amount, bytes(root), entry.block_number)
+            market.subscriptions[int(found)].settled.append(voucher)
+            market.earned += amount
+        case chain_events.TimeCollected(subscription_id=found, amount=amount):
+            market.subscriptions[int(found)].time_collected += amount
+            market.earned += amount
