@@ -118,8 +118,12 @@ interface IMaaSMarket {
     );
     event Activated(uint96 indexed subscriptionId, bytes32 endpointHash, uint32 since, uint32 paidThrough);
     event Refunded(uint96 indexed subscriptionId, address indexed buyer, uint256 amount);
-    event CapRaised(uint96 indexed subscriptionId, uint40 cap, uint256 amount);
-    event Renewed(uint96 indexed subscriptionId, uint32 periods, uint32 paidThrough, uint256 amount);
+    /// @param payer whose account paid; anyone may top up, refunds go to the buyer
+    event CapRaised(uint96 indexed subscriptionId, address indexed payer, uint40 cap, uint256 amount);
+    /// @param payer whose account paid; anyone may renew, refunds go to the buyer
+    event Renewed(
+        uint96 indexed subscriptionId, address indexed payer, uint32 periods, uint32 paidThrough, uint256 amount
+    );
     event SignerProposed(uint96 indexed subscriptionId, address signer, uint64 confirmableAt);
     event SignerConfirmed(uint96 indexed subscriptionId, address signer);
     /// @param timePaid credited to the plan for time elapsed and not yet collected
@@ -176,7 +180,8 @@ interface IMaaSMarket {
     function cancelOrders(uint64 nonce) external;
 
     // a subscription's life
-    /// @param signature the session key's compact signature (r, vs) over Activation{subscriptionId, endpointHash}
+    /// @notice Starts the subscription's time; anyone may submit it until the activation deadline.
+    /// @dev (r, vs) is the session key's compact signature (ERC-2098) over Activation{subscriptionId, endpointHash}.
     function activate(uint96 subscriptionId, bytes32 endpointHash, bytes32 r, bytes32 vs) external;
     function refund(uint96 subscriptionId) external;
     function raiseCap(uint96 subscriptionId, uint40 addedUnits) external;

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IERC165} from "@openzeppelin/contracts/interfaces/IERC165.sol";
+import {IERC2981} from "@openzeppelin/contracts/interfaces/IERC2981.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {IDigitalAssets} from "./interfaces/IDigitalAssets.sol";
+import {IMaaSMarket} from "./interfaces/IMaaSMarket.sol";
+import {IModelCatalog} from "./interfaces/IModelCatalog.sol";
+import {SignedStructs} from "./libraries/SignedStructs.sol";
+
+/// @title Things made in the virtual world, each with the subscription it was made in
+/// @dev A content hash is taken for ever, also by a burned asset. Money passes from buyer to seller and creator;
+///      this contract never holds any.
+contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
+    using SafeERC20 for IERC20;
+
+    struct Rental {
+        address user;
+        uint64 expires;
+    }
+
+    /// @notice The creator's part of every sale here, in basis points.
+    uint256 public constant ROYALTY_BPS = 500;
+    uint256 private constant WHOLE_BPS = 10_000;
+    bytes4 private constant ERC4907_ID = 0xad092b5c;
+
+    IMaaSMarket public immutable MARKET;
+    IModelCatalog public immutable CATALOG;
+    IERC20 public immutable TOKEN;
+
+    /// @inheritdoc IDigitalAssets
+    uint256 public assetCount;
+    /// @inheritdoc IDigitalAssets
+    mapping(bytes32 contentHash => uint256) public assetOfContent;
+    /// @inheritdoc IDigitalAssets
+    mapping(uint256 assetId => uint256) public priceOf;
+
+    mapping(uint256 assetId => Asset) private _assets;
+    mapping(uint256 assetId => Rental) private _rentals;
+
+    constructor(address market) ERC721("Slicing4Meta Asset", "S4MA") EIP712("Slicing4Meta DigitalAssets", "1") {
+        MARKET = IMaaSMarket(market);
+        CATALOG = IModelCatalog(MARKET.catalog());
+        TOKEN = IERC20(MARKET.token());
+    }
+
+    modifier onlyAssetOwner(uint256 assetId) {
+        _requireAssetOwner(assetId);
+        _;
+    }
+
+    /// @inheritdoc IDigitalAssets
+    function mint(
+        address creator,
+        bytes32 contentHash,
+        uint96 subscriptionId,
+        string calldata uri,
+        bytes calldata provenance
+    ) external returns (uint256 assetId) {
+        require(assetOfContent[contentHash] == 0, ContentExists(assetOfContent[contentHash]));
+        require(
+            MARKET.statusOf(subscriptionId) == IMaaSMarket.Status.Active, SubscriptionNotActive(subscriptionId)
+        );
+        _requireProvenance(hashProvenance(contentHash, creator, subscriptionId), subscriptionId, provenance);
+        assetId = ++assetCount;
+        assetOfContent[contentHash] = assetId;
+        _assets[assetId] =
+            Asset({contentHash: contentHash, creator: creator, subscriptionId: subscriptionId, uri: uri});
+        _mint(creator, assetId);
+        emit AssetMinted(assetId, creator, subscriptionId, contentHash, uri);
+    }
+
+    /// @inheritdoc IDigitalAssets
+    function burn(uint256 assetId) external onlyAssetOwner(assetId) {
+        _requireNotRented(assetId);
+        _burn(assetId);
+        emit AssetBurned(assetId);
+    }
+
+    /// @inheritdoc IDigitalAssets
+    function list(uint256 assetId, uint256 price) external onlyAssetOwner(assetId) {
+        require(price != 0, ZeroPrice());
+        _requireNotRented(assetId);
+        priceOf[assetId] = price;
+        emit AssetListed(assetId, msg.sender, price);
+    }
+
+    /// @inheritdoc IDigitalAssets
+    function unlist(uint256 assetId) external onlyAssetOwner(assetId) {
+        require(priceOf[assetId] != 0, NotListed(assetId));
+        delete priceOf[assetId];
+        emit AssetUnlisted(assetId);
+    }
+
+    /// @inheritdoc IDigitalAssets
+    /// @dev The token may be any plain ERC-20: it is called last, and its failure undoes the sale.
+    function buy(uint256 assetId, uint256 expectedPrice) external {
+        uint256 price = priceOf[assetId];
+        require(price != 0, NotListed(assetId));
+        require(price == expectedPrice, PriceChanged(expectedPrice, price));
+        address seller = ownerOf(assetId);
+        (address creator, uint256 royalty) = royaltyInfo(assetId, price);
+        delete priceOf[assetId];
+        _transfer(seller, msg.sender, assetId);
+        emit AssetSold(assetId, seller, msg.sender, price, royalty);
+        if (royalty != 0) TOKEN.safeTransferFrom(msg.sender, creator, royalty);
+        TOKEN.safeTransferFrom(msg.sender, seller, price - royalty);
+    }
+
+    /// @inheritdoc IDigitalAssets
+    /// @dev ERC-4907: the owner or whom it approved may lend and recall at any time; a transfer keeps the user.
+    function setUser(uint256 assetId, address user, uint64 expires) external {
+        _checkAuthorized(_requireOwned(assetId), msg.sender, assetId);
+        require(priceOf[assetId] == 0, IsListed(assetId));
+        _rentals[assetId] = Rental({user: user, expires: expires});
+        emit UpdateUser(assetId, user, expires);
+    }
+
+    /// @inheritdoc IDigitalAssets
+    function userOf(uint256 assetId) external view returns (address) {
+        return _isRented(assetId) ? _rentals[assetId].user : address(0);
+    }
+
+    /// @inheritdoc IDigitalAssets
+    function userExpires(uint256 assetId) external view returns (uint256) {
+        return _rentals[assetId].expires;
+    }
+
+    /// @inheritdoc IDigitalAssets
+    /// @dev Answers for burned assets too: their provenance stays.
+    function asset(uint256 assetId) external view returns (Asset memory) {
+        require(assetId != 0 && assetId <= assetCount, ERC721NonexistentToken(assetId));
+        return _assets[assetId];
+    }
+
+    /// @inheritdoc IERC2981
+    function royaltyInfo(uint256 tokenId, uint256 salePrice) public view returns (address receiver, uint256 amount) {
+        return (_assets[tokenId].creator, Math.mulDiv(salePrice, ROYALTY_BPS, WHOLE_BPS));
+    }
+
+    /// @inheritdoc IDigitalAssets
+    function hashProvenance(bytes32 contentHash, address creator, uint96 subscriptionId)
+        public
+        view
+        returns (bytes32 digest)
+    {
+        return _hashTypedDataV4(SignedStructs.hashProvenance(contentHash, creator, subscriptionId));
+    }
+
+    /// @notice Where the asset's file or its description is found; the file's hash is `asset(id).contentHash`.
+    function tokenURI(uint256 tokenId) public view override returns (string memory) {
+        _requireOwned(tokenId);
+        return _assets[tokenId].uri;
+    }
+
+    function supportsInterface(bytes4 interfaceId) public view override(IERC165, ERC721) returns (bool) {
+        return interfaceId == type(IERC2981).interfaceId || interfaceId == ERC4907_ID
+            || super.supportsInterface(interfaceId);
+    }
+
+    /// @dev Any change of hands voids the listing.
+    function _update(address to, uint256 tokenId, address auth) internal override returns (address from) {
+        from = super._update(to, tokenId, auth);
+        if (priceOf[tokenId] == 0) return from;
+        delete priceOf[tokenId];
+        emit AssetUnlisted(tokenId);
+    }
+
+    function _requireAssetOwner(uint256 assetId) private view {
+        address owner = _requireOwned(assetId);
+        require(owner == msg.sender, NotAssetOwner(assetId, owner, msg.sender));
+    }
+
+    function _requireNotRented(uint256 assetId) private view {
+        require(!_isRented(assetId), RentedUntil(assetId, _rentals[assetId].expires));
+    }
+
+    function _isRented(uint256 assetId) private view returns (bool) {
+        Rental storage rental = _rentals[assetId];
+        return rental.user != address(0) && rental.expires >= block.timestamp;
+    }
+
+    function _requireProvenance(bytes32 digest, uint96 subscriptionId, bytes calldata provenance) private view {
+        address meterKey = CATALOG.meterKeyOf(uint32(subscriptionId >> 64));
+        (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, provenance);
+        require(
+            meterKey != address(0) && failure == ECDSA.RecoverError.NoError && signer == meterKey,
+            BadProvenance(meterKey)
+        );
+    }
+}
