@@ -49,6 +49,11 @@ class Refusal(OrchestratorError):
     status = 409
     title = "Refused"
 
+    @property
+    def reason(self) -> dict[str, Any]:
+        """The refusal as it is recorded and shown."""
+        return self.problem()
+
 
 class MalformedDocument(Refusal):
     code = "malformed_document"
@@ -99,6 +104,11 @@ class DocumentNotYet(TryLater):
 class PeerUnavailable(TryLater):
     code = "peer_unavailable"
     title = "A neighbour did not answer"
+
+
+class StepFailed(TryLater):
+    code = "step_failed"
+    title = "A step failed"
 
 
 class UnknownSubscription(OrchestratorError):

@@ -30,7 +30,14 @@ CURSOR = sa.Table(
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("hash", sa.String, nullable=False),
     sa.Column("timestamp", sa.Integer, nullable=False),
-    sa.Column("halted", sa.Text, nullable=False, default=""),
+)
+
+FINAL_BLOCKS = sa.Table(
+    "final_blocks",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("hash", sa.String, nullable=False),
+    sa.Column("timestamp", sa.Integer, nullable=False),
 )
 
 EVENTS = sa.Table(
@@ -67,6 +74,19 @@ SERVICES = sa.Table(
     sa.Column("outcome", sa.JSON, nullable=False, default=dict),
     sa.Column("times", sa.JSON, nullable=False, default=dict),
 )
+
+VOUCHERS = sa.Table(
+    "vouchers",
+    METADATA,
+    sa.Column("subscription_id", sa.String, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("units", sa.String, nullable=False),
+    sa.Column("usage_root", sa.String, nullable=False),
+    sa.Column("r", sa.String, nullable=False),
+    sa.Column("vs", sa.String, nullable=False),
+    sa.Column("result", sa.String, nullable=False, default=""),
+)
+"""The newest signed voucher of each subscription; `result` is empty while it waits for its settlement."""
 
 SETTLEMENTS = sa.Table(
     "settlements",

@@ -1,0 +1,118 @@
+"""The documents of a purchase: fetched by their hash, checked, and turned into the gateway's route and the endpoint.
+
+Used by the pipeline's steps. Everything fetched is addressed by its SHA-256, so a wrong answer is a malformed
+document, never a wrong service. Plans and specs never change under a hash and are kept in memory.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol
+
+import rfc8785
+
+from orchestrator.errors import DocumentNotYet, MalformedDocument, PeerRefused
+from orchestrator.requirements import FunctionCall
+from orchestrator.store import Row
+
+ENDPOINT_SCHEMA = "s4m/endpoint/1"
+
+
+class PlanReader(Protocol):
+    """Reads from the catalogue which spec and terms a plan stands on; hashes in hex without 0x."""
+
+    def __call__(self, plan_id: int) -> tuple[str, str]: ...
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """A final purchase, as a workflow's attempt sees it."""
+
+    subscription_id: str
+    plan_id: str
+    buyer: str
+    signer: str
+    cap: str
+    requirements_hash: str
+    attempt: int
+
+    @classmethod
+    def of(cls, row: Row) -> "Purchase":
+        """From the service's row."""
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+    def key(self, step: str) -> str:
+        """The Idempotency-Key of one call."""
+        return f"{self.subscription_id}:{step}:{self.attempt}"
+
+
+class Documents:
+    """Fetches documents from the marketplace through the gate."""
+
+    def __init__(self, marketplace: FunctionCall, plan_hashes: PlanReader) -> None:
+        self._marketplace = marketplace
+        self._plan_hashes = plan_hashes
+        self._immutable: dict[str, Any] = {}
+
+    def of(self, purchase: Purchase) -> dict[str, Any]:
+        """The request document and the plan's spec and terms."""
+        request = self.fetch(purchase.requirements_hash)
+        spec_hash, terms_hash = self._plan_hashes(int(purchase.plan_id))
+        return {"request": request, "spec": self._kept(spec_hash), "terms": self._kept(terms_hash)}
+
+    def fetch(self, document_hash: str) -> Any:
+        """The JSON document with this hash; DocumentNotYet where the marketplace has none."""
+        digest = document_hash.removeprefix("0x")
+        try:
+            document = self._marketplace.get(f"/api/v1/documents/{digest}")
+        except PeerRefused as refusal:
+            if refusal.peer_status != 404:
+                raise
+            raise DocumentNotYet(
+                f"Nobody has put document {digest} yet. Put it: PUT /api/v1/documents/{digest} at the marketplace."
+            ) from refusal
+        if document_hash_of(document) != digest:
+            raise MalformedDocument(
+                f"The marketplace's document {digest} has another hash: it was changed on its way. "
+                "Put the very bytes (RFC 8785) whose SHA-256 was ordered."
+            )
+        return document
+
+    def _kept(self, document_hash: str) -> Any:
+        if document_hash not in self._immutable:
+            self._immutable[document_hash] = self.fetch(document_hash)
+        return self._immutable[document_hash]
+
+
+def document_hash_of(document: Any) -> str:
+    """SHA-256 of the document's RFC 8785 bytes, hex."""
+    try:
+        return sha256(rfc8785.dumps(document)).hexdigest()
+    except rfc8785.CanonicalizationError as cause:
+        raise MalformedDocument(f"The document has no RFC 8785 form: {cause}. Numbers must fit 53 bits.") from cause
+
+
+def route_of(purchase: Purchase, documents: Mapping[str, Any], share: Mapping[str, Any]) -> dict[str, Any]:
+    """The gateway's route document; signer and cap are filled in again at every push, since they may change."""
+    return {
+        "subscriptionId": purchase.subscription_id,
+        "planId": purchase.plan_id,
+        "buyer": purchase.buyer,
+        "signer": purchase.signer,
+        "cap": purchase.cap,
+        "msi": share["msi"],
+        "terms": documents["terms"],
+        "service": share["service"],
+        "grant": dict(share["grant"]),
+        "operations": documents["spec"]["operations"],
+        "sockets": dict(share["sockets"]),
+        "objects": documents["request"].get("objects", []),
+        "status": "running",
+    }
+
+
+def endpoint_of(gateway_url: str, subscription_id: str) -> dict[str, Any]:
+    """Where the service is used: its URL, the endpoint document and the hash that the session key activates."""
+    url = f"{gateway_url.rstrip('/')}/use/{subscription_id}"
+    document = {"schema": ENDPOINT_SCHEMA, "subscriptionId": subscription_id, "url": url}
+    return {"endpoint": url, "endpointDocument": document, "endpointHash": "0x" + document_hash_of(document)}

@@ -1,0 +1,358 @@
+"""The durable path of a purchase: Step I (MSMF) → Step II and III (VMOF, MMF) → handover → activation; and its end.
+
+`Pipeline` holds three short workflows, each keyed by the chain's own ids, so that a crash at any instruction repeats
+a step and never an effect. `Dispatcher` looks at the rows that the listener wrote and starts what is due. Neither
+chooses models or resources (the functions do), nor writes their rows.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import structlog
+from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID, SQLAlchemyDatasource
+from sqlalchemy.orm import Session
+
+from orchestrator import store as tables
+from orchestrator.documents import Documents, Purchase, endpoint_of, route_of
+from orchestrator.errors import OrchestratorError, Refusal, StepFailed, TryLater
+from orchestrator.reconcile import Routes
+from orchestrator.requirements import FunctionCall
+from orchestrator.store import SERVED, ChainStatus, Row, ServiceState, Store
+
+FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 5_000
+"""Pauses between attempts double from the first to the longest, milliseconds."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+log = structlog.get_logger("pipeline")
+
+
+class Submission(Protocol):
+    """Submits an activation to the chain, once however often it is called; answers the transaction's hash."""
+
+    def __call__(self, subscription_id: str, endpoint_hash: str, signature: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Whom the pipeline talks to."""
+
+    msmf: FunctionCall
+    vmof: FunctionCall
+    documents: Documents
+    routes: Routes
+    submit_activation: Submission
+
+
+@DBOS.dbos_class("Pipeline")
+class Pipeline(DBOSConfiguredInstance):
+    """The three workflows. One instance a process, made before the engine is launched so that it can recover them."""
+
+    def __init__(
+        self, transactions: SQLAlchemyDatasource, peers: Peers, gateway_url: str, document_retry_s: float = 0.5
+    ) -> None:
+        super().__init__("pipeline")
+        self._transactions = transactions
+        self._peers = peers
+        self._gateway_url = gateway_url
+        self._document_retry_ms = int(document_retry_s * 1000)
+
+    @DBOS.workflow(name="instantiate", max_recovery_attempts=None)
+    def instantiate(self, subscription_id: str, attempt: int) -> str:
+        """A final purchase becomes a running service, a recorded refusal, or waits for the next attempt."""
+        try:
+            purchase = self._change(self._begin, subscription_id, attempt)
+            if purchase is None:
+                return "overtaken"
+            documents = self._step("documents", self._peers.documents.of, purchase)
+            requirements = self._step("step_i", self._translate, purchase, documents)
+            self._change(self._planning, subscription_id)
+            share = self._step("step_ii_iii", self._instantiate, purchase, requirements)
+            self._change(self._hold, purchase, documents, share)
+            self._step("route", self._peers.routes.push, subscription_id)
+            return self._change(self._hand_over, subscription_id)
+        except TryLater as cause:
+            return self._change(self._postpone, subscription_id, attempt, cause, ServiceState.REQUESTED)
+        except Refusal as cause:
+            return self._change(self._refuse, subscription_id, cause)
+
+    @DBOS.workflow(name="activate", max_recovery_attempts=None)
+    def activate(self, subscription_id: str, endpoint_hash: str, signature: str) -> str:
+        """The session key's activation goes on-chain; the listener moves the row when the event is final."""
+        tx_hash = self._step("submit", self._peers.submit_activation, subscription_id, endpoint_hash, signature)
+        self._change(self._submitted, subscription_id, tx_hash)
+        return tx_hash
+
+    @DBOS.workflow(name="release", max_recovery_attempts=None)
+    def release(self, subscription_id: str, attempt: int, reason: str) -> str:
+        """The share goes: first the buyers' door, then the models, then the row."""
+        key = f"{subscription_id}:release:{attempt}"
+        try:
+            self._step("close_route", self._peers.routes.withdraw, subscription_id)
+            released = self._step("release_share", self._peers.vmof.delete, f"/shares/{subscription_id}", key)
+            return self._change(self._end, subscription_id, reason, released or {})
+        except (TryLater, Refusal) as cause:
+            return self._change(self._postpone, subscription_id, attempt, cause, None)
+
+    # what the steps do: calls, each at least once, each idempotent at the callee
+
+    def _translate(self, purchase: Purchase, documents: Mapping[str, Any]) -> Any:
+        body = {
+            "subscriptionId": purchase.subscription_id,
+            "planId": purchase.plan_id,
+            "document": documents["request"],
+            "spec": documents["spec"],
+        }
+        return self._peers.msmf.post("/service-requirements", body, purchase.key("requirements"))
+
+    def _instantiate(self, purchase: Purchase, requirements: Any) -> Any:
+        return self._peers.vmof.post("/instances", {"requirements": requirements}, purchase.key("instance"))
+
+    # what the transactions do: rows of this room, exactly once
+
+    def _begin(self, rows: Session, subscription_id: str, attempt: int) -> Purchase | None:
+        row = tables.service(rows, subscription_id)
+        if row is None or row["attempt"] != attempt or row["chain_status"] != ChainStatus.PURCHASED:
+            return None
+        if not tables.move(rows, subscription_id, ServiceState.PREPARING, {ServiceState.REQUESTED}):
+            return None
+        return Purchase.of(row)
+
+    def _planning(self, rows: Session, subscription_id: str) -> None:
+        times = {"stepI": tables.now_ms()}
+        tables.move(rows, subscription_id, ServiceState.PLANNING, {ServiceState.PREPARING}, times=times)
+
+    def _hold(self, rows: Session, purchase: Purchase, documents: Mapping[str, Any], share: Mapping[str, Any]) -> None:
+        at = tables.now_ms()
+        tables.amend(
+            rows,
+            purchase.subscription_id,
+            route=route_of(purchase, documents, share),
+            times={"stepII": at, "stepIII": at},
+            outcome={
+                "msi": share["msi"],
+                "reused": share["reused"],
+                "models": [
+                    {name: model[name] for name in ("role", "model", "instance", "isolation", "verdict", "node")}
+                    for model in share["models"]
+                ],
+                "decision": share["decision"],
+            },
+        )
+        regrant(rows, share.get("grants", {}))
+
+    def _hand_over(self, rows: Session, subscription_id: str) -> str:
+        outcome = {**endpoint_of(self._gateway_url, subscription_id), "waiting": None}
+        tables.move(rows, subscription_id, ServiceState.RUNNING, {ServiceState.PLANNING}, outcome=outcome)
+        row = tables.service(rows, subscription_id)
+        if row is not None:
+            log.info(
+                "service.running",
+                subscription=subscription_id,
+                event_to_running_ms=row["times"]["running"] - row["times"]["final"],
+            )
+        return "running"
+
+    def _postpone(
+        self, rows: Session, subscription_id: str, attempt: int, cause: OrchestratorError, state: ServiceState | None
+    ) -> str:
+        pause = min(FIRST_PAUSE_MS * 2 ** min(attempt, 10), LONGEST_PAUSE_MS)
+        if cause.code == "document_not_yet":
+            pause = self._document_retry_ms
+        changes: dict[str, Any] = {"state": state.value} if state else {}
+        tables.amend(
+            rows,
+            subscription_id,
+            attempt=attempt + 1,
+            due_ms=tables.now_ms() + pause,
+            outcome={"waiting": {"code": cause.code, "detail": str(cause)}},
+            **changes,
+        )
+        log.warning("service.postponed", subscription=subscription_id, code=cause.code, error=str(cause))
+        return "postponed"
+
+    def _refuse(self, rows: Session, subscription_id: str, cause: Refusal) -> str:
+        refusal = cause.reason
+        states = {ServiceState.PREPARING, ServiceState.PLANNING}
+        tables.move(rows, subscription_id, ServiceState.REFUSED, states, outcome={"refusal": refusal, "waiting": None})
+        log.warning("service.refused", subscription=subscription_id, code=refusal.get("code", cause.code))
+        return "refused"
+
+    def _submitted(self, rows: Session, subscription_id: str, tx_hash: str) -> None:
+        tables.amend(rows, subscription_id, outcome={"activationTx": tx_hash}, times={"submitted": tables.now_ms()})
+
+    def _end(self, rows: Session, subscription_id: str, reason: str, released: Mapping[str, Any]) -> str:
+        regrant(rows, released.get("grants", {}))
+        row = tables.service(rows, subscription_id)
+        if row is None:
+            return "unknown"
+        never_ran = row["state"] == ServiceState.REQUESTED and reason == EndReason.DEADLINE
+        state = ServiceState.REFUSED if never_ran else ServiceState.DECOMMISSIONED
+        outcome: dict[str, Any] = {"endReason": reason, "waiting": None}
+        if never_ran:
+            outcome["refusal"] = _deadline_refusal(row)
+        tables.move(rows, subscription_id, state, SERVED | {ServiceState.REQUESTED}, outcome=outcome, route=None)
+        log.info("service.ended", subscription=subscription_id, reason=reason, state=state.value)
+        return state.value
+
+    def _step(self, name: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A plain durable step: its answer is kept; an error nobody foresaw becomes a later attempt."""
+
+        def guarded() -> R:
+            try:
+                return work(*args, **kwargs)
+            except (TryLater, Refusal):
+                raise
+            except Exception as cause:
+                log.exception("step.failed", step=name)
+                raise StepFailed(f"Step {name} failed: {type(cause).__name__}: {cause}. It is tried again.") from cause
+
+        return DBOS.run_step({"name": name}, guarded)
+
+    def _change(self, change: Callable[..., R], *args: Any) -> R:
+        """A step that is one transaction on the engine's database: exactly once."""
+
+        def transaction() -> R:
+            return change(self._transactions.sql_session(), *args)
+
+        return self._transactions.run_tx_step({"name": change.__name__}, transaction)
+
+
+def regrant(rows: Session, grants: Mapping[str, Mapping[str, Any]]) -> None:
+    """Neighbours' grants in the same MSI changed: note them in their routes, which are then pushed again."""
+    for subscription_id, grant in grants.items():
+        row = tables.service(rows, subscription_id)
+        if row is not None and row["route"] is not None:
+            tables.amend(rows, subscription_id, route={**row["route"], "grant": dict(grant)})
+
+
+def _deadline_refusal(row: Row) -> dict[str, Any]:
+    waiting = row["outcome"].get("waiting") or {}
+    missing = waiting.get("code") == "document_not_yet"
+    return {
+        "code": "document_missing" if missing else "deadline_passed",
+        "detail": (
+            "The activation deadline passed before the service could be handed over"
+            + (f": {waiting['detail']}" if waiting else ".")
+            + " The whole price can be refunded now, by anyone, to the buyer."
+        ),
+    }
+
+
+class Kind(StrEnum):
+    """Which workflow is due."""
+
+    INSTANTIATE = "instantiate"
+    RELEASE = "release"
+
+
+class EndReason(StrEnum):
+    """Why a service ends."""
+
+    RELEASED = "released"
+    REFUNDED = "refunded"
+    DEADLINE = "deadline"
+    LAPSED = "lapsed"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One workflow that is due."""
+
+    kind: Kind
+    subscription_id: str
+    attempt: int
+    reason: str = ""
+
+    @property
+    def workflow_id(self) -> str:
+        """The engine's id: a second start of the same work is no start."""
+        return f"{self.kind}:{self.subscription_id}:{self.attempt}"
+
+
+def end_reason(row: Row, final_timestamp: int) -> EndReason | None:
+    """Why the chain no longer wants this service, judged at the newest final block."""
+    match row["chain_status"]:
+        case ChainStatus.RELEASING | ChainStatus.RELEASED:
+            return EndReason.RELEASED
+        case ChainStatus.REFUNDED:
+            return EndReason.REFUNDED
+        case ChainStatus.PURCHASED if final_timestamp > row["deadline"]:
+            return EndReason.DEADLINE
+        case ChainStatus.ACTIVE if row["prepaid"] and final_timestamp > row["paid_through"]:
+            return EndReason.LAPSED
+    return None
+
+
+def due_work(row: Row, final_timestamp: int, now_ms: int) -> Work | None:
+    """What a row asks for now. A service in the making is left alone until its workflow ends."""
+    if row["state"] not in {*SERVED, ServiceState.REQUESTED} or row["due_ms"] > now_ms:
+        return None
+    reason = end_reason(row, final_timestamp)
+    if reason is not None:
+        return Work(Kind.RELEASE, row["subscription_id"], row["attempt"], reason)
+    if row["state"] == ServiceState.REQUESTED:
+        return Work(Kind.INSTANTIATE, row["subscription_id"], row["attempt"])
+    return None
+
+
+class Dispatcher:
+    """Starts due workflows; called when the listener wakes it and at every reconciliation."""
+
+    def __init__(self, pipeline: Pipeline, store: Store, final_timestamp: Callable[[], int], max_parallel: int) -> None:
+        self._pipeline = pipeline
+        self._store = store
+        self._final_timestamp = final_timestamp
+        self._max_parallel = max_parallel
+        self._started: set[str] = set()
+        self._lock = threading.Lock()
+
+    def dispatch(self) -> int:
+        """Start what is due, oldest purchase first; returns how many."""
+        with self._lock:
+            due, making = self._look()
+            self._started &= {work.workflow_id for work in due}
+            room = self._max_parallel - making - sum(work.kind == Kind.INSTANTIATE for work in due if self._has(work))
+            count = 0
+            for work in due:
+                if self._has(work) or (work.kind == Kind.INSTANTIATE and room <= 0):
+                    continue
+                room -= work.kind == Kind.INSTANTIATE
+                self._start(work)
+                count += 1
+            return count
+
+    def mend(self) -> None:
+        """A workflow that ended without moving its row (a database error) makes way for the next attempt."""
+        with self._store.reader.connect() as reader:
+            making = tables.services(reader, ServiceState.PREPARING, ServiceState.PLANNING)
+        for row in making:
+            status = DBOS.get_workflow_status(f"{Kind.INSTANTIATE}:{row['subscription_id']}:{row['attempt']}")
+            if status is None or status.status in ("PENDING", "ENQUEUED", "SUCCESS"):
+                continue
+            log.error("workflow.broken", workflow=status.workflow_id, status=status.status)
+            with self._store.writer.begin() as writer:
+                states = {ServiceState.PREPARING, ServiceState.PLANNING}
+                attempt = {"attempt": row["attempt"] + 1}
+                tables.move(writer, row["subscription_id"], ServiceState.REQUESTED, states, **attempt)
+
+    def _look(self) -> tuple[list[Work], int]:
+        with self._store.reader.connect() as reader:
+            rows = tables.services(reader, ServiceState.REQUESTED, *sorted(SERVED))
+            making = len(tables.services(reader, ServiceState.PREPARING, ServiceState.PLANNING))
+        timestamp, now = self._final_timestamp(), tables.now_ms()
+        return [work for row in rows if (work := due_work(row, timestamp, now)) is not None], making
+
+    def _has(self, work: Work) -> bool:
+        return work.workflow_id in self._started
+
+    def _start(self, work: Work) -> None:
+        self._started.add(work.workflow_id)
+        with SetWorkflowID(work.workflow_id):
+            if work.kind == Kind.INSTANTIATE:
+                DBOS.start_workflow(self._pipeline.instantiate, work.subscription_id, work.attempt)
+            else:
+                DBOS.start_workflow(self._pipeline.release, work.subscription_id, work.attempt, work.reason)

@@ -1,0 +1,115 @@
+"""Holds what is wanted against what really is: routes at the gateway, model instances in the runtime.
+
+`Routes` is used by the pipeline at handover and at the end; `Instances` and `Routes.sync` by app's reconciling loop,
+once a second. Both compare levels, never remember intentions: whatever died, restarted or was forgotten is put right
+by the next look. Neither decides what is wanted: the rows say it.
+"""
+
+import threading
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Protocol
+
+import rfc8785
+import structlog
+
+from orchestrator import store as tables
+from orchestrator.errors import OrchestratorError, PeerRefused, TryLater
+from orchestrator.store import SERVED, Row, Store
+
+log = structlog.get_logger("reconcile")
+
+
+class GatewayCalls(Protocol):
+    """Calls of the gateway from a worker thread."""
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any: ...
+
+    def put(self, path: str, json: Any, idempotency_key: str = "") -> Any: ...
+
+    def delete(self, path: str, idempotency_key: str = "") -> Any: ...
+
+
+class Routes:
+    """The routes that the gateway must know: one for each subscription whose service runs."""
+
+    def __init__(self, store: Store, gateway: GatewayCalls) -> None:
+        self._store = store
+        self._gateway = gateway
+        self._pushed: dict[str, str] = {}
+        self._boot = ""
+        self._lock = threading.Lock()
+
+    def push(self, subscription_id: str) -> None:
+        """Put one route as its row wants it now."""
+        with self._store.reader.connect() as reader:
+            row = tables.service(reader, subscription_id)
+        if row is not None and row["route"] is not None:
+            self._put(row)
+
+    def withdraw(self, subscription_id: str) -> None:
+        """Delete one route; one that is not there is no error."""
+        self._gateway.delete(f"/routes/{subscription_id}")
+        with self._lock:
+            self._pushed.pop(subscription_id, None)
+
+    def sync(self) -> int:
+        """Put every route that the gateway lacks or has in an older form; returns how many."""
+        self._notice_restart()
+        with self._store.reader.connect() as reader:
+            rows = [row for row in tables.services(reader, *sorted(SERVED)) if row["route"] is not None]
+        stale = [row for row in rows if self._pushed.get(row["subscription_id"]) != _digest(_wanted(row))]
+        for row in stale:
+            self._put(row)
+        return len(stale)
+
+    def _notice_restart(self) -> None:
+        """A gateway that started anew may have lost its routes: all of them are due again."""
+        health = self._gateway.get("/health")
+        boot = str(health.get("boot", "")) if isinstance(health, dict) else ""
+        with self._lock:
+            if boot != self._boot:
+                self._pushed.clear()
+                self._boot = boot
+
+    def _put(self, row: Row) -> None:
+        route = _wanted(row)
+        self._gateway.put(f"/routes/{row['subscription_id']}", route)
+        with self._lock:
+            self._pushed[row["subscription_id"]] = _digest(route)
+
+
+def _wanted(row: Row) -> dict[str, Any]:
+    """The route with what may change after the purchase: the signer and the cap."""
+    return {**row["route"], "signer": row["signer"], "cap": row["cap"]}
+
+
+def _digest(route: Mapping[str, Any]) -> str:
+    return sha256(rfc8785.dumps(dict(route))).hexdigest()
+
+
+class InstanceKeeper(Protocol):
+    """MMF's side of reconciliation: holds its rows against the runtime and puts right what differs."""
+
+    def __call__(self) -> Any: ...
+
+
+class Reconciler:
+    """One look after the other; a part that fails is tried again at the next."""
+
+    def __init__(self, routes: Routes, keep_instances: InstanceKeeper) -> None:
+        self._parts: Mapping[str, Any] = {"instances": keep_instances, "routes": routes.sync}
+        self._failing: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Reconcile instances, then routes."""
+        for name, part in self._parts.items():
+            try:
+                changed = part()
+                if changed:
+                    log.info("reconcile.changed", part=name, changed=changed)
+                self._failing.pop(name, None)
+            except (TryLater, PeerRefused, OrchestratorError) as cause:
+                if self._failing.get(name) != cause.code:
+                    log.warning("reconcile.failed", part=name, code=cause.code, error=str(cause))
+                self._failing[name] = cause.code
