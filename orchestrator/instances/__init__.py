@@ -14,7 +14,8 @@ from orchestrator.instances.states import (
     ShareState,
     after,
 )
-from orchestrator.instances.tables import METADATA, create_tables, take_turn
+from orchestrator.instances.tables import create_tables, take_turn
+from orchestrator.resources.pool import METADATA
 
 __all__ = [
     "METADATA",

@@ -15,7 +15,7 @@ TURNS = sa.Table(
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("turn", sa.BigInteger, nullable=False, server_default="0"),
 )
-"""Whoever decides over a cluster or the pool takes its turn first: one decision at a time, each seeing the one before."""
+"""Whoever decides over a cluster or the pool takes its turn first: one decision at a time, each seeing the last."""
 
 REQUIREMENTS = sa.Table(
     "service_requirements",

@@ -1,0 +1,60 @@
+"""What placement may choose from: models on offer, instances that run, room on nodes. Frozen values, no rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.requirements import ServiceType
+from orchestrator.resources import Isolation, ResourceVector
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOption:
+    """A model that can be instantiated: what an instance consumes and supplies, whom it can serve."""
+
+    name: str
+    consumes: ResourceVector
+    supplies: ResourceVector
+    max_shares: int
+    isolation: frozenset[Isolation]
+    latency_ms: float
+    is_supply: bool = False
+    """it is a part of the pool (infrastructure, platform): reused always, never created for a share"""
+    max_scale: int = 2
+    """how many times its first size an instance may be scaled to before a second one is created"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningInstance:
+    """A model instance that runs or is being started."""
+
+    instance_id: str
+    model: str
+    node: str
+    running: bool
+    isolation: Isolation
+    cluster: ServiceType
+    msi: str
+    """the MSI it is dedicated to, if any"""
+    scale: int
+    shares: int
+    room: ResourceVector
+    """what is free of its own supplies"""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRoom:
+    """A site: what is free there and how far it is."""
+
+    node: str
+    free: ResourceVector
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """One consistent view of everything that can be chosen."""
+
+    models: Mapping[str, ModelOption]
+    instances: Mapping[str, tuple[RunningInstance, ...]]
+    """model → its instances"""
+    nodes: tuple[NodeRoom, ...]
