@@ -1,19 +1,19 @@
 """Every error of `trust`, one root, each with a stable `code`.
 
-    TrustError
-    ├── Refusal                 the gate's "no": becomes problem+json (RFC 9457) with `status` and `code`
-    │   ├── TokenMissing  TokenInvalid  TokenExpired            401
-    │   ├── ProofInvalid  ProofReplayed  BodyAltered            401
-    │   ├── KeyNotEnrolled  KeyRevoked                          401
-    │   ├── NotAllowed  NotEntitled                             403
-    │   ├── BodyTooSlow                                         408
-    │   ├── BodyTooLarge                                        413
-    │   └── EnrolmentUnreachable  ReplayStoreBusy               503
-    ├── KeyFileUnsafe  KeyFileBroken
-    ├── PolicyBroken
-    ├── JournalLocked  JournalTampered
-    ├── EnrolmentRefused
-    └── CalleeUnproven
+TrustError
+├── Refusal                 the gate's "no": becomes problem+json (RFC 9457) with `status` and `code`
+│   ├── TokenMissing  TokenInvalid  TokenExpired            401
+│   ├── ProofInvalid  ProofReplayed  BodyAltered            401
+│   ├── KeyNotEnrolled  KeyRevoked                          401
+│   ├── NotAllowed  NotEntitled                             403
+│   ├── BodyTooSlow                                         408
+│   ├── BodyTooLarge                                        413
+│   └── EnrolmentUnreachable  ReplayStoreBusy               503
+├── KeyFileUnsafe  KeyFileBroken
+├── PolicyBroken
+├── JournalLocked  JournalTampered
+├── EnrolmentRefused
+└── CalleeUnproven
 """
 
 from typing import ClassVar

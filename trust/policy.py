@@ -126,6 +126,7 @@ def _row(app: str, line: str, entry: Mapping[str, Any]) -> Row:
     _require(row.callers <= set(COMPONENTS), name, f"no such component {sorted(row.callers - set(COMPONENTS))}")
     _require(row.access <= ACCESS, name, f"no such access {sorted(row.access - ACCESS)}")
     _require(bool(row.callers or row.access) or row.method == "MOUNT", name, "nobody may call it: delete the row")
+    _require("session" not in row.access or row.subscription_at is not None, name, "a session needs {subscriptionId}")
     _require(not row.callers or bool(row.scope), name, "rows for components name a scope")
     return row
 

@@ -1,0 +1,272 @@
+"""The gate: default-deny on every route of an app, each call verified for itself.
+
+`Gate(…).protect(app)` goes last when an app is built. For each request the gate finds the route, its policy row, checks
+token, proof, right, body and replay, journals the decision, and only then lets it through with a `Caller` in
+`request.state.caller`. What it does not do: verify EIP-712 signatures (rows of access "signed" are the handlers' task).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+from starlette.applications import Starlette
+
+from trust import proofs, tokens
+from trust.auth import GateAuth, SessionAuth
+from trust.caller import Caller, CallerKind, Clock
+from trust.enrolment import Enrolment, EnrolmentView
+from trust.errors import (
+    BodyAltered,
+    NotAllowed,
+    NotEntitled,
+    ProofInvalid,
+    ProofReplayed,
+    Refusal,
+    TokenInvalid,
+    TokenMissing,
+)
+from trust.inbound import Inbound
+from trust.journal import Decision, Journal
+from trust.keys import ComponentIdentity
+from trust.middleware import GateMiddleware
+from trust.policy import Policy, Row
+from trust.replay import ReplayStore
+from trust.routes import RouteMatch
+
+__all__ = ["Gate", "GateAuth", "SessionAuth", "StillEntitled"]
+
+SESSION_ISSUER = "gateway"
+STREAM_CHECK_S = 30.0
+_TOKEN_CACHE = 2048
+
+StillEntitled = Callable[[int], bool]
+"""Whether a subscription may still be used; quick and synchronous, asked on every session call."""
+
+T = TypeVar("T")
+
+
+class Gate:
+    """One per app. `app_name` is the audience that tokens must name and the app of the policy's rows.
+
+    `identity` lets the gate sign its answers (S4M-Callee); `prefixes` are paths under which a proxy shows this app.
+    """
+
+    def __init__(
+        self,
+        app_name: str,
+        policy: Policy,
+        enrolment: Enrolment,
+        replay: ReplayStore,
+        journal: Journal,
+        clock: Clock = time.time,
+        *,
+        identity: ComponentIdentity | None = None,
+        still_entitled: StillEntitled | None = None,
+        prefixes: tuple[str, ...] = (),
+    ) -> None:
+        self.app_name = app_name
+        self.policy = policy
+        self.enrolment = enrolment
+        self.identity = identity
+        self._replay = replay
+        self._journal = journal
+        self._clock = clock
+        self._still_entitled = still_entitled
+        self._prefixes = ("", *prefixes)
+        self._verified: dict[str, tokens.TokenClaims] = {}
+
+    def protect(self, app: Starlette) -> None:
+        """Installs the gate outermost. Call it once, after all other middleware."""
+        if getattr(app.state, "gate", None) is not None:
+            raise ValueError(f"{self.app_name} already has a gate")
+        app.state.gate = self
+        app.add_middleware(GateMiddleware, gate=self, guarded=app)
+
+    def row_for(self, method: str, match: RouteMatch) -> Row:
+        """The policy row of a matched route; NotAllowed when there is none."""
+        row = self.policy.find(self.app_name, method if match.mounted is None else "MOUNT", match.template)
+        if row is None:
+            raise NotAllowed(f"No row of the policy allows {method} on this path of {self.app_name}.")
+        return row
+
+    async def admit(self, inbound: Inbound, row: Row, match: RouteMatch) -> Caller:
+        """Everything before the body: token, proof of possession, right. The proof is left in `inbound`."""
+        token = self._token(inbound, row)
+        if token is None:
+            return self._admit_anonymous(inbound, row)
+        view = await self.enrolment.current()
+        claims = self._claims(token, view)
+        proof = self._proof(inbound, token)
+        if proof.jkt != claims.jkt:
+            raise ProofInvalid("The proof was signed by another key than the token is bound to.")
+        caller = _caller(claims)
+        if caller.kind is CallerKind.COMPONENT:
+            self._require_component(caller, row)
+        else:
+            self._require_session(caller, row, match)
+        return caller
+
+    def accept_body(self, inbound: Inbound, body: bytes) -> None:
+        """After the body has arrived: BodyAltered, ProofReplayed, or nothing."""
+        proof = inbound.proof
+        if proof is None:
+            return
+        if not proofs.is_body(proof, body):
+            raise BodyAltered("The SHA-256 of the body is not the proof's.")
+        if not self._replay.is_first(proof.jkt, proof.jti, self._clock()):
+            raise ProofReplayed("This proof was already presented.")
+
+    async def reverify(self, caller: Caller) -> None:
+        """Raises a Refusal when the caller would not pass any more: key revoked, session over, no longer entitled.
+
+        The token's own end does not matter here: it opened the stream, the key and the subscription keep it open.
+        """
+        if caller.is_anonymous:
+            return
+        now = self._clock()
+        (await self.enrolment.current()).key(caller.issuer, caller.issuer_jkt, now)
+        if caller.kind is CallerKind.SESSION:
+            self._require_entitled(caller)
+
+    async def stream(
+        self, caller: Caller, source: AsyncIterator[T], every_s: float = STREAM_CHECK_S, route: str = "stream"
+    ) -> AsyncIterator[T]:
+        """Passes `source` on, re-verifies the caller each `every_s` also while idle, and ends when that fails."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + every_s
+        item: asyncio.Future[T] | None = None
+        try:
+            while True:
+                item = item or asyncio.ensure_future(anext(source))
+                await asyncio.wait({item}, timeout=max(0.0, due - loop.time()))
+                if loop.time() >= due:
+                    due = loop.time() + every_s
+                    if not await self._may_go_on(caller, route):
+                        return
+                if item.done():
+                    try:
+                        value = item.result()
+                    except StopAsyncIteration:
+                        return
+                    item = None
+                    yield value
+        finally:
+            await _abandon(item, source)
+
+    def record(self, inbound: Inbound, route: str, caller: Caller | None, refusal: Refusal | None) -> None:
+        """One journal row for one decision."""
+        decision = Decision(
+            app=self.app_name,
+            method=inbound.method,
+            path=inbound.path,
+            route=route,
+            outcome="allow" if refusal is None else "deny",
+            code="ok" if refusal is None else refusal.code,
+            reason="" if refusal is None else str(refusal),
+            caller="" if caller is None else caller.subject or caller.kind.value,
+            jkt=inbound.proof.jkt if inbound.proof else "",
+        )
+        self._journal.append(decision, int(self._clock() * 1000))
+
+    def _token(self, inbound: Inbound, row: Row) -> str | None:
+        """The token to verify, or None where the row lets the request in without one."""
+        header = inbound.single("authorization", TokenInvalid) if row.callers or "session" in row.access else None
+        if header is not None:
+            scheme, _, token = header.partition(" ")
+            if scheme.lower() != "dpop" or not token:
+                raise TokenInvalid("The Authorization header is not `DPoP <token>`.")
+            return token
+        signed = "signed" in row.access and (not row.signed_header or inbound.has(row.signed_header))
+        if "public" in row.access or signed:
+            return None
+        raise TokenMissing("This route needs a token.")
+
+    def _admit_anonymous(self, inbound: Inbound, row: Row) -> Caller:
+        kind = CallerKind.PUBLIC if "public" in row.access else CallerKind.SIGNED
+        return Caller(kind, jkt=self._proof(inbound, None).jkt) if row.proof else Caller(kind)
+
+    def _claims(self, token: str, view: EnrolmentView) -> tokens.TokenClaims:
+        """Verified claims; the signature is checked once a token, its time and its key's standing on every call."""
+        now = self._clock()
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = tokens.verify(
+                token,
+                audience=self.app_name,
+                domain=view.domain,
+                key_of=lambda component, jkt: view.key(component, jkt, now),
+                now=now,
+            )
+            self._remember(token, claims)
+        tokens.check_time(claims, now)
+        view.key(claims.issuer, claims.issuer_jkt, now)
+        if claims.subscription is not None and claims.issuer != SESSION_ISSUER:
+            raise TokenInvalid(f"Session tokens come from {SESSION_ISSUER}, not from {claims.issuer}.")
+        return claims
+
+    def _remember(self, token: str, claims: tokens.TokenClaims) -> None:
+        if len(self._verified) >= _TOKEN_CACHE:
+            self._verified.clear()
+        self._verified[token] = claims
+
+    def _proof(self, inbound: Inbound, token: str | None) -> proofs.Proof:
+        header = inbound.single("dpop", ProofInvalid)
+        if header is None:
+            raise ProofInvalid("The DPoP proof is missing.")
+        targets = tuple(prefix + inbound.target for prefix in self._prefixes)
+        inbound.proof = proofs.check(header, method=inbound.method, targets=targets, token=token, now=self._clock())
+        return inbound.proof
+
+    def _require_component(self, caller: Caller, row: Row) -> None:
+        if caller.component not in row.callers:
+            raise NotAllowed(f"{caller.component} may not call {row.method} {row.path} of {self.app_name}.")
+        if row.scope not in caller.scope:
+            raise NotAllowed(f"The token lacks the scope {row.scope}.")
+
+    def _require_session(self, caller: Caller, row: Row, match: RouteMatch) -> None:
+        if "session" not in row.access or row.subscription_at is None:
+            raise NotAllowed(f"A session may not call {row.method} {row.path} of {self.app_name}.")
+        if match.values[row.subscription_at] != str(caller.subscription):
+            raise NotAllowed("The session is for another subscription.")
+        self._require_entitled(caller)
+
+    def _require_entitled(self, caller: Caller) -> None:
+        if caller.ends and caller.ends <= self._clock():
+            raise NotEntitled("The session binding that the buyer signed has ended.")
+        if self._still_entitled is None or caller.subscription is None:
+            raise NotAllowed(f"{self.app_name} takes no sessions.")
+        if not self._still_entitled(caller.subscription):
+            raise NotEntitled(f"Subscription {caller.subscription} is not active.")
+
+    async def _may_go_on(self, caller: Caller, route: str) -> bool:
+        try:
+            await self.reverify(caller)
+        except Refusal as refusal:
+            self.record(Inbound.of_stream(), route, caller, refusal)
+            return False
+        return True
+
+
+def _caller(claims: tokens.TokenClaims) -> Caller:
+    return Caller(
+        kind=CallerKind.SESSION if claims.component is None else CallerKind.COMPONENT,
+        subject=claims.subject,
+        component=claims.component,
+        subscription=claims.subscription,
+        scope=claims.scope,
+        jkt=claims.jkt,
+        issuer=claims.issuer,
+        issuer_jkt=claims.issuer_jkt,
+        expires=claims.expires,
+        ends=claims.ends,
+    )
+
+
+async def _abandon(item: "asyncio.Future[T] | None", source: AsyncIterator[T]) -> None:
+    if item is not None:
+        item.cancel()
+        await asyncio.gather(item, return_exceptions=True)
+    close = getattr(source, "aclose", None)
+    if close is not None:
+        await close()
