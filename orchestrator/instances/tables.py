@@ -61,6 +61,7 @@ SHARES = sa.Table(
     sa.Column("state", sa.String, nullable=False),
     sa.Column("reused", sa.Boolean, nullable=False),
     sa.Column("rendering_k", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rendering_instance", sa.String, nullable=False, server_default="", index=True),
     sa.Column("requirements", sa.JSON, nullable=False),
     sa.Column("models", sa.JSON, nullable=False),
     sa.Column("grant", sa.JSON, nullable=False),

@@ -1,0 +1,77 @@
+"""What the apps of MSMF, VMOF and MMF have in common: errors as problem documents, worker threads, and work done once.
+
+A mutating call carries an Idempotency-Key. Durable work runs as the function's own workflow, whose id is the key and
+the function's name: a repeat, after a crash too, gets the first one's result. Handlers never work on the event loop;
+each door has threads of its own, so that one function waiting for another cannot starve it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+from dbos import DBOS, SetWorkflowID
+from fastapi import FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from orchestrator.errors import OrchestratorError
+
+POLLING_S = 0.02
+"""How often a workflow that runs elsewhere is asked for its result (the engine's default is a second)."""
+THREADS = 64
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class MalformedCall(OrchestratorError):
+    """The body, the path or the Idempotency-Key of a call breaks the shape in orchestrator.requirements."""
+
+    code = "malformed_call"
+    status = 422
+    title = "The call does not have the shape it must have"
+
+
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
+
+
+class Door:
+    """An app of one function with the threads behind it."""
+
+    def __init__(self, function: str, title: str) -> None:
+        self.function = function
+        self.app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=function)
+        self.app.add_exception_handler(OrchestratorError, _problem)
+        self.app.add_exception_handler(RequestValidationError, _malformed)
+
+    async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do `work` in a thread of this door."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+
+    async def once(self, key: str, workflow: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function's workflow for this key, or wait for the one that has it; its result either way."""
+        return await self.run(partial(run_once, f"{key}:{self.function}", workflow, *args, **kwargs))
+
+
+def run_once(workflow_id: str, workflow: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """The result of the one run of `workflow` with this id. Blocks; call it outside any durable step."""
+    with SetWorkflowID(workflow_id):
+        handle: Any = DBOS.start_workflow(workflow, *args, **kwargs)
+    result: R = handle.get_result(polling_interval_sec=POLLING_S)
+    return result
+
+
+async def _problem(_request: Request, error: Exception) -> JSONResponse:
+    known = error if isinstance(error, OrchestratorError) else OrchestratorError(str(error))
+    return JSONResponse(known.problem(), status_code=known.status, media_type="application/problem+json")
+
+
+async def _malformed(request: Request, error: Exception) -> JSONResponse:
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    places = [{"at": ".".join(str(part) for part in one["loc"]), "why": one["msg"]} for one in errors]
+    first = f"{places[0]['at']}: {places[0]['why']}" if places else str(error)
+    detail = f"{request.method} {request.url.path} was not understood: {first}. Send the shape of requirements.py."
+    return await _problem(request, MalformedCall(detail, errors=places))

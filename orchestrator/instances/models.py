@@ -1,0 +1,137 @@
+"""Model instances and who uses them as frozen values over their rows. MMF owns them; readers get the same values.
+
+Every function takes the connection of the caller's transaction. States move only by the tables of `states`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.instances.states import MODEL_MOVES, ModelMove, ModelState, after
+from orchestrator.instances.tables import INSTANCES, USES
+from orchestrator.requirements import ServiceType, Verdict
+from orchestrator.resources import Isolation
+
+STANDING = (ModelState.PLANNED, ModelState.RUNNING)
+"""States in which an instance may be shared, and in which the runtime is to keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInstance:
+    """An instance of a MaaS model: where it stands, for whom, and how many shares use it."""
+
+    instance_id: str
+    model: str
+    node_id: str
+    state: ModelState
+    isolation: Isolation
+    cluster: ServiceType
+    msi_id: str
+    """the MSI it is dedicated to, if any"""
+    supply: bool
+    """a part of the pool: stays without users"""
+    scale: int
+    max_shares: int
+    """per unit of scale"""
+    shares: int
+    socket: str
+    created_at: int
+    changed_at: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The instance as a JSON object."""
+        return {
+            "instance": self.instance_id,
+            "model": self.model,
+            "node": self.node_id,
+            "state": self.state.value,
+            "isolation": int(self.isolation),
+            "cluster": self.cluster,
+            "msi": self.msi_id,
+            "supply": self.supply,
+            "scale": self.scale,
+            "shares": self.shares,
+            "maxShares": self.max_shares * self.scale,
+            "socket": self.socket,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One share's use of a model instance in a role."""
+
+    subscription_id: str
+    role: str
+    msi_id: str
+    instance_id: str
+    verdict: Verdict
+    offer_id: str
+
+
+def add_instance(rows: sa.Connection, one: ModelInstance) -> None:
+    """Write a new model instance; its shares are counted by the database."""
+    values = {name: getattr(one, name) for name in INSTANCES.c.keys() if name != "shares"}  # noqa: SIM118 (columns)
+    rows.execute(sa.insert(INSTANCES).values(**{**values, "state": one.state.value, "isolation": int(one.isolation)}))
+
+
+def move_instance(rows: sa.Connection, instance_id: str, move: ModelMove, now: int, socket: str = "") -> ModelState:
+    """Move a model instance; IllegalMove where its table has no such move. A socket given is kept."""
+    mine = INSTANCES.c.instance_id == instance_id
+    moved = after(MODEL_MOVES, ModelState(rows.scalars(sa.select(INSTANCES.c.state).where(mine)).one()), move)
+    values: dict[str, Any] = {"state": moved.value, "changed_at": now} | ({"socket": socket} if socket else {})
+    rows.execute(sa.update(INSTANCES).where(mine).values(**values))
+    return moved
+
+
+def set_scale(rows: sa.Connection, instance_id: str, scale: int, now: int) -> None:
+    """Write how many times its first size an instance has."""
+    mine = INSTANCES.c.instance_id == instance_id
+    rows.execute(sa.update(INSTANCES).where(mine).values(scale=scale, changed_at=now))
+
+
+def instance(rows: sa.Connection, instance_id: str) -> ModelInstance | None:
+    """One model instance."""
+    return next(iter(_instances(rows, INSTANCES.c.instance_id == instance_id)), None)
+
+
+def instances(
+    rows: sa.Connection, states: Sequence[ModelState] = STANDING, models: Sequence[str] | None = None
+) -> Sequence[ModelInstance]:
+    """Model instances in these states (of these models), by id."""
+    of_models = sa.true() if models is None else INSTANCES.c.model.in_(models)
+    return _instances(rows, sa.and_(INSTANCES.c.state.in_([state.value for state in states]), of_models))
+
+
+def add_use(rows: sa.Connection, use: Use) -> None:
+    """Write a use; the database refuses one share too many."""
+    rows.execute(
+        sa.insert(USES).values(
+            subscription_id=use.subscription_id,
+            role=use.role,
+            msi_id=use.msi_id,
+            instance_id=use.instance_id,
+            verdict=use.verdict,
+            offer_id=use.offer_id,
+        )
+    )
+
+
+def uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> Sequence[Use]:
+    """What one share uses, by role."""
+    query = sa.select(USES).where((USES.c.subscription_id == subscription_id) & (USES.c.msi_id == msi_id))
+    return [Use(**row) for row in rows.execute(query.order_by(USES.c.role)).mappings()]
+
+
+def drop_uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> None:
+    """End all uses of one share."""
+    rows.execute(sa.delete(USES).where((USES.c.subscription_id == subscription_id) & (USES.c.msi_id == msi_id)))
+
+
+def _instances(rows: sa.Connection, where: sa.ColumnElement[bool]) -> Sequence[ModelInstance]:
+    query = sa.select(INSTANCES).where(where).order_by(INSTANCES.c.instance_id)
+    return [
+        ModelInstance(**{**row, "isolation": Isolation(row["isolation"]), "state": ModelState(row["state"])})
+        for row in rows.execute(query).mappings()
+    ]

@@ -1,0 +1,216 @@
+"""MSIs and their shares as frozen values over their rows. VMOF owns them; readers get the same values.
+
+Every function takes the connection of the caller's transaction. States move only by the tables of `states`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.instances.states import MSI_MOVES, SHARE_MOVES, MsiMove, MsiState, ShareMove, ShareState, after
+from orchestrator.instances.tables import MSIS, SHARES
+from orchestrator.requirements import RefusalNotice, RunningModel, ServiceDecision, ServiceRequirements, ServiceType
+from orchestrator.resources import Isolation, ResourceVector
+
+LIVE = (ShareState.PLANNING, ShareState.RUNNING, ShareState.DRAINING)
+"""States in which a share stands in its MSI."""
+JOINABLE = (MsiState.PREPARATION, MsiState.PLANNING, MsiState.RUNNING)
+"""States in which an MSI takes further shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Msi:
+    """A Metaverse service instance: what it promises, and how many shares stand in it."""
+
+    msi_id: str
+    service: str
+    cluster: ServiceType
+    isolation: Isolation
+    state: MsiState
+    latency_ms: float
+    reliability: float
+    max_shares: int
+    shares: int
+    created_at: int
+    changed_at: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The MSI as a JSON object."""
+        return {
+            "msi": self.msi_id,
+            "service": self.service,
+            "cluster": self.cluster,
+            "isolation": int(self.isolation),
+            "state": self.state.value,
+            "shares": self.shares,
+            "maxShares": self.max_shares,
+            "latencyMs": self.latency_ms,
+            "reliability": self.reliability,
+            "createdAt": self.created_at,
+            "changedAt": self.changed_at,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one subscription holds of an MSI."""
+
+    subscription_id: str
+    msi_id: str
+    state: ShareState
+    reused: bool
+    requirements: ServiceRequirements
+    rendering_k: int
+    """rendering capacity that its objects could use, in K"""
+    models: tuple[RunningModel, ...] = ()
+    grant: ResourceVector = field(default_factory=ResourceVector)
+    decision: ServiceDecision | None = None
+    refusal: RefusalNotice | None = None
+
+    def rendering(self) -> RunningModel | None:
+        """The model instance that renders for this share, if its service renders."""
+        return next((model for model in self.models if model.supplies.rendering_k), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The share as a JSON object."""
+        return {
+            "subscriptionId": self.subscription_id,
+            "msi": self.msi_id,
+            "state": self.state.value,
+            "reused": self.reused,
+            "isolation": int(self.requirements.isolation),
+            "grant": self.grant.amounts(),
+            "models": [model.to_json() for model in self.models],
+            "decision": self.decision.to_json() if self.decision else None,
+            "refusal": self.refusal.to_json() if self.refusal else None,
+        }
+
+
+def add_msi(rows: sa.Connection, msi: Msi) -> None:
+    """Write a new MSI."""
+    rows.execute(
+        sa.insert(MSIS).values(
+            msi_id=msi.msi_id,
+            service=msi.service,
+            cluster=msi.cluster,
+            isolation=int(msi.isolation),
+            state=msi.state.value,
+            latency_ms=msi.latency_ms,
+            reliability=msi.reliability,
+            max_shares=msi.max_shares,
+            created_at=msi.created_at,
+            changed_at=msi.changed_at,
+        )
+    )
+
+
+def move_msi(rows: sa.Connection, msi_id: str, move: MsiMove, now: int) -> MsiState:
+    """Move an MSI; IllegalMove where its table has no such move."""
+    state = MsiState(rows.scalars(sa.select(MSIS.c.state).where(MSIS.c.msi_id == msi_id)).one())
+    moved = after(MSI_MOVES, state, move)
+    rows.execute(sa.update(MSIS).where(MSIS.c.msi_id == msi_id).values(state=moved.value, changed_at=now))
+    return moved
+
+
+def msi(rows: sa.Connection, msi_id: str) -> Msi | None:
+    """One MSI."""
+    return next(iter(_msis(rows, MSIS.c.msi_id == msi_id)), None)
+
+
+def msis(rows: sa.Connection, service: str | None = None, states: Sequence[MsiState] = ()) -> Sequence[Msi]:
+    """MSIs (of a service, in these states), oldest first."""
+    of_service = sa.true() if service is None else MSIS.c.service == service
+    in_states = MSIS.c.state.in_([state.value for state in states]) if states else sa.true()
+    return _msis(rows, sa.and_(of_service, in_states))
+
+
+def live_shares(rows: sa.Connection, msi_id: str) -> int:
+    """How many shares stand in an MSI."""
+    live = (SHARES.c.msi_id == msi_id) & SHARES.c.state.in_([state.value for state in LIVE])
+    return int(rows.scalars(sa.select(sa.func.count()).where(live)).one())
+
+
+def put_share(rows: sa.Connection, share: Share, now: int) -> None:
+    """Write a share: new, or the next attempt of one that was refused or released."""
+    values: dict[str, Any] = {
+        "msi_id": share.msi_id,
+        "state": share.state.value,
+        "reused": share.reused,
+        "rendering_k": share.rendering_k,
+        "rendering_instance": rendering.instance if (rendering := share.rendering()) else "",
+        "requirements": share.requirements.to_json(),
+        "models": [model.to_json() for model in share.models],
+        "grant": share.grant.amounts(),
+        "decision": share.decision.to_json() if share.decision else None,
+        "refusal": share.refusal.to_json() if share.refusal else None,
+        "changed_at": now,
+    }
+    mine = SHARES.c.subscription_id == share.subscription_id
+    if rows.execute(sa.update(SHARES).where(mine).values(**values)).rowcount == 0:
+        rows.execute(sa.insert(SHARES).values(subscription_id=share.subscription_id, created_at=now, **values))
+
+
+def move_share(rows: sa.Connection, subscription_id: str, move: ShareMove, now: int) -> ShareState:
+    """Move a share; IllegalMove where its table has no such move."""
+    mine = SHARES.c.subscription_id == subscription_id
+    moved = after(SHARE_MOVES, ShareState(rows.scalars(sa.select(SHARES.c.state).where(mine)).one()), move)
+    rows.execute(sa.update(SHARES).where(mine).values(state=moved.value, changed_at=now))
+    return moved
+
+
+def share(rows: sa.Connection, subscription_id: str) -> Share | None:
+    """The share of one subscription."""
+    return next(iter(_shares(rows, SHARES.c.subscription_id == subscription_id)), None)
+
+
+def shares_of(rows: sa.Connection, msi_id: str) -> Sequence[Share]:
+    """All shares that stand or stood in an MSI."""
+    return _shares(rows, SHARES.c.msi_id == msi_id)
+
+
+def shares(rows: sa.Connection) -> Sequence[Share]:
+    """All shares there are and were."""
+    return _shares(rows, sa.true())
+
+
+def rendered_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
+    """The running shares, of any MSI, that one model instance renders for."""
+    by = SHARES.c.rendering_instance == instance_id
+    return _shares(rows, by & (SHARES.c.state == ShareState.RUNNING.value))
+
+
+def set_grant(rows: sa.Connection, subscription_id: str, grant: ResourceVector) -> None:
+    """Write a share's grant."""
+    rows.execute(sa.update(SHARES).where(SHARES.c.subscription_id == subscription_id).values(grant=grant.amounts()))
+
+
+def _msis(rows: sa.Connection, where: sa.ColumnElement[bool]) -> Sequence[Msi]:
+    standing = SHARES.c.state.in_([state.value for state in LIVE]) & (SHARES.c.msi_id == MSIS.c.msi_id)
+    count = sa.select(sa.func.count()).select_from(SHARES).where(standing).correlate(MSIS).scalar_subquery()
+    query = sa.select(MSIS, count.label("shares")).where(where).order_by(MSIS.c.created_at, MSIS.c.msi_id)
+    return [
+        Msi(**{**row, "isolation": Isolation(row["isolation"]), "state": MsiState(row["state"])})
+        for row in rows.execute(query).mappings()
+    ]
+
+
+def _shares(rows: sa.Connection, where: sa.ColumnElement[bool]) -> Sequence[Share]:
+    query = sa.select(SHARES).where(where).order_by(SHARES.c.created_at, SHARES.c.subscription_id)
+    return [_share(row) for row in rows.execute(query).mappings()]
+
+
+def _share(row: sa.RowMapping) -> Share:
+    return Share(
+        subscription_id=row["subscription_id"],
+        msi_id=row["msi_id"],
+        state=ShareState(row["state"]),
+        reused=row["reused"],
+        requirements=ServiceRequirements.model_validate(row["requirements"]),
+        rendering_k=row["rendering_k"],
+        models=tuple(RunningModel.model_validate(model) for model in row["models"]),
+        grant=ResourceVector.of(row["grant"]),
+        decision=ServiceDecision.model_validate(row["decision"]) if row["decision"] else None,
+        refusal=RefusalNotice.model_validate(row["refusal"]) if row["refusal"] else None,
+    )
