@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.sqlite import insert
 
-from ledger.errors import LedgerError
+from ledger.errors import BlockGone, LedgerError
 from ledger.events import ChainEvent, to_json
 from ledger.values import Address, BlockStamp
 from orchestrator import store as tables
@@ -37,7 +37,8 @@ class FinalChain(Protocol):
     def genesis_hash(self) -> str: ...
     def finalized(self) -> BlockStamp: ...
     def block(self, number: int) -> BlockStamp: ...
-    def logs(self, from_block: int, to_block: int, addresses: Sequence[Address]) -> list[ChainEvent]: ...
+    def blocks(self, first: int, last: int) -> list[BlockStamp]: ...
+    def logs(self, first: int, last: int, addresses: Mapping[str, Address]) -> list[ChainEvent]: ...
 
 
 class Listener:
@@ -140,8 +141,10 @@ class Listener:
 
     def _read(self, cursor: BlockStamp, last: int) -> tuple[list[ChainEvent], list[BlockStamp]]:
         """Events and blocks after the cursor up to `last`, each block linked to the one before."""
-        events = self._chain.logs(cursor.number + 1, last, [self._market])
-        blocks = [self._chain.block(number) for number in range(cursor.number + 1, last + 1)]
+        events = self._chain.logs(cursor.number + 1, last, {"market": self._market})
+        blocks = self._chain.blocks(cursor.number + 1, last)
+        if len(blocks) != last - cursor.number:
+            raise BlockGone(cursor.number + 1 + len(blocks), "unknown")
         parent = cursor
         for block in blocks:
             if block.parent_hash != parent.hash:

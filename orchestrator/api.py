@@ -1,0 +1,149 @@
+"""The orchestrator's own HTTP routes: what stands where, activation and settlement on request. Components only.
+
+Built by `app` and put behind the gate there (default deny). Handlers read rows and call one function each; they
+decide nothing. Errors leave as problem+json (RFC 9457).
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from ledger.errors import LedgerError, NodeDown, Reverted
+from orchestrator import store as tables
+from orchestrator.activation import Activations
+from orchestrator.errors import OrchestratorError, UnknownSubscription
+from orchestrator.requirements import FunctionCall
+from orchestrator.settlement import Settlement
+from orchestrator.store import Row, Store
+
+SubscriptionPath = Annotated[str, Path(pattern=r"^\d{1,29}$")]
+
+
+class ActivationBody(BaseModel):
+    """The session key's EIP-712 signature over Activation{subscriptionId, endpointHash}."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    endpointHash: str = Field(pattern=r"^0x[0-9a-fA-F]{64}$")
+    signature: str = Field(pattern=r"^0x[0-9a-fA-F]{130}$")
+
+
+class Api:
+    """What the routes need."""
+
+    def __init__(
+        self,
+        store: Store,
+        settlement: Settlement,
+        activations: Activations,
+        vmof: FunctionCall,
+        mmf: FunctionCall,
+        health: Callable[[], dict[str, Any]],
+    ) -> None:
+        self.store = store
+        self.settlement = settlement
+        self.activations = activations
+        self.vmof = vmof
+        self.mmf = mmf
+        self.health = health
+
+    def row(self, subscription_id: str) -> Row:
+        """The service's row; UnknownSubscription where the final chain has no such purchase."""
+        with self.store.reader.connect() as reader:
+            row = tables.service(reader, subscription_id)
+        if row is None:
+            raise UnknownSubscription(
+                f"The final chain has no purchase {subscription_id}. A fresh one is final after about two blocks."
+            )
+        return row
+
+
+def build_api(api: Api) -> FastAPI:
+    """The app without its gate; handlers are synchronous and run in the thread pool."""
+    app = FastAPI(title="Slicing4Meta orchestrator", docs_url=None, redoc_url=None, openapi_url=None)
+    answer_problems(app)
+
+    @app.get("/health")
+    def health() -> JSONResponse:
+        report = api.health()
+        return JSONResponse(report, 200 if report["ok"] else 503)
+
+    @app.get("/subscriptions")
+    def subscriptions() -> dict[str, Any]:
+        with api.store.reader.connect() as reader:
+            return {"subscriptions": [service_view(row) for row in tables.services(reader)]}
+
+    @app.get("/subscriptions/{subscription}")
+    def subscription(subscription: SubscriptionPath) -> dict[str, Any]:
+        return service_view(api.row(subscription))
+
+    @app.get("/decisions/{subscription}")
+    def decision(subscription: SubscriptionPath) -> dict[str, Any]:
+        outcome = api.row(subscription)["outcome"]
+        return {
+            "subscriptionId": subscription,
+            "decision": outcome.get("decision"),
+            "refusal": outcome.get("refusal"),
+        }
+
+    @app.get("/instances")
+    def instances() -> Any:
+        return api.vmof.get("/instances")
+
+    @app.get("/pool")
+    def pool() -> Any:
+        return api.mmf.get("/pool")
+
+    @app.post("/subscriptions/{subscription}/activation")
+    def activate(subscription: SubscriptionPath, body: ActivationBody) -> dict[str, Any]:
+        tx_hash = api.activations.activate(api.row(subscription), body.endpointHash.lower(), body.signature)
+        return {"subscriptionId": subscription, "endpointHash": body.endpointHash.lower(), "txHash": tx_hash}
+
+    @app.post("/settlements")
+    def settle() -> dict[str, Any]:
+        return api.settlement.settle().to_json()
+
+    return app
+
+
+def service_view(row: Row) -> dict[str, Any]:
+    """A service as the routes show it."""
+    outcome = row["outcome"]
+    shown = ("msi", "reused", "endpoint", "endpointHash", "endpointDocument", "models", "decision", "refusal")
+    return {
+        "subscriptionId": row["subscription_id"],
+        "planId": row["plan_id"],
+        "state": row["state"],
+        "chainStatus": row["chain_status"],
+        **{name: outcome.get(name) for name in shown},
+        "waiting": outcome.get("waiting"),
+        "endReason": outcome.get("endReason"),
+        "times": row["times"],
+    }
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Errors of this program and of the ledger as problem+json."""
+
+    @app.exception_handler(OrchestratorError)
+    async def own(_request: Request, error: OrchestratorError) -> JSONResponse:
+        return _problem(error.problem())
+
+    @app.exception_handler(LedgerError)
+    async def of_the_ledger(_request: Request, error: LedgerError) -> JSONResponse:
+        status = 503 if isinstance(error, NodeDown) else 409 if isinstance(error, Reverted) else 502
+        return _problem({"title": type(error).__name__, "status": status, "code": error.code, "detail": str(error)})
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
+        where = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
+        detail = f"The request is malformed: {where}. Correct it and send it again."
+        return _problem({"title": "Malformed request", "status": 422, "code": "malformed_request", "detail": detail})
+
+
+def _problem(document: dict[str, Any]) -> JSONResponse:
+    return JSONResponse(document, document["status"], media_type="application/problem+json")
