@@ -1,66 +1,26 @@
 """The runtime on one machine: each instance is a model's program in a bubblewrap sandbox of its own.
 
-MMF and reconcile call it through `port.Runtime`. Instances outlive this process: the intent is written before the start,
-bubblewrap itself writes the child's pid into the instance's folder, so that whoever comes next adopts or ends it.
+MMF and reconcile call it through `port.Runtime`. Instances outlive this process: the intent is written before the
+start, bubblewrap itself writes the child's pid into the instance's folder, so that whoever comes next can adopt it.
 A folder `instances/<id>/`: intent.json, info.json (by bubblewrap), process.json, log, s/model.sock.
 """
 
 import json
-import os
-import re
-import shutil
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.runtime import bubblewrap, unix_http
-from orchestrator.runtime.errors import BadInstanceId, InstanceConflict, InstanceFailed
+from orchestrator.runtime import bubblewrap, byte_code, unix_http
+from orchestrator.runtime.errors import InstanceConflict, InstanceFailed
+from orchestrator.runtime.folder import SOCKET_NAME, InstanceFolder
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 from orchestrator.runtime.processes import Load, ProcessId, command_of, end, load_of
 
-SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-SOCKET_NAME = "model.sock"
-MAX_SOCKET_PATH = 107
 READY_POLL_S = 0.01
-LOG_TAIL_BYTES = 2000
-
-
-@dataclass(frozen=True)
-class InstanceFolder:
-    """Where one instance's files are; `sockets` lies elsewhere when the home's path is too long for a Unix socket."""
-
-    root: Path
-    sockets: Path
-
-    @property
-    def socket(self) -> Path:
-        return self.sockets / SOCKET_NAME
-
-    def read(self, name: str) -> dict[str, Any] | None:
-        try:
-            value = json.loads((self.root / name).read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
-        return value if isinstance(value, dict) else None
-
-    def write(self, name: str, value: dict[str, Any]) -> None:
-        temporary = self.root / f"{name}.new"
-        temporary.write_text(json.dumps(value), "utf-8")
-        os.replace(temporary, self.root / name)
-
-    def log_tail(self) -> str:
-        try:
-            return (self.root / "log").read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace")
-        except FileNotFoundError:
-            return ""
 
 
 class SandboxRuntime:
@@ -80,12 +40,12 @@ class SandboxRuntime:
         self._guard = threading.Lock()
 
     def check(self) -> None:
-        """Raises SandboxUnavailable, with cause and remedy, where models could not be isolated. Cheap after the first."""
+        """Raises SandboxUnavailable, with cause and remedy, where models cannot be isolated. Cheap after the first."""
         with self._guard:
             if self._bwrap is None:
                 found = bubblewrap.find_bubblewrap(self._search_path)
                 bubblewrap.probe(found)
-                _compile_libraries()
+                byte_code.compile_ahead()
                 self._bwrap = found
 
     def ensure(self, spec: InstanceSpec) -> Observation:
@@ -113,7 +73,7 @@ class SandboxRuntime:
             if running is not None:
                 end(running, self._stop_grace_s)
             self._wait_for_child(instance_id)
-            _remove(folder)
+            folder.remove()
 
     def delete_all(self) -> None:
         """Ends every instance of this home: for whoever stops the house."""
@@ -131,9 +91,8 @@ class SandboxRuntime:
 
     def _start(self, spec: InstanceSpec, folder: InstanceFolder) -> ProcessId:
         self._wait_for_child(spec.instance_id)
-        _remove(folder)
-        folder.root.mkdir(parents=True, mode=0o700)
-        folder.sockets.mkdir(parents=True, mode=0o700)
+        folder.remove()
+        folder.make()
         folder.write("intent.json", _intent(spec))
         child = self._spawn(spec, folder)
         with self._guard:
@@ -145,10 +104,8 @@ class SandboxRuntime:
     def _spawn(self, spec: InstanceSpec, folder: InstanceFolder) -> subprocess.Popen[bytes]:
         assert self._bwrap is not None  # noqa: S101  (check() has run)
         with (folder.root / "info.json").open("wb") as info, (folder.root / "log").open("wb") as log:
-            program = _program(spec)
-            hidden = [self._home] if not folder.sockets.is_relative_to(self._home) else [self._home]
             return subprocess.Popen(
-                bubblewrap.command(self._bwrap, folder.sockets, hidden, info.fileno(), program),
+                bubblewrap.command(self._bwrap, folder.sockets, [self._home], info.fileno(), _program(spec)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -203,22 +160,7 @@ class SandboxRuntime:
         return found if found is not None and folder.root.name in command_of(found) else None
 
     def _folder(self, instance_id: str) -> InstanceFolder:
-        if not SAFE_ID.fullmatch(instance_id):
-            raise BadInstanceId(f"{instance_id!r} cannot name an instance; use letters, digits, dot, dash, underscore")
-        root = self._instances / instance_id
-        sockets = root / "s"
-        if len(os.fsencode(sockets / SOCKET_NAME)) > MAX_SOCKET_PATH:
-            sockets = self._short_folder(root)
-        return InstanceFolder(root, sockets)
-
-    def _short_folder(self, root: Path) -> Path:
-        """The same for the same home and id, so that it is found again after a crash."""
-        digest = sha256(os.fsencode(root)).hexdigest()[:16]
-        base = Path(tempfile.gettempdir()) / f"s4m-{os.getuid()}"
-        base.mkdir(mode=0o700, exist_ok=True)
-        if base.is_symlink() or base.stat().st_uid != os.getuid() or base.stat().st_mode & 0o077:
-            raise InstanceFailed(f"{base} is not ours alone; remove it or choose a shorter S4M_HOME")
-        return base / digest
+        return InstanceFolder.of(self._instances, instance_id)
 
     def _lock(self, instance_id: str) -> threading.Lock:
         with self._guard:
@@ -293,19 +235,3 @@ def _configure(folder: InstanceFolder, spec: InstanceSpec) -> None:
 def _why_failed(spec: InstanceSpec, folder: InstanceFolder, returncode: int | None) -> str:
     how = "stayed silent" if returncode is None else f"ended with code {returncode}"
     return f"{spec.program} {how} while {spec.instance_id} was being started; it last said: {folder.log_tail()!r}"
-
-
-def _remove(folder: InstanceFolder) -> None:
-    for path in (folder.sockets, folder.root):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _compile_libraries() -> None:
-    """Once after installation: a sandbox cannot write byte code, so its imports would be compiled at every start."""
-    missing = [name for name in _uncompiled()]
-    if missing:
-        subprocess.run([sys.executable, "-c", f"import {', '.join(missing)}"], check=False, capture_output=True)
-
-
-def _uncompiled() -> Sequence[str]:
-    return []
