@@ -25,7 +25,6 @@ from trust.keys import DEFAULT_DOMAIN, ed25519_jkt
 REFRESH_S = 0.5
 TOLERATE_S = 30.0
 PATIENCE_S = 1.0  # how long one request waits for a refresh while a tolerable view is at hand
-_LOG_CHUNK = 10_000  # blocks per log query: public nodes refuse longer ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,37 +85,29 @@ class ChainReader:
 
     def __init__(self, chain: Chain, registry: Address, first_block: int, domain_id: bytes, domain: str) -> None:
         self._chain = chain
-        self._registry = registry
-        self._first_block = first_block
+        self._addresses = {"identity": registry}
         self._domain_id = domain_id
-        self._domain = domain
-        self._forget()
+        self._first_block = first_block
+        self._empty = EnrolmentView(domain, {})
+        self._folded_to = first_block - 1
+        self._final: dict[tuple[str, str], EnrolledKey] = {}
+        self._view = self._empty
 
     def read(self) -> EnrolmentView:
         """The newest view; LedgerError when the node does not answer."""
         final, latest = self._chain.finalized(), self._chain.latest()
         if final.number < self._folded_to:
-            self._forget()  # the chain went back behind what was final: start over
+            # The chain went back behind what was final: start over.
+            self._folded_to, self._final, self._view = self._first_block - 1, {}, self._empty
         if (final.hash, latest.hash) != (self._view.final_hash, self._view.latest_hash):
-            events = self._events(self._folded_to + 1, latest.number)
+            events = self._chain.logs(self._folded_to + 1, latest.number, self._addresses)
             settled = (event for event in events if event.block_number <= final.number)
             self._final = fold(self._final, settled, self._domain_id, grants=True)
             self._folded_to = max(self._folded_to, final.number)
             unsettled = (event for event in events if event.block_number > final.number)
             keys = fold(self._final, unsettled, self._domain_id, grants=False)
-            self._view = EnrolmentView(self._domain, keys, final.hash, latest.hash)
+            self._view = replace(self._empty, keys=keys, final_hash=final.hash, latest_hash=latest.hash)
         return self._view
-
-    def _events(self, first: int, last: int) -> list[ChainEvent]:
-        found: list[ChainEvent] = []
-        for start in range(first, last + 1, _LOG_CHUNK):
-            found += self._chain.logs(start, min(start + _LOG_CHUNK - 1, last), [self._registry])
-        return found
-
-    def _forget(self) -> None:
-        self._final: dict[tuple[str, str], EnrolledKey] = {}
-        self._folded_to = self._first_block - 1
-        self._view = EnrolmentView(self._domain, {})
 
 
 class Enrolment:
@@ -149,7 +140,9 @@ class Enrolment:
         refresh = self._due()
         if refresh is not None:
             patience = None if self._age() > self._tolerate_s else PATIENCE_S
-            await asyncio.wait({asyncio.wrap_future(refresh)}, timeout=patience)
+            done, _ = await asyncio.wait({asyncio.wrap_future(refresh)}, timeout=patience)
+            for finished in done:
+                finished.result()  # anything but a LedgerError is a defect: let it show
         view = self._view
         if view is None or self._age() > self._tolerate_s:
             raise EnrolmentUnreachable(

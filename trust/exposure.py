@@ -67,5 +67,7 @@ def _gate_of(entry: Entry) -> Gate | None:
 
 
 def _is_outermost(app: Starlette, gate: Gate) -> bool:
-    layers = app.user_middleware
-    return bool(layers) and layers[0].cls is GateMiddleware and layers[0].kwargs.get("gate") is gate
+    if not app.user_middleware:
+        return False
+    kind: object = app.user_middleware[0].cls
+    return kind is GateMiddleware and app.user_middleware[0].kwargs.get("gate") is gate

@@ -2,8 +2,8 @@
 
 One line of JSON per decision; `hash` = SHA-256(previous hash ‖ canonical JSON of the other members). Written by the
 gate with one `write` per row (it survives kill -9; not synced to disk, so a power cut may cost the last rows).
-Alteration, removal and reordering show in `verify`; a cut-off end shows against an expected head. No token, proof, query
-or body ever enters it.
+Alteration, removal and reordering show in `verify`; a cut-off end shows against an expected head. No token, proof,
+query or body ever enters it.
 """
 
 import fcntl
