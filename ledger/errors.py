@@ -10,6 +10,7 @@
     ├── TransactionPending  sent, not mined in time
     ├── KeyReused           one idempotency key, two different calls
     ├── GasUnfunded         the sending account cannot pay for gas
+    ├── ContractAbsent      no code answers at the contract's address
     ├── EventMissing        a receipt lacks the event that was asked for
     ├── PortTaken, AnvilMissing, DevnetFailed
     ├── ArtifactMissing, DeploymentMissing, DeploymentMalformed
@@ -55,10 +56,11 @@ class NodeDown(LedgerError):
 class NodeError(LedgerError):
     code = "node_error"
 
-    def __init__(self, method: str, number: int, reason: str) -> None:
+    def __init__(self, method: str, number: int, reason: str, data: str = "") -> None:
         self.method = method
         self.number = number
         self.reason = reason
+        self.data = data  # what a revert returned, 0x hexadecimal
         super().__init__(
             f"The Ethereum node refused {method}: {reason} (JSON-RPC error {number}).",
             "Check that the node supports this call and is in step with its network.",
@@ -149,6 +151,16 @@ class GasUnfunded(LedgerError):
         super().__init__(
             f"The account {account} cannot pay for this transaction's gas ({reason}).",
             "Send it some ether (`s4m devnet fund` on a devnet), then try again.",
+        )
+
+
+class ContractAbsent(LedgerError):
+    code = "contract_absent"
+
+    def __init__(self, contract: str, place: str) -> None:
+        super().__init__(
+            f"No contract answers at {place}, where {contract} should be (at the block that was asked for).",
+            "Check that the deployment file belongs to this chain and is not younger than the block.",
         )
 
 

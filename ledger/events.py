@@ -132,6 +132,7 @@ class Refunded(Event):
 @dataclass(frozen=True, slots=True)
 class CapRaised(Event):
     subscription_id: SubscriptionId
+    payer: Address
     cap: Units
     amount: Money
 
@@ -139,6 +140,7 @@ class CapRaised(Event):
 @dataclass(frozen=True, slots=True)
 class Renewed(Event):
     subscription_id: SubscriptionId
+    payer: Address
     periods: int
     paid_through: int
     amount: Money

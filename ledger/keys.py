@@ -58,7 +58,7 @@ class WalletKey:
     def sign_digest(self, digest: bytes) -> bytes:
         """65 bytes r ‖ s ‖ v (27 or 28), s in the lower half."""
         signature = self._key.sign_msg_hash(digest)
-        return signature.r.to_bytes(32) + signature.s.to_bytes(32) + bytes([27 + signature.v])
+        return bytes(signature.r.to_bytes(32) + signature.s.to_bytes(32) + bytes([27 + signature.v]))
 
     def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, str]:
         """The signed raw EIP-1559 transaction and its hash."""

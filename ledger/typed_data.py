@@ -1,8 +1,8 @@
 """EIP-712: what is signed, its digest, signing, recovering, and the JSON that wallets show.
 
 Called by the buyer's client (order, permit, voucher, activation, session binding, audit grant), by the gateway
-(voucher, provenance) and by whoever verifies. Mirrors the contracts' hashing; tests/ledger holds both together. It never
-talks to a chain. One set of functions serves every message:
+(voucher, provenance) and by whoever verifies. Mirrors the contracts' hashing; tests/ledger holds both together. It
+never talks to a chain. One set of functions serves every message:
 
     digest(domain, message)                 sign(key, domain, message)
     recover(domain, message, signature)     typed_data(domain, message)

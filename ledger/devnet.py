@@ -1,0 +1,209 @@
+"""A local chain: starts, controls and stops anvil.
+
+Called by `s4m up`, `s4m devnet` and tests. Blocks come each second and at once when a transaction arrives; with one
+slot in an epoch the final block is two behind the newest. It starts the native binary, never npm's wrapper (a killed
+wrapper leaves anvil running), and stops only what it started.
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from ledger.errors import AnvilMissing, DevnetFailed, LedgerError, NodeDown, PortTaken
+from ledger.rpc import Rpc
+from ledger.values import Address
+
+HOST = "127.0.0.1"
+HARDFORK = "osaka"  # has the P-256 precompile that passkeys are checked with
+DEVNET_CHAIN_ID = 31337
+_REPOSITORY = Path(__file__).parent.parent
+_ATTEMPTS = 5  # at a free port that another program took first
+_MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class Devnet:
+    """A running anvil. `start` runs one; `attach` gives the control verbs for one that somebody else runs."""
+
+    def __init__(self, rpc_url: str, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.rpc_url = rpc_url
+        self._process = process
+        self._rpc = Rpc(rpc_url, timeout_s=10.0)
+
+    @classmethod
+    def start(
+        cls,
+        port: int = 0,
+        home: Path | None = None,
+        slots_in_an_epoch: int = 1,
+        block_time: int = 1,
+        anvil: Path | None = None,
+        chain_id: int = DEVNET_CHAIN_ID,
+        timeout_s: float = 20.0,
+    ) -> Devnet:
+        """Starts anvil and waits for its first answer; raises PortTaken, AnvilMissing, DevnetFailed.
+
+        Port 0 means a free one. With a home the chain's state is kept in home/chain/state.json (written each second
+        and at the end, read at the start) and the log in home/chain/anvil.log; without, both end with the process.
+        """
+        binary = anvil or find_anvil()
+        options = [
+            *("--host", HOST, "--chain-id", str(chain_id), "--hardfork", HARDFORK),
+            *("--block-time", str(block_time), "--mixed-mining", "--slots-in-an-epoch", str(slots_in_an_epoch)),
+            *_state_options(home),
+        ]
+        for _ in range(_ATTEMPTS if port == 0 else 1):
+            chosen = port or _free_port()
+            if port and _is_taken(port):
+                raise PortTaken(HOST, port)
+            try:
+                return cls._launch(binary, chosen, options, home, timeout_s)
+            except PortTaken as error:
+                taken = error
+        raise taken
+
+    @classmethod
+    def attach(cls, rpc_url: str) -> Devnet:
+        return cls(rpc_url)
+
+    @classmethod
+    def _launch(cls, binary: Path, port: int, options: list[str], home: Path | None, timeout_s: float) -> Devnet:
+        with _log(home) as log:
+            try:
+                process = subprocess.Popen(
+                    [str(binary), "--port", str(port), *options],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # a Ctrl-C meant for the caller must not end the chain first
+                )
+            except OSError as error:
+                raise AnvilMissing(str(binary)) from error
+        devnet = cls(f"http://{HOST}:{port}", process)
+        try:
+            devnet._await_first_answer(process, port, timeout_s)
+        except LedgerError:
+            devnet.stop()
+            raise
+        return devnet
+
+    def _await_first_answer(self, process: subprocess.Popen[bytes], port: int, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                if _is_taken(port):
+                    raise PortTaken(HOST, port)
+                raise DevnetFailed(f"anvil ended with code {process.returncode}")
+            try:
+                self._rpc.request("eth_chainId")
+                return
+            except NodeDown:
+                time.sleep(0.02)
+        raise DevnetFailed(f"no answer within {timeout_s:g} s")
+
+    def __enter__(self) -> Devnet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that `start` started; None where attached."""
+        return self._process.pid if self._process else None
+
+    @property
+    def port(self) -> int:
+        return int(self.rpc_url.rsplit(":", 1)[1])
+
+    def running(self) -> bool:
+        """True while the process that `start` started runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Ends what `start` started (its state is written first); does nothing where attached. May be repeated."""
+        self._rpc.close()
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    # control verbs
+
+    def fund(self, account: Address, wei: int = 10**20) -> None:
+        """Sets the account's gas money."""
+        self._rpc.request("anvil_setBalance", [account, hex(wei)])
+
+    def mine(self, blocks: int = 1) -> None:
+        self._rpc.request("anvil_mine", [hex(blocks)])
+
+    def reorg(self, depth: int) -> None:
+        """Replaces the newest `depth` blocks by empty ones; their transactions are gone, also from the pool."""
+        self._rpc.request("anvil_reorg", [depth, []])
+
+    def increase_time(self, seconds: int) -> None:
+        """Moves the chain's clock on and mines a block there."""
+        self._rpc.request("evm_increaseTime", [hex(seconds)])
+        self.mine()
+
+    def hold_blocks(self) -> None:
+        """No blocks until `release_blocks` (or `mine`): transactions wait."""
+        self._rpc.request("evm_setAutomine", [False])
+        self._rpc.request("evm_setIntervalMining", [0])
+
+    def release_blocks(self, block_time: int = 1) -> None:
+        """Blocks each `block_time` seconds again; what waited is mined at once."""
+        self._rpc.request("evm_setIntervalMining", [block_time])
+        self.mine()
+
+
+def find_anvil(root: Path = _REPOSITORY) -> Path:
+    """The native binary of @foundry-rs/anvil below root/node_modules; raises AnvilMissing."""
+    machine = platform.machine().lower()
+    system = "linux" if sys.platform.startswith("linux") else sys.platform
+    name = f"anvil-{system}-{_MACHINES.get(machine, machine)}"
+    binary = root / "node_modules" / "@foundry-rs" / name / "bin" / "anvil"
+    if not binary.is_file():
+        raise AnvilMissing(str(binary))
+    return binary
+
+
+def _state_options(home: Path | None) -> list[str]:
+    if home is None:
+        return []
+    state = home / "chain" / "state.json"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    return ["--state", str(state), "--state-interval", "1", "--preserve-historical-states"]
+
+
+def _log(home: Path | None) -> IO[bytes]:
+    """Anvil's console, without its list of accounts; "--silent" would hide the reason of a failure as well."""
+    return open("/dev/null" if home is None else home / "chain" / "anvil.log", "ab")
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
