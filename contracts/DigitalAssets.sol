@@ -64,14 +64,11 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
         bytes calldata provenance
     ) external returns (uint256 assetId) {
         require(assetOfContent[contentHash] == 0, ContentExists(assetOfContent[contentHash]));
-        require(
-            MARKET.statusOf(subscriptionId) == IMaaSMarket.Status.Active, SubscriptionNotActive(subscriptionId)
-        );
+        require(MARKET.statusOf(subscriptionId) == IMaaSMarket.Status.Active, SubscriptionNotActive(subscriptionId));
         _requireProvenance(hashProvenance(contentHash, creator, subscriptionId), subscriptionId, provenance);
         assetId = ++assetCount;
         assetOfContent[contentHash] = assetId;
-        _assets[assetId] =
-            Asset({contentHash: contentHash, creator: creator, subscriptionId: subscriptionId, uri: uri});
+        _assets[assetId] = Asset({contentHash: contentHash, creator: creator, subscriptionId: subscriptionId, uri: uri});
         _mint(creator, assetId);
         emit AssetMinted(assetId, creator, subscriptionId, contentHash, uri);
     }
@@ -160,8 +157,9 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
     }
 
     function supportsInterface(bytes4 interfaceId) public view override(IERC165, ERC721) returns (bool) {
-        return interfaceId == type(IERC2981).interfaceId || interfaceId == ERC4907_ID
-            || super.supportsInterface(interfaceId);
+        return
+            interfaceId == type(IERC2981).interfaceId || interfaceId == ERC4907_ID
+                || super.supportsInterface(interfaceId);
     }
 
     /// @dev Any change of hands voids the listing.

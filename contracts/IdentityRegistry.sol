@@ -41,13 +41,9 @@ contract IdentityRegistry is IIdentityRegistry {
     }
 
     /// @inheritdoc IIdentityRegistry
-    function enrolKey(
-        bytes32 domainId,
-        string calldata component,
-        bytes32 publicKey,
-        uint64 notBefore,
-        uint64 notAfter
-    ) external {
+    function enrolKey(bytes32 domainId, string calldata component, bytes32 publicKey, uint64 notBefore, uint64 notAfter)
+        external
+    {
         _requireDomainOwner(domainId);
         require(notBefore < notAfter && notAfter >= block.timestamp, BadValidity(notBefore, notAfter));
         require(_places[domainId][publicKey] == 0, KeyExists(publicKey));

@@ -114,9 +114,7 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
         Status status = statusOf(subscriptionId);
         require(status != Status.Refundable, TooLate(slow.mark, block.timestamp));
         _requireStatus(Status.Purchased, status);
-        require(
-            _recover(hashActivation(subscriptionId, endpointHash), r, vs) == hot.signer, BadSignature(hot.signer)
-        );
+        require(_recover(hashActivation(subscriptionId, endpointHash), r, vs) == hot.signer, BadSignature(hot.signer));
         uint64 planId = _planOf(subscriptionId);
         Sales storage sales = _sales[planId];
         uint32 since = uint32(block.timestamp);
@@ -395,7 +393,11 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
     // ----------------------------------------------------------------------------------------------------- private
 
     /// @dev What a purchase on these terms costs now; reverts where it could not be bought.
-    function _offer(uint64 planId, uint40 cap, uint32 periods) private view returns (Sales memory sales, uint256 total) {
+    function _offer(uint64 planId, uint40 cap, uint32 periods)
+        private
+        view
+        returns (Sales memory sales, uint256 total)
+    {
         (IModelCatalog.PlanTerms memory terms, bool retired) = CATALOG.plan(planId);
         require(!retired, PlanIsRetired(planId));
         require(periods == 0 || terms.period != 0, NoPeriods(planId));
@@ -525,8 +527,8 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
     function _isSignedBy(address account, bytes32 digest, bytes calldata signature) private view returns (bool) {
         (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
         if (failure == ECDSA.RecoverError.NoError && signer == account) return true;
-        return account.code.length != 0
-            && SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature);
+        return
+            account.code.length != 0 && SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature);
     }
 
     function _requireStatus(Status expected, Status actual) private pure {

@@ -164,9 +164,7 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
         _requireWithin("releaseWindow", terms.releaseWindow, MIN_RELEASE_WINDOW, MAX_WINDOW);
         _requireWithin("activationWindow", terms.activationWindow, 1, MAX_WINDOW);
         _requireWithin("period", terms.period, 0, MAX_PERIOD);
-        require(
-            (terms.period == 0) == (terms.periodPrice == 0), PeriodWithoutPrice(terms.period, terms.periodPrice)
-        );
+        require((terms.period == 0) == (terms.periodPrice == 0), PeriodWithoutPrice(terms.period, terms.periodPrice));
         require(terms.unitPrice != 0 || terms.qoeFloor == 0, FloorWithoutUnitPrice(terms.qoeFloor));
     }
 

@@ -12,11 +12,7 @@ interface IDigitalAssets {
     }
 
     event AssetMinted(
-        uint256 indexed assetId,
-        address indexed creator,
-        uint96 indexed subscriptionId,
-        bytes32 contentHash,
-        string uri
+        uint256 indexed assetId, address indexed creator, uint96 indexed subscriptionId, bytes32 contentHash, string uri
     );
     event AssetBurned(uint256 indexed assetId);
     event AssetListed(uint256 indexed assetId, address indexed seller, uint256 price);

@@ -22,11 +22,7 @@ interface IIdentityRegistry {
     event PasskeyRegistered(address indexed account, bytes32 indexed credentialIdHash, bytes32 x, bytes32 y);
     event PasskeyRevoked(address indexed account, bytes32 indexed credentialIdHash);
     event Attested(
-        address indexed issuer,
-        address indexed account,
-        bytes32 indexed claimType,
-        bytes32 commitment,
-        uint64 expires
+        address indexed issuer, address indexed account, bytes32 indexed claimType, bytes32 commitment, uint64 expires
     );
     event AttestationRevoked(address indexed issuer, address indexed account, bytes32 indexed claimType);
 
@@ -41,13 +37,8 @@ interface IIdentityRegistry {
 
     function createDomain(string calldata name) external returns (bytes32 domainId);
     /// @notice Enrols a component's key. Several keys of one component may be valid at once (rotation with overlap).
-    function enrolKey(
-        bytes32 domainId,
-        string calldata component,
-        bytes32 publicKey,
-        uint64 notBefore,
-        uint64 notAfter
-    ) external;
+    function enrolKey(bytes32 domainId, string calldata component, bytes32 publicKey, uint64 notBefore, uint64 notAfter)
+        external;
     function revokeKey(bytes32 domainId, string calldata component, bytes32 publicKey) external;
 
     function domainIdOf(address owner, string calldata name) external pure returns (bytes32);
@@ -75,11 +66,8 @@ interface IIdentityRegistry {
     function attest(address account, bytes32 claimType, bytes32 commitment, uint64 expires) external;
     function revokeAttestation(address account, bytes32 claimType) external;
     /// @notice True when the issuer attested exactly this value and the attestation is neither expired nor revoked.
-    function checkDisclosure(
-        address issuer,
-        address account,
-        bytes32 claimType,
-        bytes32 value,
-        bytes32 salt
-    ) external view returns (bool);
+    function checkDisclosure(address issuer, address account, bytes32 claimType, bytes32 value, bytes32 salt)
+        external
+        view
+        returns (bool);
 }

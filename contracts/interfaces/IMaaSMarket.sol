@@ -128,9 +128,7 @@ interface IMaaSMarket {
     event SignerConfirmed(uint96 indexed subscriptionId, address signer);
     /// @param timePaid credited to the plan for time elapsed and not yet collected
     /// @param timeRefunded returned to the buyer for time not used
-    event ReleaseRequested(
-        uint96 indexed subscriptionId, uint256 timePaid, uint256 timeRefunded, uint64 releasableAt
-    );
+    event ReleaseRequested(uint96 indexed subscriptionId, uint256 timePaid, uint256 timeRefunded, uint64 releasableAt);
     event Released(uint96 indexed subscriptionId, address indexed buyer, uint256 refunded);
     /// @param units cumulative units after this voucher
     /// @param amount credited to the plan by this voucher
