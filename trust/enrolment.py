@@ -15,10 +15,9 @@ from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ledger.chain import Chain
+from ledger.contracts import Contracts
 from ledger.errors import LedgerError
 from ledger.events import ChainEvent, ComponentKeyEnrolled, ComponentKeyRevoked
-from ledger.values import Address
 from trust.errors import EnrolmentUnreachable, KeyNotEnrolled, KeyRevoked
 from trust.keys import DEFAULT_DOMAIN, ed25519_jkt
 
@@ -83,13 +82,13 @@ def fold(
 class ChainReader:
     """Reads and folds the registry's events; blocking, used by one thread at a time."""
 
-    def __init__(self, chain: Chain, registry: Address, first_block: int, domain_id: bytes, domain: str) -> None:
-        self._chain = chain
-        self._addresses = {"identity": registry}
+    def __init__(self, contracts: Contracts, domain_id: bytes, domain: str) -> None:
+        self._chain = contracts.chain
+        self._addresses = {contracts.identity.WORD: contracts.identity.address}
         self._domain_id = domain_id
-        self._first_block = first_block
+        self._first_block = contracts.deployment.block_number
         self._empty = EnrolmentView(domain, {})
-        self._folded_to = first_block - 1
+        self._folded_to = self._first_block - 1
         self._final: dict[tuple[str, str], EnrolledKey] = {}
         self._view = self._empty
 
@@ -111,21 +110,22 @@ class ChainReader:
 
 
 class Enrolment:
-    """The async face: one instance may serve all gates of a process, on any event loop. Close it at shutdown."""
+    """The async face: one instance may serve all gates of a process, on any event loop. Close it at shutdown.
+
+    `domain_id` is `contracts.identity.domain_id_of(owner, domain)`, the owner being the operator's account.
+    """
 
     def __init__(
         self,
-        chain: Chain,
-        registry: Address,
+        contracts: Contracts,
         domain_id: bytes,
         *,
         domain: str = DEFAULT_DOMAIN,
-        first_block: int = 0,
         refresh_s: float = REFRESH_S,
         tolerate_s: float = TOLERATE_S,
     ) -> None:
         self.domain = domain
-        self._reader = ChainReader(chain, registry, first_block, domain_id, domain)
+        self._reader = ChainReader(contracts, domain_id, domain)
         self._refresh_s = refresh_s
         self._tolerate_s = tolerate_s
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="enrolment")
