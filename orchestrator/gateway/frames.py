@@ -53,7 +53,7 @@ def _weights(asked: Any, attention: Mapping[int, float]) -> dict[int, float]:
         return dict(attention)
     if not isinstance(asked, Sequence) or isinstance(asked, str) or len(asked) > MOST_OBJECTS:
         raise MalformedUse(f"params.objects must be a list of at most {MOST_OBJECTS} object ids.")
-    ids = [item.get("object") if isinstance(item, dict) else item for item in asked]
+    ids: list[Any] = [item.get("object") if isinstance(item, dict) else item for item in asked]
     if not all(type(item) is int and item >= 0 for item in ids):
         raise MalformedUse("params.objects must hold whole, non-negative object ids.")
     known = attention or dict.fromkeys(ids, 1.0)

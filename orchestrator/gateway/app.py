@@ -1,0 +1,206 @@
+"""The gateway's routes, behind the gate. Each handler checks its input's shape, calls one part of the house, answers.
+
+`create_app(house)` is what `__main__` serves and tests mount; no route decides anything by itself.
+"""
+
+import asyncio
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ValidationError
+
+from ledger.errors import LedgerError
+from ledger.metering import TermsInvalid
+from orchestrator.errors import OrchestratorError
+from orchestrator.gateway.errors import MalformedUse, NoRoute
+from orchestrator.gateway.house import House
+from orchestrator.gateway.logs import log_lines
+from orchestrator.gateway.shapes import AuditGrantHeader, Route, SessionRequest, UseRequest, VoucherPost
+from orchestrator.gateway.use import Served
+from orchestrator.gateway.vouchers import kept_json
+from trust.caller import Caller, CallerKind
+
+S = TypeVar("S", bound=BaseModel)
+AUDIT_GRANT_HEADER = "S4M-Audit-Grant"
+
+
+def create_app(house: House) -> FastAPI:
+    """The app, gate installed. It follows the chain while it serves; the caller closes the house."""
+    app = FastAPI(title="Slicing4Meta gateway", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
+    app.state.house = house
+    app.add_api_route("/health", health, methods=["GET"])
+    app.add_api_route("/routes/{subscriptionId}", put_route, methods=["PUT"])
+    app.add_api_route("/routes/{subscriptionId}", delete_route, methods=["DELETE"])
+    app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
+    app.add_api_route("/sessions", open_session, methods=["POST"])
+    app.add_api_route("/use/{subscriptionId}", use, methods=["POST"], response_class=Response)
+    app.add_api_route("/vouchers/{subscriptionId}", accept_voucher, methods=["POST"])
+    app.add_api_route("/usage/{subscriptionId}/log", buyers_log, methods=["GET"], response_class=Response)
+    app.add_api_route("/usage/{subscriptionId}/voucher", newest_voucher, methods=["GET"])
+    app.add_api_route("/logs/{subscriptionId}", operators_log, methods=["GET"], response_class=Response)
+    app.add_exception_handler(OrchestratorError, _problem)
+    app.add_exception_handler(LedgerError, _problem)
+    app.add_exception_handler(TermsInvalid, _problem)
+    house.gate.protect(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    watching = asyncio.create_task(_house(app).watch.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
+async def health(request: Request) -> dict[str, Any]:
+    """Alive, on which chain, and when the latest block was seen."""
+    house = _house(request.app)
+    return {"ok": True, "program": "gateway", "chainId": house.chain.chain_id, **house.watch.health()}
+
+
+async def put_route(request: Request, subscriptionId: int) -> dict[str, Any]:
+    """Serve a subscription from now on, or replace how it is served."""
+    house, route = _house(request.app), _shape(Route, await request.body())
+    if route.subscription != subscriptionId:
+        raise MalformedUse(f"The route is for subscription {route.subscriptionId}, the path says {subscriptionId}.")
+    house.put_route(route)
+    await asyncio.to_thread(house.store.put_route, subscriptionId, route.model_dump_json())
+    return {"subscriptionId": str(subscriptionId), "accepted": True}
+
+
+async def delete_route(request: Request, subscriptionId: int) -> dict[str, Any]:
+    """Serve it no longer; its log and vouchers stay."""
+    house = _house(request.app)
+    await asyncio.to_thread(house.store.delete_route, subscriptionId)
+    house.drop_route(subscriptionId)
+    return {"subscriptionId": str(subscriptionId), "deleted": True}
+
+
+async def vouchers_to_settle(request: Request, since: int = Query(default=0, ge=0)) -> dict[str, Any]:
+    """The newest doubly signed voucher of each subscription among those accepted after row `since`."""
+    kept = await asyncio.to_thread(_house(request.app).store.vouchers, since)
+    return {"vouchers": [kept_json(voucher) for voucher in kept]}
+
+
+async def open_session(request: Request) -> dict[str, Any]:
+    """Exchange a signed SessionBinding for a token bound to the proof's key."""
+    house, asked = _house(request.app), _shape(SessionRequest, await request.body())
+    token, expires = await house.sessions.open(asked, _caller(request).jkt)
+    return {"token": token, "expires": expires, "meterKey": house.vouchers.meter_key.address}
+
+
+async def use(request: Request, subscriptionId: int) -> Response:
+    """One metered use."""
+    raw = await request.body()
+    served = await _house(request.app).uses.use(subscriptionId, _shape(UseRequest, raw), raw)
+    return Response(served.body, media_type=served.kept.content_type, headers=_headers(served))
+
+
+async def accept_voucher(request: Request, subscriptionId: int) -> dict[str, Any]:
+    """Take the session key's signature under a voucher."""
+    house, posted = _house(request.app), _shape(VoucherPost, await request.body())
+    right = house.watch.require(subscriptionId)
+    kept = await house.vouchers.accept(house.books.of(subscriptionId), posted, right.subscription.signer)
+    return {"accepted": True, "units": str(kept.units), "size": kept.size}
+
+
+async def newest_voucher(request: Request, subscriptionId: int) -> dict[str, Any]:
+    """The newest doubly signed voucher and the one that waits to be signed."""
+    house = _house(request.app)
+    book, signer = house.books.of(subscriptionId), house.watch.require(subscriptionId).subscription.signer
+    signed = book.vouchers.get(signer)
+    proposed = await asyncio.to_thread(house.vouchers.propose, book) if book.log.size else None
+    return {"signed": kept_json(signed) if signed else None, "proposed": proposed}
+
+
+async def buyers_log(
+    request: Request,
+    subscriptionId: int,
+    since: int = Query(default=0, ge=0, alias="from"),
+    follow: bool = False,
+) -> StreamingResponse:
+    """The usage log for the buyer's session, or for who holds an audit grant signed by the buyer."""
+    house, caller = _house(request.app), _caller(request)
+    if caller.kind is CallerKind.SIGNED:
+        grant = _shape(AuditGrantHeader, _unpacked(request.headers.get(AUDIT_GRANT_HEADER, "")))
+        right = await house.watch.known(subscriptionId)
+        house.sessions.check_grant(grant, subscriptionId, right.subscription.buyer)
+        follow = False
+    return await _log(house, caller, subscriptionId, since, follow)
+
+
+async def operators_log(
+    request: Request,
+    subscriptionId: int,
+    since: int = Query(default=0, ge=0, alias="from"),
+    follow: bool = False,
+) -> StreamingResponse:
+    """The same log for settlement and the audit."""
+    return await _log(_house(request.app), _caller(request), subscriptionId, since, follow)
+
+
+async def _log(house: House, caller: Caller, subscription: int, since: int, follow: bool) -> StreamingResponse:
+    book, right = house.books.of(subscription), await house.watch.known(subscription)
+    if since > book.log.size:
+        raise NoRoute(f"The log of subscription {subscription} has {book.log.size} records, none from {since} on.")
+    lines = log_lines(house.store, house.vouchers, book, right.subscription.signer, since, follow)
+    return StreamingResponse(house.gate.stream(caller, lines), media_type="application/jsonl")
+
+
+def _headers(served: Served) -> dict[str, str]:
+    headers = {
+        "S4M-Record": _packed(served.kept.record.to_json()),
+        "S4M-Voucher": _packed(served.voucher),
+        "S4M-Info": _packed(served.kept.info),
+    }
+    if served.kept.provenance:
+        headers["S4M-Provenance"] = _packed(json.loads(served.kept.provenance))
+    return headers
+
+
+def _packed(document: dict[str, Any]) -> str:
+    return urlsafe_b64encode(json.dumps(document, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
+def _unpacked(header: str) -> bytes:
+    try:
+        return urlsafe_b64decode(header + "=" * (-len(header) % 4))
+    except ValueError as cause:
+        raise MalformedUse(f"The {AUDIT_GRANT_HEADER} header is not base64url JSON.") from cause
+
+
+def _shape(shape: type[S], raw: bytes) -> S:
+    try:
+        return shape.model_validate_json(raw)
+    except ValidationError as cause:
+        errors = cause.errors(include_url=False, include_context=False, include_input=False)
+        where = "; ".join(f"{'.'.join(map(str, error['loc'])) or 'body'}: {error['msg']}" for error in errors[:5])
+        raise MalformedUse(f"The request breaks its shape: {where}. Correct it and send it again.") from cause
+
+
+def _house(app: FastAPI) -> House:
+    house: House = app.state.house
+    return house
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def _problem(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, OrchestratorError):
+        body = error.problem()
+    else:
+        code, status = str(getattr(error, "code", "gateway_error")), 422 if isinstance(error, TermsInvalid) else 503
+        body = {"type": f"urn:s4m:problem:{code}", "title": code, "status": status, "code": code, "detail": str(error)}
+    return JSONResponse(body, status_code=body["status"], media_type="application/problem+json")

@@ -1,0 +1,149 @@
+"""The gateway's parts, put together once: chain, store, books, gate. `app.py` serves them, `__main__` opens them.
+
+Opening blocks (it asks the node, reads usage.db and rebuilds every log); closing gives everything back.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from ledger.chain import Chain
+from ledger.contracts import Contracts
+from ledger.deployment import Deployment
+from ledger.keys import WalletKey, keystore_address
+from orchestrator.gateway.books import Books
+from orchestrator.gateway.errors import LogBroken
+from orchestrator.gateway.link import Links
+from orchestrator.gateway.models import ModelClients
+from orchestrator.gateway.sessions import Sessions
+from orchestrator.gateway.settings import GatewaySettings
+from orchestrator.gateway.shapes import Route
+from orchestrator.gateway.store import UsageStore
+from orchestrator.gateway.use import UseDesk
+from orchestrator.gateway.vouchers import VoucherDesk
+from orchestrator.gateway.watch import Watch
+from orchestrator.gateway.work import Workshop
+from trust.enrolment import Enrolment
+from trust.gate import Gate
+from trust.journal import Journal
+from trust.keys import ComponentIdentity
+from trust.policy import Policy
+from trust.replay import ReplayStore
+from trust.sessions import SessionIssuer
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything that the app's routes use."""
+
+    chain: Chain
+    contracts: Contracts
+    store: UsageStore
+    books: Books
+    watch: Watch
+    models: ModelClients
+    links: Links
+    vouchers: VoucherDesk
+    sessions: Sessions
+    uses: UseDesk
+    enrolment: Enrolment
+    replay: ReplayStore
+    journal: Journal
+    gate: Gate
+
+    @classmethod
+    def open(cls, settings: GatewaySettings) -> Self:
+        """Open all parts; `LedgerError` without a node or deployment, `LogBroken` where usage.db does not fit."""
+        chain = Chain.connect(settings.rpc_url)
+        contracts = Contracts(chain, Deployment.load(settings.home_dir, chain.chain_id))
+        contracts.deployment.check(chain)
+        store = _store(settings, chain)
+        books = Books(store)
+        books.load()
+        watch = Watch(
+            chain, contracts, store, poll_interval_s=settings.poll_interval_s, blind_limit_s=settings.blind_limit_s
+        )
+        models = ModelClients(settings.model_timeout_s)
+        links = Links(models, settings.pilot_interval_s)
+        meter_key = WalletKey.load_or_create(settings.meter_key_file)
+        vouchers = VoucherDesk(meter_key, contracts.market_domain, store)
+        identity = ComponentIdentity.load_or_create(settings.identity_file, "gateway", settings.domain)
+        uses = UseDesk(
+            store,
+            books,
+            watch,
+            Workshop(models, links),
+            vouchers,
+            contracts.assets_domain,
+            row_bytes=settings.answer_row_bytes,
+            memory_bytes=settings.answer_memory_bytes,
+        )
+        enrolment = _enrolment(settings, contracts)
+        replay = ReplayStore(settings.home_dir / "db" / "replay.db")
+        journal = Journal(settings.home_dir / "journal" / "gateway.jsonl")
+        gate = Gate(
+            "gateway",
+            Policy.load(),
+            enrolment,
+            replay,
+            journal,
+            identity=identity,
+            still_entitled=watch.is_entitled,
+            prefixes=("/gateway",),
+        )
+        house = cls(
+            chain=chain,
+            contracts=contracts,
+            store=store,
+            books=books,
+            watch=watch,
+            models=models,
+            links=links,
+            vouchers=vouchers,
+            sessions=Sessions(SessionIssuer(identity), watch, contracts.market_domain, settings.session_limit_s),
+            uses=uses,
+            enrolment=enrolment,
+            replay=replay,
+            journal=journal,
+            gate=gate,
+        )
+        for document in store.routes():
+            house.put_route(Route.model_validate_json(document))
+        return house
+
+    def put_route(self, route: Route) -> None:
+        """Serve this route, and follow its subscription on the chain."""
+        self.uses.put_route(route)
+        self.watch.watch(route.subscription)
+
+    def drop_route(self, subscription: int) -> None:
+        """Serve it no longer."""
+        self.uses.drop_route(subscription)
+        self.links.forget(str(subscription))
+
+    async def close(self) -> None:
+        """Give everything back."""
+        await self.models.close()
+        self.enrolment.close()
+        self.journal.close()
+        self.replay.close()
+        self.store.close()
+        self.chain.close()
+
+
+def _store(settings: GatewaySettings, chain: Chain) -> UsageStore:
+    store = UsageStore(settings.database)
+    owner = store.bound_to(chain.genesis_hash)
+    if owner != chain.genesis_hash:
+        store.close()
+        raise LogBroken(
+            f"{settings.database} belongs to the chain with genesis {owner}, the node has {chain.genesis_hash}. "
+            "Nothing was touched: use another home, or the node of that chain."
+        )
+    return store
+
+
+def _enrolment(settings: GatewaySettings, contracts: Contracts) -> Enrolment:
+    """The operator's trust domain; its owner is the operator's account, whose address stands beside its key."""
+    operator = keystore_address(settings.home_dir / "keys" / "accounts" / "operator.json")
+    domain_id = contracts.identity.domain_id_of(operator, settings.domain)
+    return Enrolment(contracts, domain_id, settings.domain)

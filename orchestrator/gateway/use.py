@@ -1,0 +1,219 @@
+"""One use, from request to answer: entitled → credit and cap → work → bill → commit → voucher; each request id once.
+
+Called by `app.py` for POST /use. A model that fails leaves no trace: nothing is recorded or billed. The record, and
+with it the answer where it is small, is committed before the answer's first byte; a repeated request id gets both.
+"""
+
+import asyncio
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from ledger.metering import Terms, bill, vested
+from ledger.typed_data import Domain, Provenance, sign
+from ledger.usage_log import UsageRecord
+from ledger.values import SubscriptionId, Units, address, to_hex
+from orchestrator.gateway.books import Book, Books
+from orchestrator.gateway.errors import AnswerGone, MalformedUse, NoRoute, RequestIdReused
+from orchestrator.gateway.shapes import Route, UseRequest
+from orchestrator.gateway.store import Kept, UsageStore
+from orchestrator.gateway.vouchers import VoucherDesk
+from orchestrator.gateway.watch import Right, Watch
+from orchestrator.gateway.work import Asked, Made, Workshop
+
+MOST_REPEATS: Final = 3
+"""How often an answer that is kept nowhere is made again unbilled: a lost answer is owed, free rendering is not."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The answer of one use."""
+
+    kept: Kept
+    body: bytes
+    voucher: dict[str, Any]
+
+
+class Recent:
+    """Bodies of recent answers in memory, oldest out first; for repeats of answers too large for the store."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._held = 0
+        self._bodies: OrderedDict[tuple[int, str], bytes] = OrderedDict()
+
+    def put(self, key: tuple[int, str], body: bytes) -> None:
+        self._held += len(body) - len(self._bodies.pop(key, b""))
+        self._bodies[key] = body
+        while self._held > self._limit:
+            self._held -= len(self._bodies.popitem(last=False)[1])
+
+    def get(self, key: tuple[int, str]) -> bytes | None:
+        return self._bodies.get(key)
+
+
+class UseDesk:
+    """Serves uses of all routes. `assets` is the EIP-712 domain of DigitalAssets, for provenance."""
+
+    def __init__(
+        self,
+        store: UsageStore,
+        books: Books,
+        watch: Watch,
+        workshop: Workshop,
+        vouchers: VoucherDesk,
+        assets: Domain,
+        *,
+        row_bytes: int,
+        memory_bytes: int,
+    ) -> None:
+        self._store = store
+        self._books = books
+        self._watch = watch
+        self._workshop = workshop
+        self._vouchers = vouchers
+        self._assets = assets
+        self._row_bytes = row_bytes
+        self._recent = Recent(memory_bytes)
+        self._routes: dict[int, tuple[Route, Terms]] = {}
+
+    def put_route(self, route: Route) -> None:
+        """Serve this route from now on. `TermsInvalid` for malformed terms."""
+        self._routes[route.subscription] = (route, route.parsed_terms())
+
+    def drop_route(self, subscription: int) -> None:
+        """Serve it no longer."""
+        self._routes.pop(subscription, None)
+
+    def route(self, subscription: int) -> Route | None:
+        """The route as it was put last."""
+        found = self._routes.get(subscription)
+        return found[0] if found else None
+
+    async def use(self, subscription: int, request: UseRequest, raw: bytes) -> Served:
+        """One use; a repeat of a request id that is at work waits for it, one that is done gets its answer."""
+        self._watch.require(subscription)
+        book = self._books.of(subscription)
+        task = book.in_flight.get(request.requestId)
+        if task is None:
+            task = asyncio.create_task(self._first_or_again(book, request, raw))
+            book.in_flight[request.requestId] = task
+            task.add_done_callback(lambda _: book.in_flight.pop(request.requestId, None))
+        served: Served = await asyncio.shield(task)
+        _require_same(served.kept, request, raw)
+        return served
+
+    async def _first_or_again(self, book: Book, request: UseRequest, raw: bytes) -> Served:
+        kept = await asyncio.to_thread(self._store.by_request, book.subscription, request.requestId)
+        async with book.slots:
+            if kept is not None:
+                return await self._again(book, kept, request, raw)
+            return await self._first(book, self._asked(book.subscription, request, raw))
+
+    async def _first(self, book: Book, asked: Asked) -> Served:
+        right = self._watch.require(book.subscription)
+        self._vouchers.require_credit(book, asked.terms, right.subscription.signer)
+        self._vouchers.require_cap(book, right.subscription.cap, asked.most_units)
+        started = _now_ms()
+        with _reserved(book, asked.most_units):
+            made = await self._workshop.make(asked)
+            async with book.lock:
+                kept = self._billed(book, asked, made, started)
+                await self._books.append(book, kept)
+                voucher = await asyncio.to_thread(self._vouchers.propose, book)
+        self._recent.put((book.subscription, asked.request.requestId), made.body)
+        return Served(kept, made.body, voucher)
+
+    async def _again(self, book: Book, kept: Kept, request: UseRequest, raw: bytes) -> Served:
+        """The first answer once more: kept, remembered, or (a few times) made again unbilled."""
+        _require_same(kept, request, raw)
+        body = kept.body if kept.body is not None else self._recent.get((book.subscription, request.requestId))
+        if body is None:
+            if kept.again >= MOST_REPEATS:
+                raise AnswerGone(
+                    f"Request {request.requestId} is record {kept.record.seq}, its answer was made {MOST_REPEATS + 1} "
+                    "times. Ask with a new request id."
+                )
+            await asyncio.to_thread(self._store.count_again, book.subscription, request.requestId)
+            body = (await self._workshop.make(self._asked(book.subscription, request, raw))).body
+            self._recent.put((book.subscription, request.requestId), body)
+        return Served(kept, body, await asyncio.to_thread(self._vouchers.propose, book))
+
+    def _asked(self, subscription: int, request: UseRequest, raw: bytes) -> Asked:
+        route, terms = self._routes.get(subscription, (None, None))
+        if route is None or terms is None or route.status != "running":
+            raise NoRoute(f"No service of subscription {subscription} runs here. Follow its state, or try in a moment.")
+        operation = route.operations.get(request.operation)
+        if operation is None:
+            names = ", ".join(sorted(route.operations))
+            raise MalformedUse(f"There is no operation {request.operation!r}; this service has {names}.")
+        return Asked(route, terms, operation, request, raw)
+
+    def _billed(self, book: Book, asked: Asked, made: Made, started: int) -> Kept:
+        """The record of this use, right after the book's last one; the caller holds the book's lock."""
+        right, ended = self._watch.require(book.subscription), max(_now_ms(), started)
+        meter, before = asked.operation.meter, book.tally
+        after = bill(asked.terms, before, meter, made.quantity, made.immersion, _free(asked, right, ended))
+        self._vouchers.require_cap(book, right.subscription.cap, after.billed - before.billed - asked.most_units)
+        record = UsageRecord(
+            subscription_id=SubscriptionId(book.subscription),
+            seq=book.log.size,
+            meter=meter,
+            quantity=made.quantity,
+            units=Units(after.billed - before.billed),
+            total=Units(after.billed),
+            start_millis=started,
+            end_millis=ended,
+            immersion=made.immersion,
+            request_hash=asked.request_hash,
+        )
+        return Kept(
+            record=record,
+            gross=after.gross - before.gross,
+            info=made.info,
+            request_id=asked.request.requestId,
+            content_type=made.content_type,
+            provenance=self._provenance(asked, made) if asked.operation.provenance else "",
+            body=made.body if len(made.body) <= self._row_bytes else None,
+        )
+
+    def _provenance(self, asked: Asked, made: Made) -> str:
+        """The meter key's word over the file: content hash, creator, subscription."""
+        creator, subscription = address(asked.route.buyer), SubscriptionId(asked.route.subscription)
+        word = Provenance(sha256(made.body).digest(), creator, subscription)
+        document = {
+            "contentHash": to_hex(word.content_hash),
+            "creator": creator,
+            "subscriptionId": str(subscription),
+            "signature": to_hex(sign(self._vouchers.meter_key, self._assets, word)),
+        }
+        return json.dumps(document)
+
+
+@contextmanager
+def _reserved(book: Book, units: int) -> Iterator[None]:
+    """Hold `units` of the cap while a use is at work."""
+    book.reserved += units
+    try:
+        yield
+    finally:
+        book.reserved -= units
+
+
+def _free(asked: Asked, right: Right, at_ms: int) -> int:
+    state = right.subscription
+    return vested(asked.terms, state.since, right.period, state.paid_through, at_ms)
+
+
+def _require_same(kept: Kept, request: UseRequest, raw: bytes) -> None:
+    if kept.record.request_hash != sha256(raw).digest():
+        raise RequestIdReused(f"Request id {request.requestId!r} was used for another request; take a new one.")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
