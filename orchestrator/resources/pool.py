@@ -6,7 +6,7 @@ infrastructure and platform models supply there, or a model instance that suppli
 CHECK keeps `used ≤ capacity`: no writer, however wrong, can give away what is not there. It chooses nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ METADATA = sa.MetaData()
 
 
 class OverAllocated(OrchestratorError):
-    """The database refused an allocation or a withdrawal, because a node would give more than it has."""
+    """The database refused an allocation or a withdrawal: a node would give more than it has. It is void."""
 
     code = "over_allocated"
     status = 409
@@ -118,13 +118,12 @@ class VirtualPool:
 
 def supply(rows: sa.Connection, supplier: str, node_id: str, amounts: ResourceVector, *, kind: str = "site") -> None:
     """Make (or change) what `supplier` gives to a node; the node is made when it is new. Repeating changes nothing."""
-    _guarded(rows, f"change of the supply {supplier}", lambda: _supply(rows, supplier, node_id, amounts, kind))
+    _guarded(f"change of the supply {supplier}", lambda: _supply(rows, supplier, node_id, amounts, kind))
 
 
 def withdraw(rows: sa.Connection, supplier: str) -> None:
     """Take a supply away; OverAllocated while something stands on it."""
     _guarded(
-        rows,
         f"withdrawal of {supplier}",
         lambda: rows.execute(sa.delete(SUPPLIES).where(SUPPLIES.c.supplier == supplier)),
     )
@@ -147,7 +146,7 @@ def allocate(
         rows.execute(sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id == allocation_id))
         rows.execute(sa.insert(ALLOCATIONS).values(allocation_id=allocation_id, **values))
 
-    _guarded(rows, f"allocation {allocation_id} of {amounts.amounts()} on {node_id}", write)
+    _guarded(f"allocation {allocation_id} of {amounts.amounts()} on {node_id}", write)
 
 
 def free_share(rows: sa.Connection, instance_id: str, subscription_id: str) -> None:
@@ -198,10 +197,9 @@ def _supply(rows: sa.Connection, supplier: str, node_id: str, amounts: ResourceV
         rows.execute(sa.insert(SUPPLIES).values(supplier=supplier, node_id=node_id, **values))
 
 
-def _guarded(rows: sa.Connection, what: str, write: Any) -> None:
+def _guarded(what: str, write: Callable[[], Any]) -> None:
     try:
-        with rows.begin_nested():
-            write()
+        write()
     except sa.exc.IntegrityError as cause:
         raise OverAllocated(
             f"The {what} was refused by the database: {cause.orig}. "

@@ -1,0 +1,108 @@
+"""Holds MMF's rows against the runtime: parts of the pool run, what runs is wanted, what is wanted runs as granted.
+
+The reconciling loop calls it once a second and at start; it compares levels and remembers nothing. Instances that a
+workflow is starting or stopping are left to that workflow.
+"""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from orchestrator.errors import TryLater
+from orchestrator.instances import ModelMove, ModelState, take_turn
+from orchestrator.instances.models import STANDING, ModelInstance, add_instance, instance, instances, move_instance
+from orchestrator.instances.transact import read, transact
+from orchestrator.mmf.catalogue import is_supply
+from orchestrator.mmf.starter import Started, Starter
+from orchestrator.mmf.workflows import MmfDeps
+from orchestrator.models.manifests import Manifest
+from orchestrator.placement.greedy import instance_name
+from orchestrator.resources import Isolation, ResourceVector
+from orchestrator.resources.pool import supply
+from orchestrator.runtime.port import Observation, RunState
+
+UNOWNED = frozenset({ModelState.GONE, ModelState.FAILED})
+
+
+class InstanceDown(TryLater):
+    """A wanted model instance does not come up; the next look tries again."""
+
+    code = "instance_down"
+    title = "A model instance does not come up"
+
+
+class Keeper:
+    """One look: `keeper()` answers the instances that it changed."""
+
+    def __init__(self, deps: MmfDeps) -> None:
+        self._deps = deps
+        self._starter = Starter(deps.datasource, deps.runtime, deps.models)
+
+    def __call__(self) -> list[str]:
+        """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants."""
+        for manifest in self._deps.models.values():
+            if is_supply(manifest):
+                transact(self._deps.datasource, _expect_supply, self._deps, manifest)
+        seen = {one.instance_id: one for one in self._deps.runtime.observe()}
+        amiss = read(self._deps.datasource, self._amiss, seen)
+        orphans = read(self._deps.datasource, _orphans, seen)
+        self._starter.down(orphans)
+        started = self._starter.up(amiss)
+        if started.sockets:
+            transact(self._deps.datasource, _answered, self._deps, started)
+        if started.failed:
+            raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
+        return [*orphans, *amiss]
+
+    def _amiss(self, rows: sa.Connection, seen: dict[str, Observation]) -> list[str]:
+        kept = [one for one in instances(rows) if one.supply or one.state is ModelState.RUNNING]
+        return [one.instance_id for one in kept if not self._as_wanted(rows, one, seen.get(one.instance_id))]
+
+    def _as_wanted(self, rows: sa.Connection, one: ModelInstance, seen: Observation | None) -> bool:
+        if seen is None or seen.state is not RunState.RUNNING or one.state is not ModelState.RUNNING:
+            return False
+        return dict(seen.grant) == dict(self._starter.spec(rows, one).grant)
+
+
+def _orphans(rows: sa.Connection, seen: Iterable[str]) -> list[str]:
+    """What runs without a row that owns it. A row is always written before the start."""
+    return [name for name in seen if (one := instance(rows, name)) is None or one.state in UNOWNED]
+
+
+def _expect_supply(rows: sa.Connection, deps: MmfDeps, manifest: Manifest) -> None:
+    instance_id = instance_name(manifest.name, deps.site)
+    if instance(rows, instance_id) is not None:
+        return
+    now = deps.clock()
+    supply(rows, instance_id, deps.site, ResourceVector())
+    add_instance(
+        rows,
+        ModelInstance(
+            instance_id=instance_id,
+            model=manifest.name,
+            node_id=deps.site,
+            state=ModelState.PLANNED,
+            isolation=Isolation.SHARED,
+            cluster="ar_vr",
+            msi_id="",
+            supply=True,
+            scale=1,
+            max_shares=manifest.max_shares,
+            shares=0,
+            socket="",
+            created_at=now,
+            changed_at=now,
+        ),
+    )
+
+
+def _answered(rows: sa.Connection, deps: MmfDeps, started: Started) -> None:
+    """What came up is running; what is a part of the pool supplies from now on."""
+    take_turn(rows, "pool")
+    for instance_id, socket in started.sockets.items():
+        one = instance(rows, instance_id)
+        if one is None or one.state not in STANDING:
+            continue
+        move_instance(rows, instance_id, ModelMove.START, deps.clock(), socket)
+        if one.supply:
+            supply(rows, instance_id, one.node_id, ResourceVector.of(deps.models[one.model].supplies))

@@ -1,0 +1,122 @@
+"""MMF's two durable workflows: accept an offer (allocate, start, confirm) and end a share's uses (let go, stop, free).
+
+Rows change only in transactional steps; the runtime is asked in plain steps that may be repeated. A start that fails
+undoes its allocation and touches nothing that others use. MMF's app starts them, the engine recovers them.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, SQLAlchemyDatasource
+
+from orchestrator.instances.transact import step, transact
+from orchestrator.mmf import offers
+from orchestrator.mmf.starter import Starter
+from orchestrator.models.manifests import Manifest
+from orchestrator.requirements import Acceptance, FunctionCall, Notice, Offer, RunningModel
+from orchestrator.runtime.port import Runtime
+
+
+def now_s() -> int:
+    """Wall-clock time, UTC seconds."""
+    return int(time.time())
+
+
+@dataclass(frozen=True)
+class MmfDeps:
+    """What MMF stands on. `models` are the installed manifests by name; `msmf` hears of what starts and ends."""
+
+    datasource: SQLAlchemyDatasource
+    runtime: Runtime
+    models: Mapping[str, Manifest]
+    msmf: FunctionCall
+    clock: Callable[[], int] = now_s
+    site: str = "site-1"
+
+
+class MmfWorkflows:
+    """The workflows, registered with the engine when made: make it once, before the engine is launched."""
+
+    def __init__(self, deps: MmfDeps) -> None:
+        self._deps = deps
+        self._starter = Starter(deps.datasource, deps.runtime, deps.models)
+        self.accept = DBOS.workflow(name="mmf.accept")(self._accept)
+        self.release = DBOS.workflow(name="mmf.release")(self._release)
+        self._tell = DBOS.workflow(name="mmf.tell")(self._tell_msmf)
+
+    def _accept(self, offer_id: str) -> dict[str, Any]:
+        """Acceptance as JSON."""
+        accepted = Offer.model_validate(self._change(_accepted, offer_id))
+        if accepted.state != "accepted":
+            return Acceptance(state="stale", offer=accepted).to_json()
+        ids = [placement.instance for placement in accepted.decision.placements]
+        started = step("start", self._start, ids)
+        models = None
+        if not started["failed"]:
+            models = self._change(_confirmed, offer_id, started["sockets"])
+        if models is None:
+            return self._undo(accepted, started["failed"])
+        created = [p.instance for p in accepted.decision.placements if p.verdict == "create"]
+        self._notify("model.running", accepted.subscription_id, created)
+        return Acceptance(state="accepted", models=tuple(RunningModel.model_validate(m) for m in models)).to_json()
+
+    def _undo(self, offer: Offer, failed: Mapping[str, str]) -> dict[str, Any]:
+        cause = "; ".join(failed.values()) or "the share was let go while its models were being started"
+        self._end(offer.subscription_id, offer.msi, sorted(failed))
+        self._change(_failed, offer.offer_id, cause)
+        return Acceptance(state="failed", cause=cause).to_json()
+
+    def _release(self, msi: str, subscription_id: str) -> dict[str, Any]:
+        """The instances that were stopped, as JSON."""
+        stopped = self._end(subscription_id, msi, [])
+        self._notify("model.stopped", subscription_id, stopped)
+        return {"msi": msi, "subscriptionId": subscription_id, "stopped": stopped}
+
+    def _end(self, subscription_id: str, msi: str, failed: list[str]) -> list[str]:
+        idle: list[str] = self._change(_let_go, subscription_id, msi, failed)
+        if idle:
+            step("stop", self._starter.down, idle)
+            self._change(_finished, idle)
+        return idle
+
+    def _start(self, instance_ids: list[str]) -> dict[str, dict[str, str]]:
+        started = self._starter.up(instance_ids)
+        return {"sockets": started.sockets, "failed": started.failed}
+
+    def _notify(self, kind: str, subscription_id: str, instance_ids: list[str]) -> None:
+        if instance_ids:
+            notices = [Notice(kind=kind, subject=one, subscription_id=subscription_id) for one in instance_ids]
+            DBOS.start_workflow(self._tell, [notice.to_json() for notice in notices])
+
+    def _tell_msmf(self, notices: list[dict[str, Any]]) -> None:
+        workflow_id = DBOS.workflow_id or ""
+        for number, notice in enumerate(notices):
+            step("tell", self._deps.msmf.post, "/notices", notice, f"{workflow_id}/{number}")
+
+    def _change(self, change: Callable[..., Any], *args: Any) -> Any:
+        return transact(self._deps.datasource, change, self._deps, *args)
+
+
+def _accepted(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any]:
+    return offers.accept(rows, deps.models, offer_id, deps.clock()).to_json()
+
+
+def _confirmed(
+    rows: sa.Connection, deps: MmfDeps, offer_id: str, sockets: Mapping[str, str]
+) -> list[dict[str, Any]] | None:
+    return offers.confirm(rows, deps.models, offer_id, sockets, deps.clock())
+
+
+def _let_go(rows: sa.Connection, deps: MmfDeps, subscription_id: str, msi: str, failed: list[str]) -> list[str]:
+    return offers.let_go(rows, deps.models, subscription_id, msi, failed, deps.clock())
+
+
+def _finished(rows: sa.Connection, deps: MmfDeps, instance_ids: list[str]) -> None:
+    offers.finish(rows, instance_ids, deps.clock())
+
+
+def _failed(rows: sa.Connection, _deps: MmfDeps, offer_id: str, cause: str) -> None:
+    offers.fail(rows, offer_id, cause)
