@@ -54,7 +54,7 @@ class Devnet:
         """
         binary = anvil or find_anvil()
         options = [
-            *("--host", HOST, "--chain-id", str(chain_id), "--hardfork", HARDFORK),
+            *("--silent", "--host", HOST, "--chain-id", str(chain_id), "--hardfork", HARDFORK),
             *("--block-time", str(block_time), "--mixed-mining", "--slots-in-an-epoch", str(slots_in_an_epoch)),
             *_state_options(home),
         ]
@@ -189,7 +189,7 @@ def _state_options(home: Path | None) -> list[str]:
 
 
 def _log(home: Path | None) -> IO[bytes]:
-    """Anvil's console, without its list of accounts; "--silent" would hide the reason of a failure as well."""
+    """Where anvil's errors go."""
     return open("/dev/null" if home is None else home / "chain" / "anvil.log", "ab")
 
 

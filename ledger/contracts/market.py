@@ -7,6 +7,7 @@ smallest unit, times are UTC seconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from ledger.contracts.base import BoundContract
@@ -108,7 +109,7 @@ class MarketContract(BoundContract):
     def subscription(self, subscription_id: int, block: BlockStamp | None = None) -> Subscription:
         """The stored facts and the status at the block; status NONE where there is no such subscription."""
         facts = self.read("subscription", subscription_id, block=block)
-        return Subscription(*facts[:7], status=Status(facts[7]))
+        return replace(Subscription(*facts), status=Status(facts[7]))
 
     def status_of(self, subscription_id: int, block: BlockStamp | None = None) -> Status:
         return Status(self.read("statusOf", subscription_id, block=block))
