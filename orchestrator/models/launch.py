@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 OPEN_FILES = 1024
 PROCESSES = 256
+FILE_BYTES = 16 << 20
 ADDRESS_SPACE_FACTOR = 4
 ADDRESS_SPACE_EXTRA = 1 << 30
 
@@ -36,6 +37,7 @@ def lower_limits(memory_bytes: int, nice: int) -> None:
     _limit(resource.RLIMIT_AS, memory_bytes * ADDRESS_SPACE_FACTOR + ADDRESS_SPACE_EXTRA)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, FILE_BYTES)
     if _processes_are_counted_per_namespace():
         _limit(resource.RLIMIT_NPROC, PROCESSES)
     os.nice(nice)

@@ -1,7 +1,7 @@
 """How every model answers: HTTP/1.1 on the Unix socket it is given, one thread a connection, standard library only.
 
 POST /<call>       JSON {"params": {…}, "grant": {resource: amount}, "tenant": "<subscription id>"}; with any other
-                   content type the raw body is the call's data, and S4M-Params, S4M-Grant (JSON) and S4M-Tenant are headers.
+                   content type the body is the call's raw data; S4M-Params, S4M-Grant (JSON), S4M-Tenant are headers.
 POST /configure    JSON {"grant": {…}} replaces the instance's grant; further fields belong to the model.
 GET  /health       {"ok", "program", "instance", "grant", "calls"}
 Answers carry S4M-Quantity (in the meter's unit), S4M-Cpu-Ms (thread time) and S4M-Info (base64url JSON); refusals are
