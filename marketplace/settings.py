@@ -21,6 +21,8 @@ class MarketplaceSettings(BaseSettings):
     port: int = 8701
     domain: str = "slicing4meta.devnet"
     """Name of the operator's trust domain."""
+    domain_owner: str = ""
+    """Account that owns the trust domain; empty: the operator's address in keys/accounts."""
     quote_seconds: int = 120
     """How long a quote holds, seconds: time for a person to read and sign."""
     document_bytes: int = 65_536

@@ -56,9 +56,10 @@ class SubscriptionLog:
 def parse(text: str) -> list[SubscriptionLog]:
     """The logs of a JSONL text, one a subscription."""
     logs: dict[int, SubscriptionLog] = {}
+    current: SubscriptionLog | None = None
     for number, document in _documents(text):
         try:
-            _take(logs, document)
+            current = _take(logs, current, document)
         except (KeyError, TypeError, ValueError, LedgerError) as error:
             why = f"line {number}: {type(error).__name__}: {error}."
             raise MalformedLog(why, remedy="Fetch the log again from the gateway.") from error
@@ -78,17 +79,21 @@ def _documents(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield number, document
 
 
-def _take(logs: dict[int, SubscriptionLog], document: Mapping[str, Any]) -> None:
+def _take(
+    logs: dict[int, SubscriptionLog], current: SubscriptionLog | None, document: Mapping[str, Any]
+) -> SubscriptionLog:
+    """Records belong to the header above them, whatever they say themselves; without one, to their own subscription."""
     if "record" in document:
         record = UsageRecord.from_json(document["record"])
         leaf = document.get("leafHash")
-        log = _log(logs, int(record.subscription_id))
+        log = current or _log(logs, int(record.subscription_id))
         log.lines.append(RecordLine(record, from_hex(leaf) if leaf else None))
-        return
+        return log
     log = _log(logs, int(document["subscriptionId"]))
     voucher = document.get("voucher", document)
     if voucher and "usageRoot" in voucher:
         log.voucher = _voucher(voucher, log.subscription_id)
+    return log
 
 
 def _log(logs: dict[int, SubscriptionLog], subscription_id: int) -> SubscriptionLog:

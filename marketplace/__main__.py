@@ -1,0 +1,24 @@
+"""`python -m marketplace --home H --port P`: serves the marketplace until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import uvicorn
+
+from marketplace.app import create_app
+from marketplace.settings import MarketplaceSettings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m marketplace", description=__doc__)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--port", type=int)
+    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    settings = MarketplaceSettings(**given)
+    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()

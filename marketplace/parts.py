@@ -1,0 +1,34 @@
+"""What the feature folders need, put together once by `app.py`: chain, contracts, tables, relayer, clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+from sqlalchemy import Engine
+
+from ledger.chain import Chain
+from ledger.contracts import Contracts
+from ledger.deployment import Deployment
+from ledger.sender import Sender
+from marketplace.documents import Documents
+from marketplace.projection import Projection
+from marketplace.settings import MarketplaceSettings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything of one running marketplace. Handlers that touch it are plain `def`: they run off the event loop."""
+
+    settings: MarketplaceSettings
+    chain: Chain
+    deployment: Deployment
+    contracts: Contracts
+    engine: Engine
+    projection: Projection
+    documents: Documents
+    relayer: Sender
+    orchestrator: httpx.Client
+    clock: Callable[[], float]
+    """UTC seconds."""

@@ -1,0 +1,323 @@
+"""The buyer's typed client of the marketplace. It trusts the chain, never the marketplace.
+
+Called by `s4m`, the demo's travellers and tests. Before it signs anything it recomputes price, nonce, contract and chain
+from its own node and deployment file; before it activates, it checks the endpoint against its hash. Synchronous; one
+client may be used from several threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from ledger import structs
+from ledger.chain import Chain
+from ledger.contracts import Contracts
+from ledger.deployment import Deployment
+from ledger.keys import WalletKey
+from ledger.typed_data import Activation, Order, Permit, sign, signed_permit, typed_data
+from ledger.values import Address, Money, PlanId, SubscriptionId, Units, from_hex, to_hex
+from marketplace.documents import canonical, hash_of
+from marketplace.errors import MarketplaceDown, ProblemAnswer, QuoteDiffers, StillPending
+from marketplace.wallet.handover import check_endpoint, refused, state_of
+from marketplace.wallet.keystore import WalletStore
+
+POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a purchase reserves, recomputed from the chain; money in the token's smallest unit."""
+
+    plan_id: int
+    cap: int
+    periods: int
+    unit_price: int
+    period_price: int
+    total: int
+    permit: int
+    """What a permit must draw from the wallet: 0 where the account's balance is enough."""
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The server's offer; `order` is the client's own reconstruction of what will be signed."""
+
+    quote_id: str
+    cost: Cost
+    nonce: int
+    deadline: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """A subscription as its buyer holds it. `times` are UTC seconds of each step, for reports."""
+
+    subscription_id: SubscriptionId
+    order_id: str
+    tx_hash: str
+    cost: Cost
+    session: WalletKey
+    endpoint: str = ""
+    endpoint_hash: str = ""
+    service: Mapping[str, Any] = field(default_factory=dict)
+    times: Mapping[str, float] = field(default_factory=dict)
+
+
+class MarketClient:
+    """Close it, or use it as a context manager; the chain stays its owner's."""
+
+    def __init__(self, url: str, chain: Chain, deployment: Deployment, timeout_s: float = 30.0) -> None:
+        self.chain = chain
+        self.deployment = deployment
+        self.contracts = Contracts(chain, deployment)
+        self._http = httpx.Client(base_url=url.rstrip("/") + "/api/v1", timeout=timeout_s)
+
+    def __enter__(self) -> MarketClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the HTTP connections; the chain is its owner's."""
+        self._http.close()
+
+    # reading
+
+    def health(self) -> dict[str, Any]:
+        return dict(self._call("GET", "/health"))
+
+    def models(self) -> list[dict[str, Any]]:
+        return list(self._call("GET", "/models"))
+
+    def model(self, model_id: int | str) -> dict[str, Any]:
+        return dict(self._call("GET", f"/models/{model_id}"))
+
+    def plan(self, plan_id: int | str) -> dict[str, Any]:
+        return dict(self._call("GET", f"/plans/{plan_id}"))
+
+    def plan_of_service(self, name: str) -> int:
+        """The newest open plan of the model or service with this name; raises ProblemAnswer `unknown_model`."""
+        for model in self.models():
+            offers = [plan for plan in model["plans"] if not plan["retired"]]
+            if model["name"] == name and offers:
+                return max(int(plan["planId"]) for plan in offers)
+        detail = f"nothing called {name!r} is for sale."
+        raise ProblemAnswer(404, {"code": "unknown_model", "title": "No such model", "detail": detail})
+
+    def subscriptions(self, buyer: Address | None = None) -> list[dict[str, Any]]:
+        return list(self._call("GET", "/subscriptions", params={"buyer": buyer} if buyer else None))
+
+    def subscription(self, subscription_id: int | str) -> dict[str, Any]:
+        return dict(self._call("GET", f"/subscriptions/{subscription_id}"))
+
+    def usage(self, subscription_id: int | str) -> dict[str, Any]:
+        return dict(self._call("GET", f"/usage/{subscription_id}"))
+
+    def assets(self, owner: Address | None = None) -> list[dict[str, Any]]:
+        return list(self._call("GET", "/assets", params={"owner": owner} if owner else None))
+
+    def asset(self, asset_id: int | str) -> dict[str, Any]:
+        return dict(self._call("GET", f"/assets/{asset_id}"))
+
+    def document(self, digest: str) -> dict[str, Any]:
+        return dict(self._call("GET", f"/documents/{digest}"))
+
+    def order_state(self, order_id: str) -> dict[str, Any]:
+        return dict(self._call("GET", f"/orders/{order_id}"))
+
+    def audit(self, log: str | None = None, proofs: str = "16") -> dict[str, Any]:
+        """Without a log, the money of the whole market; with a JSONL log, its records too."""
+        if log is None:
+            return dict(self._call("GET", "/audit"))
+        return dict(self._call("POST", "/audit", content=log.encode(), params={"proofs": proofs}))
+
+    # buying
+
+    def put_document(self, document: Mapping[str, Any]) -> bytes:
+        """Stores the canonical document; returns its hash, the order's `requirementsHash`."""
+        digest = hash_of(dict(document))
+        self._call("PUT", f"/documents/{digest.hex()}", content=canonical(dict(document)))
+        return digest
+
+    def cost(self, buyer: Address, plan_id: int, cap: int, periods: int = 0) -> Cost:
+        """The price by the chain itself: plan terms and account at one block."""
+        block = self.chain.latest()
+        terms = self.contracts.catalog.plan(plan_id, block=block).terms
+        total = cap * terms.unit_price + periods * terms.period_price
+        balance = self.contracts.market.account_of(buyer, block=block).balance
+        allowed = self.contracts.credit.allowance(buyer, self.deployment.market, block=block)
+        short = max(0, total - balance)
+        draw = short if short > allowed else 0
+        return Cost(plan_id, cap, periods, terms.unit_price, terms.period_price, total, draw)
+
+    def quote(self, buyer: Address, plan_id: int, cap: int, periods: int = 0) -> Quote:
+        """Asks for a quote and checks every figure against the chain; raises `QuoteDiffers`: nothing was signed yet."""
+        request = {"planId": str(plan_id), "cap": str(cap), "periods": periods, "buyer": buyer}
+        body = self._call("POST", "/quotes", json=request)
+        cost = self.cost(buyer, plan_id, cap, periods)
+        quote = Quote(str(body["quoteId"]), cost, int(body["nonce"]), int(body["deadline"]), body)
+        self._check_quote(quote, buyer)
+        return quote
+
+    def _check_quote(self, quote: Quote, buyer: Address) -> None:
+        """The typed data that the server shows must be the one that we build ourselves, field by field."""
+        nonce = self.contracts.market.account_of(buyer).nonce
+        given = dict(quote.body["typedData"])
+        blank = self.order(quote, buyer, buyer, bytes(32))
+        due = typed_data(self.contracts.market_domain, blank)
+        for document in (given, due):
+            document["message"] = {**document["message"], "signer": None, "requirementsHash": None}
+        facts = (("total", int(quote.body["total"]), quote.cost.total), ("nonce", quote.nonce, nonce))
+        for name, said, known in (*facts, ("typedData", given, due)):
+            if said != known:
+                why = f"the marketplace says {name} {said}, the chain says {known}."
+                raise QuoteDiffers(why, remedy="Check the marketplace's address and the deployment file.")
+
+    def order(self, quote: Quote, buyer: Address, signer: Address, requirements_hash: bytes) -> Order:
+        """What will be signed, from the client's own figures."""
+        cost = quote.cost
+        return Order(
+            buyer=buyer, plan_id=PlanId(cost.plan_id), signer=signer, cap=Units(cost.cap), periods=cost.periods,
+            requirements_hash=requirements_hash, total=Money(cost.total), nonce=quote.nonce, deadline=quote.deadline,
+        )  # fmt: skip
+
+    def signed_order(
+        self, wallet: WalletKey, quote: Quote, signer: Address, requirements_hash: bytes
+    ) -> dict[str, Any]:
+        """The body of POST /orders: the order and, where the account is short, a permit over exactly the shortfall."""
+        order = self.order(quote, wallet.address, signer, requirements_hash)
+        message = typed_data(self.contracts.market_domain, order)["message"]
+        return {
+            "quoteId": quote.quote_id,
+            "order": {name: str(value) for name, value in message.items()},
+            "signature": to_hex(sign(wallet, self.contracts.market_domain, order)),
+            "permit": self._permit(wallet, quote),
+            "chainId": str(self.deployment.chain_id),
+        }
+
+    def _permit(self, wallet: WalletKey, quote: Quote) -> dict[str, Any] | None:
+        if quote.cost.permit == 0:
+            return None
+        nonce = self.contracts.credit.permit_nonce(wallet.address)
+        drawn = Permit(wallet.address, self.deployment.market, Money(quote.cost.permit), nonce, quote.deadline)
+        permit: structs.Permit = signed_permit(wallet, self.contracts.credit_domain, drawn)
+        return {
+            "value": str(permit.value), "deadline": str(permit.deadline), "v": permit.v,
+            "r": to_hex(permit.r), "s": to_hex(permit.s),
+        }  # fmt: skip
+
+    def post_order(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """{orderId, txHash, subscriptionId}; the same body again gives the same answer."""
+        return dict(self._call("POST", "/orders", json=body))
+
+    def buy(
+        self,
+        wallet: WalletKey,
+        plan_id: int,
+        document: Mapping[str, Any],
+        cap: int,
+        periods: int = 0,
+        *,
+        store: WalletStore,
+        timeout_s: float = 60.0,
+        agree: Callable[[Cost], None] = lambda _cost: None,
+    ) -> Purchase:
+        """From document to active service: one call, every step checked. `agree` may raise to stop before signing."""
+        ordered = self.buy_only(wallet, plan_id, document, cap, periods, store=store, agree=agree)
+        return self.take_over(ordered, timeout_s)
+
+    def buy_only(
+        self,
+        wallet: WalletKey,
+        plan_id: int,
+        document: Mapping[str, Any],
+        cap: int,
+        periods: int = 0,
+        *,
+        store: WalletStore,
+        agree: Callable[[Cost], None] = lambda _cost: None,
+    ) -> Purchase:
+        """Quote, check, sign, order: the money is reserved, the service not yet awaited."""
+        times = {"begun": time.time()}
+        digest = self.put_document(document)
+        quote = self.quote(wallet.address, plan_id, cap, periods)
+        agree(quote.cost)
+        session = store.new_session()
+        answer = self.post_order(self.signed_order(wallet, quote, session.address, digest))
+        subscription_id = SubscriptionId(int(answer["subscriptionId"]))
+        store.bind_session(session, subscription_id)
+        times["ordered"] = time.time()
+        order_id, tx_hash = str(answer["orderId"]), str(answer["txHash"])
+        return Purchase(subscription_id, order_id, tx_hash, quote.cost, session, times=times)
+
+    def take_over(self, purchase: Purchase, timeout_s: float = 60.0) -> Purchase:
+        """Waits for `running`, checks the endpoint, signs the activation, waits for `active`."""
+        service = self.follow(purchase.subscription_id, ("running", "active"), timeout_s)
+        times = {**purchase.times, "running": time.time()}
+        endpoint, digest = check_endpoint(purchase.subscription_id, service)
+        if service["state"] != "active":
+            self.activate(purchase.subscription_id, purchase.session, from_hex(digest))
+            service = self.follow(purchase.subscription_id, ("active",), timeout_s)
+        times["active"] = time.time()
+        return Purchase(
+            purchase.subscription_id, purchase.order_id, purchase.tx_hash, purchase.cost, purchase.session,
+            endpoint, digest, service, times,
+        )  # fmt: skip
+
+    def follow(self, subscription_id: int, states: tuple[str, ...], timeout_s: float = 60.0) -> dict[str, Any]:
+        """The service's side once it is in one of `states`; raises `ServiceRefused`, or `StillPending` in the end."""
+        until = time.monotonic() + timeout_s
+        while True:
+            answer = self.subscription(subscription_id)
+            state = state_of(answer)
+            if state in states:
+                return dict(answer["service"])
+            refused(answer)
+            if time.monotonic() > until:
+                why = f"subscription {subscription_id} is {state} after {timeout_s:.0f} s."
+                raise StillPending(why, remedy=f"Look again: s4m subscriptions show {subscription_id}")
+            time.sleep(POLL_S)
+
+    def activate(self, subscription_id: int, session: WalletKey, endpoint_hash: bytes) -> dict[str, Any]:
+        """Signs Activation with the session key and posts it."""
+        message = Activation(SubscriptionId(subscription_id), endpoint_hash)
+        signature = to_hex(sign(session, self.contracts.market_domain, message))
+        body = {"endpointHash": to_hex(endpoint_hash), "signature": signature}
+        return dict(self._call("POST", f"/subscriptions/{subscription_id}/activation", json=body))
+
+    def mint(
+        self, creator: Address, content_hash: bytes, subscription_id: int, uri: str, provenance: bytes
+    ) -> dict[str, Any]:
+        """Mints through the relayer: {assetId, txHash, contentHash}."""
+        body = {
+            "creator": creator, "contentHash": to_hex(content_hash), "subscriptionId": str(subscription_id),
+            "uri": uri, "provenance": to_hex(provenance),
+        }  # fmt: skip
+        return dict(self._call("POST", "/assets", json=body))
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            why = f"no answer from {self._http.base_url.host} ({type(error).__name__})."
+            raise MarketplaceDown(why, remedy="Start it with `s4m up`, or correct the address.") from error
+        if answer.is_error:
+            raise ProblemAnswer(answer.status_code, _problem(answer))
+        return answer.json() if answer.content else None
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        return dict(answer.json())
+    except ValueError:
+        return {"code": "internal_error", "title": f"HTTP {answer.status_code}", "detail": answer.text[:200]}
