@@ -36,8 +36,12 @@ from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
 from marketplace.usage import endpoints as usage
-from trust.gate import GateAuth
+from trust.enrolment import Enrolment
+from trust.gate import Gate, GateAuth
+from trust.journal import Journal
 from trust.keys import ComponentIdentity
+from trust.policy import Policy
+from trust.replay import ReplayStore
 
 API = "/api/v1"
 
