@@ -107,13 +107,11 @@ def _closing(parts: Parts) -> ExitStack:
 
 def _gate(parts: Parts, app: FastAPI, stack: ExitStack) -> None:
     """Goes on last: default deny on every route."""
-    settings, deployment = parts.settings, parts.deployment
+    settings = parts.settings
     domain_id = parts.contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
-    enrolment = Enrolment(
-        parts.chain, deployment.identity, domain_id, domain=settings.domain, first_block=deployment.block_number
-    )
+    enrolment = Enrolment(parts.contracts, domain_id, settings.domain)
     replay = ReplayStore(settings.home / "db" / "replay-marketplace.db")
-    journal = Journal(settings.home / "logs" / "access-marketplace.jsonl")
+    journal = Journal(settings.home / "journal" / "marketplace.jsonl")
     for each in (enrolment, replay, journal):
         stack.callback(each.close)
     Gate("marketplace", Policy.load(), enrolment, replay, journal, parts.clock).protect(app)

@@ -1,8 +1,8 @@
 """The buyer's typed client of the marketplace. It trusts the chain, never the marketplace.
 
-Called by `s4m`, the demo's travellers and tests. Before it signs anything it recomputes price, nonce, contract and chain
-from its own node and deployment file; before it activates, it checks the endpoint against its hash. Synchronous; one
-client may be used from several threads.
+Called by `s4m`, the demo's travellers and tests. Before it signs anything it recomputes price, nonce, contract and
+chain from its own node and deployment file; before it activates, it checks the endpoint against its hash. Synchronous;
+one client may be used from several threads.
 """
 
 from __future__ import annotations
