@@ -1,7 +1,7 @@
 """Compile contracts/ and keep ledger/artifacts/ equal to it.
 
-Called by `make contracts` (write) and `make check` (`--check`: compare only). Compiles with the npm build of solc through
-py-solc-x in standard-JSON mode: no network, no native binary. Deploys nothing and knows no chain.
+Called by `make contracts` (write) and `make check` (`--check`: compare only). Compiles with the npm build of solc
+through py-solc-x in standard-JSON mode: no network, no native binary. Deploys nothing and knows no chain.
 """
 
 from __future__ import annotations
