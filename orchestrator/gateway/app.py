@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from ledger.errors import LedgerError
 from ledger.metering import TermsInvalid
+from ledger.values import to_hex
 from orchestrator.errors import OrchestratorError
 from orchestrator.gateway.errors import MalformedUse, NoRoute
 from orchestrator.gateway.house import House
@@ -110,7 +111,12 @@ async def accept_voucher(request: Request, subscriptionId: int) -> dict[str, Any
     house, posted = _house(request.app), _shape(VoucherPost, await request.body())
     right = house.watch.require(subscriptionId)
     kept = await house.vouchers.accept(house.books.of(subscriptionId), posted, right.subscription.signer)
-    return {"accepted": True, "units": str(kept.units), "size": kept.size}
+    return {
+        "accepted": True,
+        "units": str(kept.units),
+        "size": kept.size,
+        "meterSignature": to_hex(kept.meter_signature),
+    }
 
 
 async def newest_voucher(request: Request, subscriptionId: int) -> dict[str, Any]:

@@ -146,4 +146,4 @@ def _enrolment(settings: GatewaySettings, contracts: Contracts) -> Enrolment:
     """The operator's trust domain; its owner is the operator's account, whose address stands beside its key."""
     operator = keystore_address(settings.home_dir / "keys" / "accounts" / "operator.json")
     domain_id = contracts.identity.domain_id_of(operator, settings.domain)
-    return Enrolment(contracts, domain_id, settings.domain)
+    return Enrolment(contracts, domain_id, domain=settings.domain)
