@@ -89,7 +89,10 @@ class Outbox:
         sql = f"SELECT key, fingerprint, description, nonce, gas FROM sends WHERE {_OWN} AND key = ?"  # noqa: S608
         with self._lock:
             row = self._base.execute(sql, (*self._own, key)).fetchone()
-            return Send(*row, self._attempts(key)) if row else None
+            if row is None:
+                return None
+            name, fingerprint, description, nonce, gas = row
+            return Send(name, fingerprint, description, nonce, gas, self._attempts(key))
 
     def unmined(self, count: int) -> list[Send]:
         """Sends whose nonce is not used on the chain, where `count` nonces are; lowest nonce first."""
