@@ -46,6 +46,10 @@ class Door:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=function)
         self.app.add_exception_handler(OrchestratorError, _problem)
         self.app.add_exception_handler(RequestValidationError, _malformed)
+        self.app.add_api_route("/health", self._health, methods=["GET"])
+
+    async def _health(self) -> dict[str, str]:
+        return {"status": "ok", "function": self.function}
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do `work` in a thread of this door."""

@@ -1,0 +1,42 @@
+"""MSMF's door: translate a request, hear of changes, tell of them. Nothing here runs long, so nothing needs a workflow:
+a call's one row, written under its key, makes a repeat harmless."""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query
+
+from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.transact import read, transact
+from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_requirements, notices
+from orchestrator.msmf.translation import translate
+from orchestrator.requirements import Notice, ServiceRequirements, TranslationRequest
+
+
+def build_msmf(deps: MsmfDeps) -> FastAPI:
+    """MSMF's app; protect it with a gate."""
+    door = Door("msmf", "Metaverse Service Management Function")
+
+    @door.app.post("/service-requirements")
+    async def service_requirements(request: TranslationRequest, key: IdempotencyKey) -> dict[str, Any]:
+        return (await door.run(_translate, deps, request, key)).to_json()
+
+    @door.app.post("/notices")
+    async def take_notice(notice: Notice, key: IdempotencyKey) -> dict[str, bool]:
+        await door.run(_keep_notice, deps, notice, key)
+        return {"kept": True}
+
+    @door.app.get("/notices")
+    async def list_notices(
+        since: int = 0, subscription_id: Annotated[str | None, Query(alias="subscriptionId")] = None
+    ) -> dict[str, Any]:
+        return {"notices": await door.run(read, deps.datasource, notices, since, subscription_id)}
+
+    return door.app
+
+
+def _translate(deps: MsmfDeps, request: TranslationRequest, key: str) -> ServiceRequirements:
+    return transact(deps.datasource, keep_requirements, key, translate(request), deps.clock())
+
+
+def _keep_notice(deps: MsmfDeps, notice: Notice, key: str) -> None:
+    transact(deps.datasource, keep_notice, key, notice, deps.clock())

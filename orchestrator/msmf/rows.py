@@ -1,0 +1,72 @@
+"""MSMF's rows: the requirements it translated and the notices it got. Each is written once for its key."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import SQLAlchemyDatasource
+
+from orchestrator.instances.tables import NOTICES, REQUIREMENTS
+from orchestrator.requirements import Notice, ServiceRequirements
+
+
+def now_s() -> int:
+    """Wall-clock time, UTC seconds."""
+    return int(time.time())
+
+
+@dataclass(frozen=True)
+class MsmfDeps:
+    """What MSMF stands on."""
+
+    datasource: SQLAlchemyDatasource
+    clock: Callable[[], int] = now_s
+
+
+def keep_requirements(rows: sa.Connection, key: str, wanted: ServiceRequirements, now: int) -> ServiceRequirements:
+    """Write requirements under their key; a repeat gets what was written first."""
+    kept = rows.scalars(sa.select(REQUIREMENTS.c.requirements).where(REQUIREMENTS.c.key == key)).first()
+    if kept is not None:
+        return ServiceRequirements.model_validate(kept)
+    document = wanted.to_json()
+    rows.execute(
+        sa.insert(REQUIREMENTS).values(key=key, subscription_id=wanted.subscription_id, requirements=document, at=now)
+    )
+    return wanted
+
+
+def keep_notice(rows: sa.Connection, key: str, notice: Notice, now: int) -> None:
+    """Write a notice; a repeat changes nothing."""
+    if rows.scalars(sa.select(NOTICES.c.number).where(NOTICES.c.key == key)).first() is not None:
+        return
+    rows.execute(
+        sa.insert(NOTICES).values(
+            key=key,
+            kind=notice.kind,
+            subject=notice.subject,
+            subscription_id=notice.subscription_id,
+            detail=notice.detail,
+            at=notice.at or now,
+        )
+    )
+
+
+def notices(rows: sa.Connection, since: int, subscription_id: str | None) -> list[dict[str, Any]]:
+    """Notices after a number (of one subscription), oldest first, each with its number."""
+    wanted = NOTICES.c.number > since
+    if subscription_id is not None:
+        wanted &= NOTICES.c.subscription_id == subscription_id
+    query = sa.select(NOTICES).where(wanted).order_by(NOTICES.c.number).limit(1000)
+    return [{"number": row["number"], **_notice(row).to_json()} for row in rows.execute(query).mappings()]
+
+
+def _notice(row: sa.RowMapping) -> Notice:
+    return Notice(
+        kind=row["kind"],
+        subject=row["subject"],
+        subscription_id=row["subscription_id"],
+        detail=row["detail"],
+        at=row["at"],
+    )

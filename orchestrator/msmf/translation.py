@@ -1,0 +1,101 @@
+"""A buyer's request document and a plan's spec → service requirements. Pure; MSMF's app uses it.
+
+The request is checked against its JSON Schema (s4m/request/1); the spec is a composite service or a single model.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from orchestrator.errors import MalformedDocument
+from orchestrator.models.errors import BadManifest
+from orchestrator.models.manifests import parse_manifest, parse_service
+from orchestrator.requirements import AttendedObject, Qoe, ServiceRequirements, ServiceType, TranslationRequest
+from orchestrator.resources import Isolation
+
+SCHEMA = Path(__file__).with_name("request-1.schema.json")
+
+
+class BadRequest(MalformedDocument):
+    """The request document breaks s4m/request/1."""
+
+    code = "malformed_request"
+    title = "The request document breaks its schema"
+
+
+class BadSpec(MalformedDocument):
+    """The spec of the plan's model is neither an s4m/service/1 nor an s4m/model/1."""
+
+    code = "malformed_spec"
+    title = "The spec of the plan's model cannot be read"
+
+
+class ServiceMismatch(MalformedDocument):
+    """The request asks for another service, or scenario, than the plan sells."""
+
+    code = "service_mismatch"
+    title = "The request is for another service than was bought"
+
+
+def check_request(document: dict[str, Any]) -> None:
+    """Raises BadRequest, naming the worst place, where the document breaks the schema."""
+    error = best_match(_validator().iter_errors(document))
+    if error is None:
+        return
+    place = error.json_path
+    raise BadRequest(
+        f"The request document is wrong at {place}: {error.message}. Correct it to s4m/request/1 and buy anew; "
+        "what was paid can be refunded after the activation deadline.",
+        at=place,
+    )
+
+
+def translate(request: TranslationRequest) -> ServiceRequirements:
+    """Step I. Raises BadRequest, BadSpec or ServiceMismatch."""
+    document = request.document
+    check_request(document)
+    name, service_type, scenario, roles = _sold(request.spec, document.get("scenario", "virtual_travelling"))
+    asked = (document["service"], document.get("scenario", scenario))
+    if asked != (name, scenario):
+        raise ServiceMismatch(
+            f"The request asks for {asked[0]} ({asked[1]}), plan {request.plan_id} sells {name} ({scenario}). "
+            "Ask for what the plan sells."
+        )
+    return ServiceRequirements(
+        subscription_id=request.subscription_id,
+        plan_id=request.plan_id,
+        service=name,
+        service_type=service_type,
+        scenario=scenario,
+        isolation=Isolation(document.get("isolation", 0)),
+        users=document.get("users", 1),
+        qoe=Qoe.model_validate(document.get("qoe", {})),
+        objects=tuple(AttendedObject.model_validate(one) for one in document.get("objects", ())),
+        roles=roles,
+    )
+
+
+def _sold(spec: dict[str, Any], asked: str) -> tuple[str, ServiceType, str, dict[str, str]]:
+    """Name, type, scenario and roles of what the plan sells; a single model fills one role, in any scenario."""
+    try:
+        if spec.get("schema") == "s4m/model/1":
+            model = parse_manifest(spec)
+            return model.name, _type(model.table1), asked, {"model": model.name}
+        service = parse_service(spec)
+    except BadManifest as cause:
+        raise BadSpec(f"The spec of the plan's model cannot be read: {cause}. Its owner must correct it.") from cause
+    return service.name, _type((service.service_type,)), service.scenario, dict(service.roles)
+
+
+def _type(entries: tuple[str, ...]) -> ServiceType:
+    """The service type of the first entry of Table I."""
+    return "digital_twin" if entries and entries[0].startswith("digital_twin") else "ar_vr"
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))

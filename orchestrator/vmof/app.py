@@ -1,0 +1,60 @@
+"""VMOF's door: instantiate a service, release a share, and the view of all MSIs with their shares."""
+
+from collections import defaultdict
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import FastAPI, Path
+
+from orchestrator.errors import Refusal
+from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.msis import msis, shares
+from orchestrator.instances.transact import read
+from orchestrator.requirements import InstantiationRequest
+from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
+
+
+class ShareRefused(Refusal):
+    """The service cannot be instantiated; the problem document carries the decision and what would make it feasible."""
+
+    code = "share_refused"
+    title = "The service cannot be instantiated"
+
+
+def build_vmof(deps: VmofDeps) -> FastAPI:
+    """VMOF's app and its workflows. Call once, before the engine is launched; protect it with a gate."""
+    door = Door("vmof", "Virtual Metaverse Orchestration Function")
+    workflows = VmofWorkflows(deps)
+
+    @door.app.post("/instances")
+    async def instantiate(request: InstantiationRequest, key: IdempotencyKey) -> dict[str, Any]:
+        outcome = await door.once(key, workflows.instantiate, key, request.requirements.to_json())
+        if "refusal" in outcome:
+            raise refused(outcome["refusal"])
+        share: dict[str, Any] = outcome["share"]
+        return share
+
+    @door.app.delete("/shares/{subscriptionId}")
+    async def release(
+        subscription_id: Annotated[str, Path(alias="subscriptionId")], key: IdempotencyKey
+    ) -> dict[str, Any]:
+        return await door.once(key, workflows.release, key, subscription_id)
+
+    @door.app.get("/instances")
+    async def list_instances() -> dict[str, Any]:
+        return await door.run(read, deps.datasource, _instances)
+
+    return door.app
+
+
+def refused(refusal: dict[str, Any]) -> ShareRefused:
+    """A recorded refusal as the error that becomes its problem document, under the refusal's own code."""
+    details = {name: value for name, value in refusal.items() if name != "detail"}
+    return ShareRefused(refusal["detail"], **details)
+
+
+def _instances(rows: sa.Connection) -> dict[str, Any]:
+    held: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for share in shares(rows):
+        held[share.msi_id].append(share.to_json())
+    return {"instances": [{**one.to_json(), "held": held[one.msi_id]} for one in msis(rows)]}

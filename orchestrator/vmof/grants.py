@@ -1,0 +1,46 @@
+"""Fair sharing: every share's grant, its rendering shared max-min fairly among all whom one model instance renders for.
+
+A share keeps what was allocated to it; what the server has beyond that is dealt out up to what each one's objects
+could use. VMOF calls it in the transaction that lets a share in or out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from orchestrator.instances.msis import Share, rendered_by, set_grant
+from orchestrator.placement import fair_shares
+from orchestrator.requirements import RunningModel
+from orchestrator.resources import ResourceVector
+from orchestrator.resources.pool import total
+
+
+def allocated(models: Sequence[RunningModel]) -> ResourceVector:
+    """What all models of a share were allocated for it."""
+    return total(model.granted for model in models)
+
+
+def fair_grants(shares: Sequence[Share]) -> dict[str, ResourceVector]:
+    """The grants of all shares that one model instance renders for."""
+    if not shares:
+        return {}
+    servers = [server for share in shares if (server := share.rendering())]
+    supply = max(server.supplies.rendering_k for server in servers)
+    held = {share.subscription_id: allocated(share.models) for share in shares}
+    wishes = {
+        share.subscription_id: max(share.rendering_k - held[share.subscription_id].rendering_k, 0) for share in shares
+    }
+    spare = max(supply - sum(amounts.rendering_k for amounts in held.values()), 0)
+    more = fair_shares(spare, wishes)
+    return {name: replace(amounts, rendering_k=amounts.rendering_k + more[name]) for name, amounts in held.items()}
+
+
+def regrant(rows: sa.Connection, rendering_instance: str) -> dict[str, ResourceVector]:
+    """Share one server's rendering anew; answers the grants that changed."""
+    shares = rendered_by(rows, rendering_instance) if rendering_instance else ()
+    before = {share.subscription_id: share.grant for share in shares}
+    changed = {name: grant for name, grant in fair_grants(shares).items() if grant != before[name]}
+    for name, grant in changed.items():
+        set_grant(rows, name, grant)
+    return changed

@@ -1,0 +1,70 @@
+"""Service requirements → sub-instance requirements: what one share needs of each role. Pure; used by VMOF."""
+
+from collections.abc import Mapping
+from math import ceil
+
+from orchestrator.errors import Refusal
+from orchestrator.models.manifests import Manifest
+from orchestrator.qoe.immersion import CAP_K
+from orchestrator.requirements import OfferRequest, RoleRequirement, ServiceRequirements
+from orchestrator.resources import ResourceVector
+
+BEACH_OBJECTS = 56
+"""Kinds of objects on the beach: what a traveller who names none may look at (section IV-B)."""
+
+
+class UnknownModel(Refusal):
+    """A role names a model that is not installed here."""
+
+    code = "unknown_model"
+    title = "A model of the service is not installed"
+
+
+def sub_instances(requirements: ServiceRequirements, msi: str, models: Mapping[str, Manifest]) -> OfferRequest:
+    """One requirement a role: resources of one share, and its part of the latency in proportion to the model's own."""
+    missing = sorted(set(requirements.roles.values()) - set(models))
+    if missing:
+        raise UnknownModel(
+            f"{requirements.service} needs {', '.join(missing)}, not installed here. Install the manifest or choose "
+            "another service.",
+            models=missing,
+        )
+    whole = sum(models[name].latency_ms for name in requirements.roles.values())
+    return OfferRequest(
+        subscription_id=requirements.subscription_id,
+        msi=msi,
+        cluster=requirements.service_type,
+        isolation=requirements.isolation,
+        roles=tuple(
+            _role(role, models[name], requirements, whole) for role, name in sorted(requirements.roles.items())
+        ),
+    )
+
+
+def rendering_wish(requirements: ServiceRequirements) -> int:
+    """Rendering capacity in K that the user's objects could use at their cap."""
+    return int(CAP_K) * (len(requirements.objects) or BEACH_OBJECTS) * requirements.users
+
+
+def msi_bound(requirements: ServiceRequirements, models: Mapping[str, Manifest]) -> int:
+    """How many shares an MSI of this service takes: as many as the scarcest of its models, one where dedicated."""
+    return min(models[name].max_shares for name in requirements.roles.values())
+
+
+def _role(role: str, manifest: Manifest, requirements: ServiceRequirements, whole_ms: float) -> RoleRequirement:
+    part = manifest.latency_ms / whole_ms if whole_ms else 1.0
+    return RoleRequirement(
+        role=role,
+        model=manifest.name,
+        resources=_per_share(manifest, requirements.qoe.rate_mbps) * requirements.users,
+        latency_ms=requirements.qoe.latency_ms * part,
+    )
+
+
+def _per_share(manifest: Manifest, rate_mbps: int) -> ResourceVector:
+    """The manifest's share; of a link, bandwidth as asked for and spectrum in proportion, rounded up."""
+    share = ResourceVector.of(manifest.per_share)
+    if not share.bandwidth_mbps:
+        return share
+    spectrum = ceil(share.spectrum_mhz * rate_mbps / share.bandwidth_mbps)
+    return ResourceVector.of({**share.amounts(), "bandwidth_mbps": rate_mbps, "spectrum_mhz": spectrum})

@@ -1,0 +1,218 @@
+"""VMOF's two durable workflows: instantiate (join, agree with MMF, settle) and release (drain, end uses, leave).
+
+The agreement is a talk in rounds: MMF offers, VMOF accepts; where others were faster MMF answers with a newer offer.
+VMOF's app starts the workflows, the engine recovers them; each step may be repeated, each transaction counts once.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, SQLAlchemyDatasource
+
+from orchestrator.errors import PeerRefused, Refusal, TryLater
+from orchestrator.instances.transact import step, transact
+from orchestrator.models.manifests import Manifest
+from orchestrator.requirements import (
+    Acceptance,
+    CandidateReason,
+    FunctionCall,
+    Notice,
+    Offer,
+    OfferRequest,
+    RefusalNotice,
+    ReleasedShare,
+    RunningModel,
+    ServiceDecision,
+    ServiceRequirements,
+)
+from orchestrator.vmof import life_cycle
+from orchestrator.vmof.sub_instances import msi_bound, rendering_wish, sub_instances
+
+ROUNDS = 40
+"""Offers until VMOF gives up; each lost round means that somebody else's was accepted."""
+START_FAILURES = 2
+"""Failed starts of a share's models until it is refused."""
+PATIENCE_S = 20.0
+"""How long a neighbour that does not answer is asked again, seconds."""
+PAUSE_S = 0.1
+
+
+def now_s() -> int:
+    """Wall-clock time, UTC seconds."""
+    return int(time.time())
+
+
+@dataclass(frozen=True)
+class VmofDeps:
+    """What VMOF stands on. `models` are the installed manifests by name; `msmf` hears of what happens to MSIs."""
+
+    datasource: SQLAlchemyDatasource
+    models: Mapping[str, Manifest]
+    mmf: FunctionCall
+    msmf: FunctionCall
+    clock: Callable[[], int] = now_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreed:
+    """How a talk with MMF ended: models that run, or why not."""
+
+    models: tuple[RunningModel, ...]
+    offer: Offer
+    rounds: int
+    refusal: tuple[str, str] | None = None
+
+
+class VmofWorkflows:
+    """The workflows, registered with the engine when made: make it once, before the engine is launched."""
+
+    def __init__(self, deps: VmofDeps) -> None:
+        self._deps = deps
+        self.instantiate = DBOS.workflow(name="vmof.instantiate")(self._instantiate)
+        self.release = DBOS.workflow(name="vmof.release")(self._release)
+        self._tell = DBOS.workflow(name="vmof.tell")(self._tell_msmf)
+
+    def _instantiate(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
+        """{"share": InstanceShare} or {"refusal": RefusalNotice}, as JSON."""
+        wanted = ServiceRequirements.model_validate(document)
+        try:
+            sub_instances(wanted, "", self._deps.models)
+            joined = self._change(_join, key, document)
+        except Refusal as cause:
+            return {"refusal": RefusalNotice(code=cause.code, detail=str(cause)).to_json()}
+        request = sub_instances(wanted, joined["msi"], self._deps.models)
+        agreed = self._agree(key, request)
+        decision = ServiceDecision(
+            msi=joined["msi"],
+            msi_verdict="reuse" if joined["reused"] else "create",
+            msi_candidates=tuple(CandidateReason.model_validate(reason) for reason in joined["candidates"]),
+            models=agreed.offer.decision,
+            rounds=agreed.rounds,
+        )
+        if agreed.refusal is not None:
+            return self._refuse(wanted, agreed, decision)
+        share = self._change(_settle, wanted.subscription_id, _json(agreed.models), decision.to_json())
+        if share is None:
+            return self._withdraw(key, wanted, joined["msi"])
+        self._notify("share.running", joined["msi"], wanted.subscription_id)
+        return {"share": share}
+
+    def _agree(self, key: str, request: OfferRequest) -> _Agreed:
+        """Talk with MMF until models run, or it is plain that they will not."""
+        offer = self._offer(request, f"{key}:offer")
+        failures = 0
+        for number in range(1, ROUNDS + 1):
+            if not offer.decision.feasible:
+                return _Agreed((), offer, number, ("infeasible", _lacking(offer)))
+            answer = Acceptance.model_validate(
+                step("accept", patient, self._deps.mmf.post, _acceptance_of(offer), {}, f"{key}:accept-{number}")
+            )
+            if answer.state == "accepted":
+                return _Agreed(answer.models, offer, number)
+            if answer.state == "failed":
+                failures += 1
+                if failures >= START_FAILURES:
+                    return _Agreed((), offer, number, ("start_failed", f"The models did not start: {answer.cause}"))
+            offer = answer.offer or self._offer(request, f"{key}:offer-{number}")
+        return _Agreed((), offer, ROUNDS, ("no_agreement", f"Others were faster in {ROUNDS} rounds. Ask again."))
+
+    def _offer(self, request: OfferRequest, key: str) -> Offer:
+        return Offer.model_validate(step("offer", patient, self._deps.mmf.post, "/offers", request.to_json(), key))
+
+    def _refuse(self, wanted: ServiceRequirements, agreed: _Agreed, decision: ServiceDecision) -> dict[str, Any]:
+        code, detail = agreed.refusal or ("refused", "")
+        refusal = RefusalNotice(code=code, detail=detail, needed=agreed.offer.decision.needed, decision=decision)
+        self._change(_refuse, wanted.subscription_id, refusal.to_json())
+        self._notify("share.refused", decision.msi, wanted.subscription_id)
+        return {"refusal": refusal.to_json()}
+
+    def _withdraw(self, key: str, wanted: ServiceRequirements, msi: str) -> dict[str, Any]:
+        """Released while it was being instantiated: end the uses that came after the release."""
+        self._end_uses(msi, wanted.subscription_id, f"{key}:withdraw")
+        detail = f"Subscription {wanted.subscription_id} was released while its service was being instantiated."
+        return {"refusal": RefusalNotice(code="released_meanwhile", detail=detail).to_json()}
+
+    def _release(self, key: str, subscription_id: str) -> dict[str, Any]:
+        """ReleasedShare as JSON."""
+        drained = ReleasedShare.model_validate(self._change(_drain, subscription_id))
+        if drained.released:
+            return drained.to_json()
+        ended = self._end_uses(drained.msi, subscription_id, f"{key}:uses")
+        left: dict[str, Any] = self._change(_leave, subscription_id, ended)
+        self._notify("share.released", drained.msi, subscription_id)
+        return left
+
+    def _end_uses(self, msi: str, subscription_id: str, key: str) -> list[str]:
+        ended = step("end_uses", patient, self._deps.mmf.delete, f"/uses/{msi}/{subscription_id}", key)
+        return list(ended["stopped"]) if ended else []
+
+    def _notify(self, kind: str, subject: str, subscription_id: str) -> None:
+        notice = Notice(kind=kind, subject=subject, subscription_id=subscription_id)
+        DBOS.start_workflow(self._tell, notice.to_json())
+
+    def _tell_msmf(self, notice: dict[str, Any]) -> None:
+        step("tell", patient, self._deps.msmf.post, "/notices", notice, DBOS.workflow_id or "")
+
+    def _change(self, change: Callable[..., Any], *args: Any) -> Any:
+        return transact(self._deps.datasource, change, self._deps, *args)
+
+
+def patient(call: Callable[..., Any], *args: Any) -> Any:
+    """A neighbour's answer, asked again while it does not answer; TryLater when patience ends."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return call(*args)
+        except PeerRefused:
+            raise
+        except TryLater:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(PAUSE_S)
+
+
+def _acceptance_of(offer: Offer) -> str:
+    return f"/offers/{offer.offer_id}/acceptance"
+
+
+def _lacking(offer: Offer) -> str:
+    parts = [
+        f"{role} lacks " + ", ".join(f"{lack.name} (needs {lack.needed}, there is {lack.available})" for lack in lacks)
+        for role, lacks in offer.decision.needed.items()
+    ]
+    return "; ".join(parts) + ". Ask for less, for a lower isolation degree, or again when others have left."
+
+
+def _json(models: tuple[RunningModel, ...]) -> list[dict[str, Any]]:
+    return [model.to_json() for model in models]
+
+
+def _join(rows: sa.Connection, deps: VmofDeps, key: str, document: dict[str, Any]) -> dict[str, Any]:
+    wanted = ServiceRequirements.model_validate(document)
+    bound = msi_bound(wanted, deps.models)
+    joined = life_cycle.join(rows, wanted, bound, rendering_wish(wanted), key, deps.clock())
+    return {**asdict(joined), "candidates": [reason.to_json() for reason in joined.candidates]}
+
+
+def _settle(
+    rows: sa.Connection, deps: VmofDeps, subscription_id: str, models: list[dict[str, Any]], decision: dict[str, Any]
+) -> dict[str, Any] | None:
+    running = tuple(RunningModel.model_validate(model) for model in models)
+    why = ServiceDecision.model_validate(decision)
+    share = life_cycle.settle(rows, subscription_id, running, why, deps.clock())
+    return share.to_json() if share else None
+
+
+def _refuse(rows: sa.Connection, deps: VmofDeps, subscription_id: str, refusal: dict[str, Any]) -> None:
+    life_cycle.refuse(rows, subscription_id, RefusalNotice.model_validate(refusal), deps.clock())
+
+
+def _drain(rows: sa.Connection, deps: VmofDeps, subscription_id: str) -> dict[str, Any]:
+    return life_cycle.drain(rows, subscription_id, deps.clock()).to_json()
+
+
+def _leave(rows: sa.Connection, deps: VmofDeps, subscription_id: str, stopped: list[str]) -> dict[str, Any]:
+    return life_cycle.leave(rows, subscription_id, tuple(stopped), deps.clock()).to_json()
