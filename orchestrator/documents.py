@@ -18,10 +18,19 @@ from orchestrator.store import Row
 ENDPOINT_SCHEMA = "s4m/endpoint/1"
 
 
-class PlanReader(Protocol):
-    """Reads from the catalogue which spec and terms a plan stands on; hashes in hex without 0x."""
+@dataclass(frozen=True)
+class PlanFacts:
+    """What the pipeline must know of a plan: hashes in hex without 0x, the period in seconds (0: none)."""
 
-    def __call__(self, plan_id: int) -> tuple[str, str]: ...
+    spec_hash: str
+    terms_hash: str
+    period: int
+
+
+class PlanReader(Protocol):
+    """Reads a plan's facts from the catalogue."""
+
+    def __call__(self, plan_id: int) -> PlanFacts: ...
 
 
 @dataclass(frozen=True)
@@ -49,16 +58,17 @@ class Purchase:
 class Documents:
     """Fetches documents from the marketplace through the gate."""
 
-    def __init__(self, marketplace: FunctionCall, plan_hashes: PlanReader) -> None:
+    def __init__(self, marketplace: FunctionCall, plan_facts: PlanReader) -> None:
         self._marketplace = marketplace
-        self._plan_hashes = plan_hashes
+        self._plan_facts = plan_facts
         self._immutable: dict[str, Any] = {}
 
     def of(self, purchase: Purchase) -> dict[str, Any]:
-        """The request document and the plan's spec and terms."""
+        """The request document, the plan's spec and terms, and its period in seconds."""
         request = self.fetch(purchase.requirements_hash)
-        spec_hash, terms_hash = self._plan_hashes(int(purchase.plan_id))
-        return {"request": request, "spec": self._kept(spec_hash), "terms": self._kept(terms_hash)}
+        plan = self._plan_facts(int(purchase.plan_id))
+        spec, terms = self._kept(plan.spec_hash), self._kept(plan.terms_hash)
+        return {"request": request, "spec": spec, "terms": terms, "period": plan.period}
 
     def fetch(self, document_hash: str) -> Any:
         """The JSON document with this hash; DocumentNotYet where the marketplace has none."""

@@ -88,6 +88,11 @@ class BadActivation(Refusal):
     title = "The activation is not the session key's"
 
 
+class ActivationRefused(Refusal):
+    code = "activation_refused"
+    title = "The market refused the activation"
+
+
 class TryLater(OrchestratorError):
     """Passing: the same call may succeed in a moment."""
 

@@ -99,10 +99,16 @@ class Listener:
             self._wake()
         return stored
 
-    def final_timestamp(self) -> int:
-        """Timestamp of the newest final block that is stored, UTC seconds; 0 before the first."""
+    def final(self) -> BlockStamp | None:
+        """The newest final block whose events are stored; None before the first look."""
         with self._store.reader.connect() as reader:
-            return reader.execute(sa.select(tables.CURSOR.c.timestamp)).scalar() or 0
+            row = reader.execute(sa.select(tables.CURSOR)).mappings().one_or_none()
+        return None if row is None else BlockStamp(row["number"], row["hash"], row["timestamp"])
+
+    def final_timestamp(self) -> int:
+        """Its timestamp, UTC seconds; 0 before the first look."""
+        final = self.final()
+        return 0 if final is None else final.timestamp
 
     def _cursor(self, final: BlockStamp) -> BlockStamp | None:
         """Where the last look ended; set to just before the deployment at the first one."""
@@ -172,7 +178,7 @@ class Listener:
             for event in events:
                 _store_event(writer, event, seen_ms)
         for event in events:
-            log.info("listener.final", event=event.name, block=event.block_number)
+            log.info("listener.final", chain_event=event.name, block=event.block_number)
 
 
 def _position(block: BlockStamp) -> dict[str, Any]:

@@ -131,6 +131,7 @@ class Pipeline(DBOSConfiguredInstance):
             rows,
             purchase.subscription_id,
             route=route_of(purchase, documents, share),
+            prepaid=documents["period"] > 0,
             times={"stepII": at, "stepIII": at},
             outcome={
                 "msi": share["msi"],

@@ -1,0 +1,292 @@
+"""Composition root of the orchestrator: opens what it stands on, builds its rooms, gives each its neighbours.
+
+Called by `__main__`. One process holds the listener, the pipeline, the three functions behind their own gates and the
+loops. It is crash-only: everything that must last is in the store, on the chain or in a sandbox that outlives it, so a
+stop is no more than a kill with a little notice, and a start always recovers.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from dbos import DBOS, DBOSConfig, SQLAlchemyDatasource
+from fastapi import FastAPI
+
+from ledger.chain import Chain
+from ledger.contracts import Contracts
+from ledger.deployment import Deployment
+from ledger.errors import NodeDown
+from ledger.keys import WalletKey
+from ledger.sender import Sender
+from orchestrator import instances
+from orchestrator import store as tables
+from orchestrator.activation import Activations
+from orchestrator.api import Api, build_api
+from orchestrator.calls import AsgiApp, FunctionClient
+from orchestrator.documents import Documents
+from orchestrator.listener import Listener
+from orchestrator.onchain import OnChain
+from orchestrator.pipeline import Dispatcher, Peers, Pipeline
+from orchestrator.reconcile import Reconciler, Routes
+from orchestrator.runtime.sandbox import SandboxRuntime
+from orchestrator.settings import APPLICATION_VERSION, Settings
+from orchestrator.settlement import Settlement
+from orchestrator.store import Store, open_store
+from orchestrator.workers import Worker
+from trust.enrolment import Enrolment
+from trust.gate import Gate, GateAuth
+from trust.journal import Journal
+from trust.keys import ComponentIdentity
+from trust.policy import Policy
+from trust.replay import ReplayStore
+
+DISPATCH_INTERVAL_S = 0.25
+"""Pause between looks for due work where nothing wakes the dispatcher, seconds: retries are due between events."""
+
+log = structlog.get_logger("orchestrator")
+
+
+def log_json() -> None:
+    """JSON lines on standard error, for every log of the program."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def connect(rpc_url: str, pause_s: float = 0.5) -> Chain:
+    """The chain; waits for a node that is not up yet, and says so once."""
+    said = False
+    while True:
+        try:
+            return Chain.connect(rpc_url)
+        except NodeDown as cause:
+            if not said:
+                log.warning("node.waiting", error=str(cause), remedy="start the node; this program waits for it")
+            said = True
+            time.sleep(pause_s)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the rooms stand on."""
+
+    settings: Settings
+    chain: Chain
+    deployment: Deployment
+    contracts: Contracts
+    store: Store
+    sender: Sender
+    enrolment: Enrolment
+    replay: ReplayStore
+    journal: Journal
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Ground":
+        """Open it; raises the named errors of ledger, trust and store."""
+        home = settings.home_dir
+        chain = connect(settings.rpc_url)
+        deployment = Deployment.load(home, chain.chain_id)
+        deployment.check(chain)
+        contracts = Contracts(chain, deployment)
+        store = open_store(settings.database_url)
+        instances.create_tables(store.writer)
+        operator = WalletKey.load(home / "keys" / "accounts" / "operator.json")
+        sender = Sender(chain, operator, home / "db" / "operator-sends.db")
+        enrolment = Enrolment(
+            chain,
+            deployment.identity,
+            contracts.identity.domain_id_of(operator.address, settings.domain),
+            domain=settings.domain,
+            first_block=deployment.block_number,
+        )
+        replay = ReplayStore(home / "db" / "replay.db")
+        journal = Journal(home / "journal" / "orchestrator.jsonl")
+        return cls(settings, chain, deployment, contracts, store, sender, enrolment, replay, journal)
+
+    def identity(self, component: str) -> ComponentIdentity:
+        """The Ed25519 key of one component."""
+        return ComponentIdentity.load_or_create(
+            self.settings.home_dir / "keys" / f"{component}.json", component, self.settings.domain
+        )
+
+    def guard(self, name: str, app: FastAPI) -> FastAPI:
+        """Put an app behind the gate of its name."""
+        Gate(name, Policy.load(), self.enrolment, self.replay, self.journal, identity=self.identity(name)).protect(app)
+        return app
+
+    def close(self) -> None:
+        """Give everything back."""
+        for part in (self.enrolment, self.sender, self.replay, self.journal, self.store, self.chain):
+            with contextlib.suppress(Exception):
+                part.close()
+
+
+class Program:
+    """The running orchestrator."""
+
+    def __init__(self, ground: Ground, loop: asyncio.AbstractEventLoop) -> None:
+        self._ground = ground
+        self._loop = loop
+        self._clients: list[FunctionClient] = []
+        settings = ground.settings
+        transactions = SQLAlchemyDatasource.create(settings.database_url, engine=ground.store.writer)
+        self._engine = _engine(settings, ground.store)
+        functions = self._functions(transactions)
+        gateway = self._client("orchestrator", "gateway", settings.gateway_url)
+        marketplace = self._client("orchestrator", "marketplace", settings.marketplace_url)
+        self._vmof = self._client("orchestrator", "vmof", settings.vmof_url, functions["vmof"])
+        self._mmf = self._client("orchestrator", "mmf", settings.mmf_url, functions["mmf"])
+        chain = OnChain(ground.chain, ground.contracts, ground.contracts.market_domain, ground.sender)
+        routes = Routes(ground.store, gateway)
+        peers = Peers(
+            msmf=self._client("orchestrator", "msmf", settings.msmf_url, functions["msmf"]),
+            vmof=self._vmof,
+            documents=Documents(marketplace, chain.plan_facts),
+            routes=routes,
+            submit_activation=chain.submit_activation,
+        )
+        pipeline = Pipeline(transactions, peers, settings.gateway_url, settings.document_retry_s)
+        self._listener = self._make_listener()
+        self._dispatcher = Dispatcher(
+            pipeline, ground.store, self._listener.final_timestamp, settings.max_parallel
+        )
+        self._settlement = Settlement(ground.store, gateway, chain, settings.settle_batch)
+        self._reconciler = Reconciler(routes, self._keeper)
+        self._activations = Activations(pipeline, chain.signer_of)
+        self._stop = threading.Event()
+        self._workers = self._make_workers()
+        self.app = self._make_app(functions)
+
+    def start(self) -> None:
+        """Recover, then begin to listen and to look. Blocks for a moment: call it in a thread."""
+        self._ground.sender.recover()
+        DBOS.launch()
+        for worker in self._workers.values():
+            worker.start()
+        self._listening = threading.Thread(target=self._listener.run, args=(self._stop,), name="listener", daemon=True)
+        self._listening.start()
+        log.info("orchestrator.started", executor=self._ground.settings.executor_id)
+
+    def stop(self) -> None:
+        """Let the present turns end; what is under way is recovered at the next start."""
+        self._stop.set()
+        for worker in self._workers.values():
+            worker.stop()
+
+    def health(self) -> dict[str, Any]:
+        """What /health answers."""
+        with self._ground.store.reader.connect() as reader:
+            states = Counter(row["state"] for row in tables.services(reader))
+        halted = self._listener.halted
+        return {
+            "ok": halted is None,
+            "halted": None if halted is None else halted.problem(),
+            "finalTimestamp": self._listener.final_timestamp(),
+            "services": dict(states),
+        }
+
+    async def close(self) -> None:
+        """Close the connections to the neighbours."""
+        for client in self._clients:
+            await client.close()
+
+    def _functions(self, transactions: SQLAlchemyDatasource) -> dict[str, FastAPI]:
+        """MSMF, VMOF and MMF, each behind its own gate, each with its own key towards the others."""
+        ground = self._ground
+        runtime = SandboxRuntime(ground.settings.home_dir)
+        msmf = ground.guard("msmf", build_msmf(MsmfDeps(transactions)))
+        deps = MmfDeps(transactions, runtime, manifests(), self._client("mmf", "msmf", ground.settings.msmf_url, msmf))
+        mmf = ground.guard("mmf", build_mmf(deps))
+        vmof_deps = VmofDeps(
+            transactions,
+            mmf=self._client("vmof", "mmf", ground.settings.mmf_url, mmf),
+            msmf=self._client("vmof", "msmf", ground.settings.msmf_url, msmf),
+            models=manifests(),
+        )
+        vmof = ground.guard("vmof", build_vmof(vmof_deps))
+        self._keeper = Keeper(deps)
+        return {"msmf": msmf, "vmof": vmof, "mmf": mmf}
+
+    def _client(self, caller: str, peer: str, base_url: str, app: AsgiApp | None = None) -> FunctionClient:
+        ground = self._ground
+        auth = GateAuth(ground.identity(caller), peer)
+        timeout_s = ground.settings.call_timeout_s
+        client = FunctionClient(peer, auth, self._loop, base_url=base_url, app=app, timeout_s=timeout_s)
+        self._clients.append(client)
+        return client
+
+    def _make_listener(self) -> Listener:
+        ground = self._ground
+        return Listener(
+            ground.chain,
+            ground.deployment.market,
+            ground.deployment.block_number,
+            ground.store,
+            lambda: self._workers["dispatch"].wake(),
+            poll_interval_s=ground.settings.poll_interval_s,
+            span_blocks=ground.settings.log_span_blocks,
+        )
+
+    def _make_workers(self) -> dict[str, Worker]:
+        settings = self._ground.settings
+        workers = {
+            "dispatch": Worker("dispatch", self._dispatch, DISPATCH_INTERVAL_S),
+            "reconcile": Worker("reconcile", self._reconcile, settings.reconcile_interval_s),
+        }
+        if settings.settle_interval_s > 0:
+            workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
+        return workers
+
+    def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
+        ground = self._ground
+        api = Api(ground.store, self._settlement, self._activations, self._vmof, self._mmf, self.health)
+        app = build_api(api)
+        for name, function in functions.items():
+            app.mount(f"/{name}", function)
+        return ground.guard("orchestrator", app)
+
+    # the loops' turns; after a changed final block nothing is started, ended or paid any more
+
+    def _dispatch(self) -> None:
+        if self._listener.halted is None:
+            self._dispatcher.dispatch()
+
+    def _reconcile(self) -> None:
+        self._reconciler.look()
+        if self._listener.halted is None:
+            self._dispatcher.mend()
+
+    def _settle(self) -> None:
+        if self._listener.halted is None:
+            self._settlement.settle()
+
+
+def _engine(settings: Settings, store: Store) -> DBOS:
+    """The durable engine on the store; version and executor are fixed by hand, so a restart finds its own work."""
+    config: DBOSConfig = {
+        "name": "slicing4meta",
+        "system_database_url": settings.database_url,
+        "system_database_engine": store.reader,
+        "application_version": APPLICATION_VERSION,
+        "executor_id": settings.executor_id,
+        "log_level": "WARNING",
+        "notification_listener_polling_interval_sec": 0.05,
+        "enable_otlp": False,
+    }
+    return DBOS(config=config)
