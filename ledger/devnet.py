@@ -8,6 +8,7 @@ wrapper leaves anvil running), and stops only what it started.
 from __future__ import annotations
 
 import platform
+import secrets
 import socket
 import subprocess
 import sys
@@ -56,6 +57,7 @@ class Devnet:
         options = [
             *("--silent", "--host", HOST, "--chain-id", str(chain_id), "--hardfork", HARDFORK),
             *("--block-time", str(block_time), "--mixed-mining", "--slots-in-an-epoch", str(slots_in_an_epoch)),
+            *_genesis_options(home),
             *_state_options(home),
         ]
         for _ in range(_ATTEMPTS if port == 0 else 1):
@@ -180,10 +182,24 @@ def find_anvil(root: Path = _REPOSITORY) -> Path:
     return binary
 
 
+def _state_path(home: Path) -> Path:
+    return home / "chain" / "state.json"
+
+
+def _genesis_options(home: Path | None) -> list[str]:
+    """A first base fee of 1 gwei and a random bit more, in wei: tells apart two chains born in the same second.
+
+    Their genesis blocks would be equal otherwise, and a replaced chain would pass for the old one.
+    """
+    if home is not None and _state_path(home).exists():
+        return []
+    return ["--base-fee", str(10**9 + secrets.randbelow(10**8))]
+
+
 def _state_options(home: Path | None) -> list[str]:
     if home is None:
         return []
-    state = home / "chain" / "state.json"
+    state = _state_path(home)
     state.parent.mkdir(parents=True, exist_ok=True)
     return ["--state", str(state), "--state-interval", "1", "--preserve-historical-states"]
 
