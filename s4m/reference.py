@@ -1,0 +1,138 @@
+"""Registers the reference catalogue: ten models by two providers, two composite services by a third.
+
+Called by the supervisor and by `s4m catalog publish`. Safe to repeat: what the chain already has stays as it is. Every
+transaction carries an idempotency key; each provider's go out one after the other, providers side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.contracts import Contracts
+from ledger.events import ModelRegistered, PlanPublished
+from ledger.keys import WalletKey
+from ledger.sender import Receipt, Sender
+from ledger.structs import PlanTerms, Share
+from ledger.values import Address, Call, Kind, ModelId, Money, PlanId, plan_id, to_hex
+from orchestrator.models.manifests import Document, Manifest, Plan, ServiceSpec, canonical, manifests, services
+
+KINDS = {"CaaS": Kind.CAAS, "TaaS": Kind.TAAS, "Composite": Kind.COMPOSITE}
+PROVIDERS = {"CaaS": "provider-resources", "TaaS": "provider-technology", "Composite": "provider-worlds"}
+"""Who owns what in the reference catalogue: one provider of resources, one of technology, one of whole services."""
+ROYALTY_BPS = 250
+
+Spec = Manifest | ServiceSpec
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A registered model and its newest plan."""
+
+    name: str
+    model_id: ModelId
+    plan_id: PlanId
+    owner: Address
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Registers models for one owner; its sender keeps their transactions in order."""
+
+    contracts: Contracts
+    sender: Sender
+    meter_key: Address
+
+    def model(self, spec: Spec, known: Mapping[bytes, ModelId]) -> ModelId:
+        """The id of the model with this spec hash; registers it where the owner has none."""
+        if spec.spec_hash in known:
+            return known[spec.spec_hash]
+        uri = f"s4m:documents/{spec.spec_hash.hex()}"
+        call = self.contracts.catalog.register(KINDS[spec.kind], spec.spec_hash, uri, self.meter_key, ROYALTY_BPS)
+        receipt = self._send(call, f"register:{to_hex(spec.spec_hash)}")
+        return self.contracts.event_in(receipt, ModelRegistered).model_id
+
+    def ask(self, model_id: ModelId, bps: int) -> None:
+        """The least share in others' composites."""
+        if self.contracts.catalog.model(model_id).ask_bps != bps:
+            self._send(self.contracts.catalog.set_ask(model_id, bps), f"ask:{model_id}:{bps}")
+
+    def plan(self, model_id: ModelId, terms: PlanTerms, shares: tuple[Share, ...]) -> PlanId:
+        """The newest plan; publishes a version where the newest has other terms."""
+        versions = self.contracts.catalog.model(model_id).versions
+        newest = plan_id(model_id, versions)
+        if versions and self.contracts.catalog.plan(newest).terms == terms:
+            return newest
+        call = self.contracts.catalog.publish_plan(model_id, terms, shares)
+        receipt = self._send(call, f"plan:{model_id}:{versions + 1}")
+        return self.contracts.event_in(receipt, PlanPublished).plan_id
+
+    def publish(self, spec: Spec, known: Mapping[bytes, ModelId], model_ids: Mapping[str, ModelId]) -> Listing:
+        """Model, ask and plan of one manifest or service."""
+        model_id = self.model(spec, known)
+        shares: tuple[Share, ...] = ()
+        if isinstance(spec, Manifest):
+            self.ask(model_id, spec.ask_bps)
+        else:
+            shares = tuple(Share(model_ids[name], bps) for name, bps in spec.shares.items())
+        found = self.plan(model_id, terms_of(spec.plan, spec.terms_hash), shares)
+        return Listing(spec.name, model_id, found, self.sender.address)
+
+    def _send(self, call: Call, key: str) -> Receipt:
+        place = f"{self.contracts.deployment.genesis_hash}:{self.contracts.catalog.address}"
+        return self.sender.send(call, key=f"{key}:{place}")
+
+
+def terms_of(plan: Plan, terms_hash: bytes) -> PlanTerms:
+    return PlanTerms(
+        Money(plan.unit_price), Money(plan.period_price), plan.period, plan.release_window, plan.activation_window,
+        plan.qoe_floor, terms_hash,
+    )  # fmt: skip
+
+
+def register(contracts: Contracts, keys: Callable[[str], WalletKey], meter_key: Address, home: Path) -> list[Listing]:
+    """The whole reference catalogue; single models first, because composites name them."""
+    known = registered(contracts)
+    with ThreadPoolExecutor(len(PROVIDERS)) as pool:
+        kinds = [[spec for spec in manifests().values() if spec.kind == kind] for kind in ("CaaS", "TaaS")]
+        work = [pool.submit(_publish, contracts, keys, meter_key, home, specs, known, {}) for specs in kinds]
+        models = [listing for done in work for listing in done.result()]
+    ids = {listing.name: listing.model_id for listing in models}
+    composites = list(services().values())
+    return models + _publish(contracts, keys, meter_key, home, composites, known, ids)
+
+
+def _publish(
+    contracts: Contracts,
+    keys: Callable[[str], WalletKey],
+    meter_key: Address,
+    home: Path,
+    specs: Iterable[Spec],
+    known: Mapping[bytes, ModelId],
+    model_ids: Mapping[str, ModelId],
+) -> list[Listing]:
+    chosen = list(specs)
+    provider = PROVIDERS[chosen[0].kind]
+    with Sender(contracts.chain, keys(provider), home / "db" / f"{provider}-sends.db") as sender:
+        publisher = Publisher(contracts, sender, meter_key)
+        return [publisher.publish(spec, known, model_ids) for spec in chosen]
+
+
+def registered(contracts: Contracts) -> dict[bytes, ModelId]:
+    """Models by spec hash, the first to register it."""
+    count = contracts.catalog.model_count()
+    found: dict[bytes, ModelId] = {}
+    for number in range(1, count + 1):
+        found.setdefault(contracts.catalog.model(number).spec_hash, ModelId(number))
+    return found
+
+
+def documents() -> list[tuple[str, bytes]]:
+    """(hash, canonical bytes) of every spec and terms document of the reference catalogue."""
+    specs: list[Spec] = [*manifests().values(), *services().values()]
+    found: list[tuple[bytes, Document]] = []
+    for spec in specs:
+        found += [(spec.spec_hash, spec.document), (spec.terms_hash, spec.terms)]
+    return [(digest.hex(), canonical(document)) for digest, document in found]
