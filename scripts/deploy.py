@@ -1,7 +1,8 @@
 """`ape run deploy --network http://127.0.0.1:8545`: deploys the set the ape way.
 
 Called by people who work on the contracts with ape; ape gives the node, `ledger.deployment` does the work, the same
-code as behind `s4m deploy`. It never deploys a second set over a running one of the same chain unless told by `--again`.
+code as behind `s4m deploy`. It never deploys a second set over a running one of the same chain unless told by
+`--again`.
 """
 
 from __future__ import annotations

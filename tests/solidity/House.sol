@@ -158,8 +158,7 @@ abstract contract House is Test {
         bytes32 typeHash =
             keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
         uint256 deadline = nowAt() + 1 hours;
-        bytes32 content =
-            keccak256(abi.encode(typeHash, buyer, address(market), value, credit.nonces(buyer), deadline));
+        bytes32 content = keccak256(abi.encode(typeHash, buyer, address(market), value, credit.nonces(buyer), deadline));
         bytes32 digest = keccak256(abi.encodePacked(hex"1901", credit.DOMAIN_SEPARATOR(), content));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(buyerKey, digest);
         return IMaaSMarket.Permit({value: value, deadline: deadline, v: v, r: r, s: s});

@@ -163,11 +163,7 @@ contract MarketLifeTest is House {
         vm.prank(buyer);
         market.proposeSigner(id, fresh);
         settle(old);
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IMaaSMarket.TooEarly.selector, nowAt() + RELEASE_WINDOW, nowAt()
-            )
-        );
+        vm.expectRevert(abi.encodeWithSelector(IMaaSMarket.TooEarly.selector, nowAt() + RELEASE_WINDOW, nowAt()));
         market.confirmSigner(id);
         vm.warp(nowAt() + RELEASE_WINDOW);
         market.confirmSigner(id);
