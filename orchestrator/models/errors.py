@@ -7,7 +7,7 @@ ModelError
     ├── BadCall            400, the caller's parameters are wrong
     ├── NotThere           404, an unknown call or key
     ├── TooLarge           413, the body passes the bound
-    └── OverGrant          507, the resources granted do not suffice
+    └── OverGrant          409, the resources granted do not suffice
 """
 
 from typing import ClassVar
@@ -49,4 +49,4 @@ class TooLarge(CallRefused):
 
 class OverGrant(CallRefused):
     code = "over_grant"
-    status = 507
+    status = 409

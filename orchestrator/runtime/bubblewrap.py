@@ -127,7 +127,7 @@ def _interpreter() -> list[tuple[str, ...]]:
 
 
 def _libraries() -> list[tuple[str, ...]]:
-    binds = []
+    binds: list[tuple[str, ...]] = []
     for name in LIBRARIES:
         found = find_spec(name)
         if found is None or not found.submodule_search_locations:

@@ -1,15 +1,17 @@
 """Draws shapes in an object's own coordinates: x from -1 to 1, y from 0 (the ground) up to about 1, in the day's light.
 
-The forms use it; `picture` sets it up over a piece of backdrop at SMOOTHING times the resolution, so that edges are smooth.
+The forms use it; `picture` sets it up over a piece of backdrop at SMOOTHING times the resolution, for smooth edges.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-from PIL import ImageDraw
+from typing import TYPE_CHECKING
 
 from orchestrator.models.beach.light import Colour, Light
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw
 
 Point = tuple[float, float]
 
@@ -18,7 +20,7 @@ Point = tuple[float, float]
 class Pen:
     """`origin` and `unit` in pixels of the drawn piece; `sway` runs from -1 to 1 with wind and waves."""
 
-    draw: ImageDraw.ImageDraw
+    draw: "ImageDraw.ImageDraw"
     origin: Point
     unit: float
     light: Light

@@ -119,12 +119,11 @@ def chair(pen: Pen, kind: "Kind") -> None:
 
 
 def towel(pen: Pen, kind: "Kind") -> None:
-    pen.draw.polygon([pen._at(p) for p in ((-0.64, -0.05), (0.4, -0.05), (0.66, 0.2), (-0.36, 0.2))], (40, 30, 30, 60))
+    pen.shadow(0.02, 0.6, 0.12)
     for n in range(8):
         a, b = n / 8, (n + 1) / 8
         colour = (kind.first, kind.second, kind.first, kind.third)[n % 4]
-        near, far = (lambda part: -0.62 + 1.02 * part), (lambda part: -0.34 + 1.0 * part)
-        pen.poly([(near(a), -0.03), (near(b), -0.03), (far(b), 0.22), (far(a), 0.22)], colour)
+        pen.poly([(1.02 * a - 0.62, -0.03), (1.02 * b - 0.62, -0.03), (b - 0.34, 0.22), (a - 0.34, 0.22)], colour)
     pen.round(0.3, 0.2, 0.14, 0.08, kind.third, 5)
 
 
