@@ -108,7 +108,7 @@ async def _refuse(refusal: Refusal, send: Send) -> None:
     ]
     if refusal.status == 401:
         headers.append((b"www-authenticate", f'DPoP error="{refusal.code}", algs="EdDSA ES256"'.encode()))
-    if refusal.status in (408, 413):
+    if refusal.status == 408:  # not at 413: closing on unread bytes would reset the connection and lose the answer
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -124,10 +124,10 @@ def code(response: httpx.Response) -> str:
 
 
 @pytest.fixture
-def client_of() -> Iterator[Callable[..., httpx.AsyncClient]]:
+def client_of() -> Callable[..., httpx.AsyncClient]:
     """In-process clients; ASGITransport holds nothing that would need closing."""
 
     def make(app: object, auth: httpx.Auth | None = None, base: str = "http://app") -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=base, auth=auth)  # type: ignore[arg-type]
 
-    yield make
+    return make
