@@ -6,6 +6,7 @@ transaction carries an idempotency key; each provider's go out one after the oth
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,18 @@ from ledger.keys import WalletKey
 from ledger.sender import Receipt, Sender
 from ledger.structs import PlanTerms, Share
 from ledger.values import Address, Call, Kind, ModelId, Money, PlanId, plan_id, to_hex
-from orchestrator.models.manifests import Document, Manifest, Plan, ServiceSpec, canonical, manifests, services
+from orchestrator.models.manifests import (
+    Document,
+    Manifest,
+    Plan,
+    ServiceSpec,
+    canonical,
+    manifests,
+    parse_manifest,
+    parse_service,
+    services,
+)
+from s4m.errors import BadInput
 
 KINDS = {"CaaS": Kind.CAAS, "TaaS": Kind.TAAS, "Composite": Kind.COMPOSITE}
 PROVIDERS = {"CaaS": "provider-resources", "TaaS": "provider-technology", "Composite": "provider-worlds"}
@@ -127,6 +139,22 @@ def registered(contracts: Contracts) -> dict[bytes, ModelId]:
     for number in range(1, count + 1):
         found.setdefault(contracts.catalog.model(number).spec_hash, ModelId(number))
     return found
+
+
+def registered_names(known: Mapping[bytes, ModelId]) -> dict[str, ModelId]:
+    """Installed models by name, as far as they are registered: what a composite's shares may name."""
+    return {spec.name: known[spec.spec_hash] for spec in manifests().values() if spec.spec_hash in known}
+
+
+def read_spec(path: Path) -> Spec:
+    """A manifest or service from a file; raises `BadInput` or orchestrator.models' `BadManifest`."""
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} is no JSON document: {error}.", "Give an s4m/model/1 or s4m/service/1 file.") from error
+    if not isinstance(document, dict):
+        raise BadInput(f"{path} is no JSON object.", "Give an s4m/model/1 or s4m/service/1 file.")
+    return parse_service(document) if document.get("schema") == "s4m/service/1" else parse_manifest(document)
 
 
 def documents() -> list[tuple[str, bytes]]:

@@ -1,0 +1,112 @@
+"""Opens what commands need: addresses, chain, deployment, the market's client, wallets. Called by the command modules.
+
+Addresses come from the settings, else from run/services.json of the home. Nothing here decides or prints.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import httpx
+
+from ledger.chain import Chain
+from ledger.contracts import Contracts
+from ledger.deployment import Deployment
+from ledger.devnet import DEVNET_CHAIN_ID
+from ledger.sender import Sender
+from marketplace.wallet.client import MarketClient
+from marketplace.wallet.keystore import WalletStore
+from s4m.accounts import Keys
+from s4m.command import Session
+from s4m.errors import BadInput, NothingRunning
+from trust.gate import GateAuth
+
+
+@dataclass(frozen=True)
+class OnChain:
+    """A node and the contracts on it."""
+
+    chain: Chain
+    deployment: Deployment
+    contracts: Contracts
+
+
+def url(session: Session, name: str) -> str:
+    """The address of `chain`, `marketplace`, `orchestrator` or `gateway`; raises `NothingRunning`."""
+    set_by_hand = getattr(session.settings, "rpc_url" if name == "chain" else f"{name}_url")
+    if set_by_hand:
+        return str(set_by_hand)
+    path = session.home / "run" / "services.json"
+    services = json.loads(path.read_text()) if path.exists() else {}
+    if name not in services:
+        raise NothingRunning(f"No {name} runs in {session.home}.")
+    return str(services[name]["url"])
+
+
+@contextmanager
+def node(session: Session) -> Iterator[Chain]:
+    chain = Chain.connect(url(session, "chain"))
+    try:
+        yield chain
+    finally:
+        chain.close()
+
+
+@contextmanager
+def on_chain(session: Session) -> Iterator[OnChain]:
+    """The deployment is checked against the node before anything is signed with it."""
+    with node(session) as chain:
+        deployment = Deployment.load(session.home, chain.chain_id)
+        deployment.check(chain)
+        yield OnChain(chain, deployment, Contracts(chain, deployment))
+
+
+@contextmanager
+def market(session: Session) -> Iterator[MarketClient]:
+    with (
+        on_chain(session) as ground,
+        MarketClient(url(session, "marketplace"), ground.chain, ground.deployment) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def component(session: Session, audience: str) -> Iterator[httpx.Client]:
+    """An HTTP client that speaks as the operator through the gate of `audience`."""
+    identity = keys(session).component("operator")
+    with httpx.Client(base_url=url(session, audience), auth=GateAuth(identity, audience), timeout=120.0) as client:
+        yield client
+
+
+def keys(session: Session) -> Keys:
+    return Keys(session.home, session.settings.domain)
+
+
+def wallets(session: Session) -> WalletStore:
+    return WalletStore(session.home, session.settings.scrypt_n)
+
+
+def sender(session: Session, chain: Chain, account: str) -> Sender:
+    """The sender of one of this home's accounts; its journal makes repeats harmless."""
+    return Sender(chain, keys(session).account(account), session.home / "db" / f"{account}-cli.db")
+
+
+def password(session: Session, password_file: Path | None, *, confirm: bool = False) -> str:
+    """From the file, from S4M_WALLET_PASSWORD, or asked for; never from the command line."""
+    if password_file is not None:
+        try:
+            return password_file.read_text().rstrip("\r\n")
+        except OSError as error:
+            raise BadInput(f"The password file cannot be read: {error}.", "Give a readable file.") from error
+    if session.settings.wallet_password is not None:
+        return session.settings.wallet_password.get_secret_value()
+    return str(click.prompt("Wallet password", hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def is_devnet(chain: Chain) -> bool:
+    return chain.chain_id == DEVNET_CHAIN_ID

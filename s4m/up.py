@@ -1,0 +1,39 @@
+"""`s4m up`: the whole house in the foreground until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import click
+
+from s4m.command import Session, common
+
+
+@click.command()
+@click.option("--port-base", default=8700, show_default=True, help="Four ports from here; 0 takes free ones.")
+@common
+def up(session: Session, port_base: int) -> None:
+    """Run chain, marketplace, orchestrator and gateway; restart what dies; stop all on Ctrl-C."""
+    import signal
+    import threading
+
+    from s4m.supervisor import House
+
+    asked = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked.set())
+    house = House.start(session.home, port_base=port_base, domain=session.settings.domain, say=session.say)
+    try:
+        session.show(
+            {
+                "home": str(house.home),
+                "chain": house.urls.chain,
+                "marketplace": house.urls.marketplace,
+                "orchestrator": house.urls.orchestrator,
+                "gateway": house.urls.gateway,
+                "pids": house.pids,
+            }
+        )
+        while not asked.wait(0.5):
+            pass
+    finally:
+        session.say("stopping")
+        house.stop()
