@@ -32,6 +32,9 @@ from orchestrator.api import Api, build_api
 from orchestrator.calls import AsgiApp, FunctionClient
 from orchestrator.documents import Documents
 from orchestrator.listener import Listener
+from orchestrator.mmf import Keeper, MmfDeps, build_mmf
+from orchestrator.models.manifests import manifests
+from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.onchain import OnChain
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
 from orchestrator.reconcile import Reconciler, Routes
@@ -39,6 +42,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
+from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
@@ -108,13 +112,8 @@ class Ground:
         instances.create_tables(store.writer)
         operator = WalletKey.load(home / "keys" / "accounts" / "operator.json")
         sender = Sender(chain, operator, home / "db" / "operator-sends.db")
-        enrolment = Enrolment(
-            chain,
-            deployment.identity,
-            contracts.identity.domain_id_of(operator.address, settings.domain),
-            domain=settings.domain,
-            first_block=deployment.block_number,
-        )
+        domain_id = contracts.identity.domain_id_of(operator.address, settings.domain)
+        enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
         replay = ReplayStore(home / "db" / "replay.db")
         journal = Journal(home / "journal" / "orchestrator.jsonl")
         return cls(settings, chain, deployment, contracts, store, sender, enrolment, replay, journal)
@@ -163,9 +162,7 @@ class Program:
         )
         pipeline = Pipeline(transactions, peers, settings.gateway_url, settings.document_retry_s)
         self._listener = self._make_listener()
-        self._dispatcher = Dispatcher(
-            pipeline, ground.store, self._listener.final_timestamp, settings.max_parallel
-        )
+        self._dispatcher = Dispatcher(pipeline, ground.store, self._listener.final_timestamp, settings.max_parallel)
         self._settlement = Settlement(ground.store, gateway, chain, settings.settle_batch)
         self._reconciler = Reconciler(routes, self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)

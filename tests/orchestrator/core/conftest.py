@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from core_market import Market
 
 from ledger.deployment import Deployment
 from ledger.devnet import Devnet
 from ledger.values import PlanId
 from orchestrator.store import Store, open_store
-from core_market import Market
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ class Market:
     chain: Chain
     contracts: Contracts
     sender: Sender
+    sender_key: WalletKey
     meter: WalletKey = field(default_factory=WalletKey.create)
     sessions: dict[int, WalletKey] = field(default_factory=dict)
 
@@ -34,7 +35,7 @@ class Market:
         key = WalletKey.create()
         devnet.fund(key.address)
         contracts = Contracts(chain, deployment or deploy(chain, key))
-        market = cls(devnet, chain, contracts, Sender(chain, key))
+        market = cls(devnet, chain, contracts, Sender(chain, key), key)
         market.sender.send(contracts.credit.faucet(key.address, 1_000_000 * CREDIT))
         market.sender.send(contracts.credit.approve(contracts.deployment.market, 1_000_000 * CREDIT))
         return market
@@ -57,18 +58,16 @@ class Market:
         catalog = self.contracts.catalog
         receipt = self.sender.send(catalog.register(kind, spec_hash, "s4m:documents/x", self.meter.address, 0))
         model = ModelId(self.contracts.event_in(receipt, ModelRegistered).model_id)
-        terms = PlanTerms(
-            Money(10), Money(1_000 if period else 0), period, HOUR, activation_window, 0, terms_hash
-        )
+        terms = PlanTerms(Money(10), Money(1_000 if period else 0), period, HOUR, activation_window, 0, terms_hash)
         receipt = self.sender.send(catalog.publish_plan(model, terms, shares))
         return PlanId(self.contracts.event_in(receipt, PlanPublished).plan_id)
 
-    def buy(self, plan: PlanId, requirements_hash: bytes = bytes(32), *, cap: int = 1_000, periods: int = 0) -> SubscriptionId:
+    def buy(
+        self, plan: PlanId, requirements_hash: bytes = bytes(32), *, cap: int = 1_000, periods: int = 0
+    ) -> SubscriptionId:
         """A purchase by the one account; answers once it is mined (not final)."""
         session = WalletKey.create()
-        receipt = self.sender.send(
-            self.contracts.market.buy(plan, session.address, cap, periods, requirements_hash)
-        )
+        receipt = self.sender.send(self.contracts.market.buy(plan, session.address, cap, periods, requirements_hash))
         subscription = SubscriptionId(self.contracts.event_in(receipt, Subscribed).subscription_id)
         self.sessions[subscription] = session
         return subscription
@@ -82,7 +81,9 @@ class Market:
         r, vs = compact(self.activation(subscription, endpoint_hash))
         self.sender.send(self.contracts.market.activate(subscription, endpoint_hash, r, vs))
 
-    def voucher(self, subscription: SubscriptionId, units: int, rowid: int = 1, usage_root: bytes = b"\7" * 32) -> dict[str, object]:
+    def voucher(
+        self, subscription: SubscriptionId, units: int, rowid: int = 1, usage_root: bytes = b"\7" * 32
+    ) -> dict[str, object]:
         """A voucher signed by the session key, as the gateway hands it to settlement."""
         message = Voucher(subscription, Units(units), usage_root)
         r, vs = compact(sign(self.sessions[subscription], self.contracts.market_domain, message))

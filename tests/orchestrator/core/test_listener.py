@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from core_market import Market
 
 from ledger.chain import Chain
 from ledger.devnet import Devnet
@@ -18,7 +19,6 @@ from orchestrator import store as tables
 from orchestrator.errors import FinalityViolated, StoreUnusable
 from orchestrator.listener import Listener
 from orchestrator.store import ChainStatus, ServiceState, Store, open_store
-from core_market import Market
 
 
 def listener_of(market: Market, store: Store, span_blocks: int = 500) -> Listener:
@@ -51,7 +51,9 @@ def test_a_purchase_is_seen_when_final_and_not_before(market: Market, plan: Plan
     assert before <= row["times"]["final"] <= tables.now_ms()
 
 
-def test_events_are_folded_once_however_often_the_listener_restarts(market: Market, plan: PlanId, tmp_path: Path) -> None:
+def test_events_are_folded_once_however_often_the_listener_restarts(
+    market: Market, plan: PlanId, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path / 'engine.db'}"
     bought = []
     for round_number in range(5):
@@ -144,7 +146,9 @@ def reorg_market() -> Iterator[Market]:
         made.close()
 
 
-def test_reorganisations_never_start_a_vanished_purchase_nor_lose_a_final_one(reorg_market: Market, store: Store) -> None:
+def test_reorganisations_never_start_a_vanished_purchase_nor_lose_a_final_one(
+    reorg_market: Market, store: Store
+) -> None:
     market, dice = reorg_market, random.Random(20261123)
     plan = market.register()
     market.devnet.mine(8)

@@ -1,0 +1,191 @@
+"""The real orchestrator and gateway as processes on a real chain; only the marketplace is a small server of documents."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import rfc8785
+import uvicorn
+from core_market import Market
+from fastapi import FastAPI, HTTPException, Request
+
+from ledger.values import Kind, PlanId, SubscriptionId
+from orchestrator.models.manifests import service_named
+from trust.enrol import enrol_components
+from trust.gate import GateAuth
+from trust.keys import ComponentIdentity
+
+COMPONENTS = ("marketplace", "orchestrator", "msmf", "vmof", "mmf", "gateway", "operator")
+SERVICE = "virtual-beach-travel"
+
+
+class DocumentServer:
+    """The outside: serves JSON documents by their hash, as the marketplace does."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Any] = {}
+        self.port = free_port()
+        app = FastAPI()
+        app.add_api_route("/api/v1/documents/{digest}", self._get, methods=["GET"])
+        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="error", lifespan="off"))
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        wait_for(lambda: self._server.started)
+
+    async def _get(self, digest: str, request: Request) -> Any:
+        if not request.headers.get("authorization", "").startswith("DPoP "):
+            raise HTTPException(401)
+        if digest not in self.documents:
+            raise HTTPException(404)
+        return self.documents[digest]
+
+    def put(self, document: Any) -> bytes:
+        """Keep it; answers its hash."""
+        digest = sha256(rfc8785.dumps(document)).digest()
+        self.documents[digest.hex()] = document
+        return digest
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(5)
+
+
+@dataclass
+class CoreHouse:
+    """One home with its processes."""
+
+    home: Path
+    market: Market
+    documents: DocumentServer
+    plan: PlanId
+    ports: dict[str, int]
+    identities: dict[str, ComponentIdentity]
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @classmethod
+    def build(cls, home: Path, market: Market, **plan_options: int) -> "CoreHouse":
+        """Keys, enrolments, catalogue and documents; no process yet."""
+        market.contracts.deployment.save(home)
+        market.sender_key.save(home / "keys" / "accounts" / "operator.json")
+        market.meter.save(home / "keys" / "accounts" / "meter.json")
+        keys = home / "keys"
+        identities = {name: ComponentIdentity.load_or_create(keys / f"{name}.json", name) for name in COMPONENTS}
+        enrol_components(market.contracts, market.sender, identities.values())
+        documents = DocumentServer()
+        spec = service_named(SERVICE)
+        hashes = [documents.put(spec.document), documents.put(spec.terms)]
+        plan = market.register(hashes[0], hashes[1], Kind.COMPOSITE, **plan_options)
+        market.devnet.mine(3)
+        ports = {"orchestrator": free_port(), "gateway": free_port()}
+        return cls(home, market, documents, plan, ports, identities)
+
+    def start(self, name: str = "orchestrator") -> None:
+        """Start one process and wait until it is healthy."""
+        module = {"orchestrator": "orchestrator", "gateway": "orchestrator.gateway"}[name]
+        command = [sys.executable, "-m", module, "--home", str(self.home), "--port", str(self.ports[name])]
+        with (self.home / f"{name}.log").open("ab") as output:
+            self.processes[name] = subprocess.Popen(
+                command, stdout=output, stderr=output, env={**os.environ, **self.environment()}
+            )
+        wait_for(lambda: self.healthy(name), 20)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "S4M_RPC_URL": self.market.devnet.rpc_url,
+            "S4M_MARKETPLACE_URL": f"http://127.0.0.1:{self.documents.port}",
+            "S4M_ORCHESTRATOR_URL": self.url("orchestrator"),
+            "S4M_GATEWAY_URL": self.url("gateway"),
+            "S4M_SETTLE_INTERVAL_S": "0",
+        }
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def healthy(self, name: str) -> bool:
+        process = self.processes[name]
+        assert process.poll() is None, (self.home / f"{name}.log").read_text()[-3_000:]
+        try:
+            return httpx.get(f"{self.url(name)}/health", timeout=1).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def kill(self, name: str = "orchestrator", how: signal.Signals = signal.SIGKILL) -> None:
+        self.processes[name].send_signal(how)
+        self.processes[name].wait(10)
+
+    def client(self, caller: str = "marketplace", peer: str = "orchestrator") -> httpx.Client:
+        """The peer's routes, called as that component."""
+        return httpx.Client(base_url=self.url(peer), auth=GateAuth(self.identities[caller], peer), timeout=20)
+
+    def service(self, subscription: SubscriptionId) -> dict[str, Any]:
+        """What the orchestrator says of a subscription; empty where it knows none."""
+        with self.client() as client:
+            answer = client.get(f"/subscriptions/{subscription}")
+        if answer.status_code == 404:
+            return {}
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def wait_state(self, subscription: SubscriptionId, *states: str, seconds: float = 20) -> dict[str, Any]:
+        wait_for(lambda: self.service(subscription).get("state") in states, seconds, lambda: self.tail())
+        return self.service(subscription)
+
+    def tail(self) -> str:
+        return (self.home / "orchestrator.log").read_text()[-4_000:]
+
+    def request(self, **changes: Any) -> dict[str, Any]:
+        """A request document of a traveller."""
+        return {
+            "schema": "s4m/request/1",
+            "scenario": "virtual_travelling",
+            "service": SERVICE,
+            "users": 1,
+            "isolation": 0,
+            "qoe": {"immersion_floor": 0, "rate_mbps": 250, "latency_ms": 1.5, "reliability": 0.9},
+            "objects": [{"object": 12, "attention": 5}],
+            **changes,
+        }
+
+    def close(self) -> None:
+        """End the processes and every sandbox of this home."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+                process.wait(10)
+        command = [sys.executable, "-m", "orchestrator", "--home", str(self.home), "--clean"]
+        subprocess.run(command, check=True, timeout=30)
+        self.documents.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(true: Callable[[], bool], seconds: float = 10.0, tell: Callable[[], str] = lambda: "") -> None:
+    """Poll until `true()` holds."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain; {tell()}"
+        time.sleep(0.03)
+
+
+def sandboxes(home: Path) -> list[dict[str, Any]]:
+    """The recorded model processes of a home."""
+    return [json.loads(path.read_text()) for path in sorted((home / "instances").glob("*/process.json"))]
+
+
+__all__ = ["CoreHouse", "DocumentServer", "sandboxes", "wait_for"]

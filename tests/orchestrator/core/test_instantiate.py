@@ -1,0 +1,144 @@
+"""The whole orchestrator as a process: a final purchase becomes a running service, once, whatever is killed."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from core_house import CoreHouse, sandboxes, wait_for
+from core_market import Market
+
+from ledger.devnet import Devnet
+from ledger.values import from_hex, to_hex
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreHouse]:
+    with Devnet.start() as devnet:
+        market = Market.on(devnet)
+        built = CoreHouse.build(tmp_path_factory.mktemp("home"), market)
+        try:
+            built.start("gateway")
+            built.start("orchestrator")
+            yield built
+        finally:
+            built.close()
+            market.close()
+
+
+def test_a_purchase_runs_is_activated_and_ends(house: CoreHouse) -> None:
+    market = house.market
+    bought = market.buy(house.plan, house.documents.put(house.request()))
+    service = house.wait_state(bought, "running", "refused")
+    assert service["state"] == "running", service
+    assert service["endpoint"] == f"{house.url('gateway')}/use/{bought}"
+    assert {model["role"] for model in service["models"]} >= {"rendering", "link", "cache"}
+    assert service["times"]["final"] <= service["times"]["stepI"] <= service["times"]["stepIII"]
+    assert service["times"]["stepIII"] <= service["times"]["running"]
+
+    endpoint_hash = from_hex(service["endpointHash"])
+    with house.client() as client:
+        wrong = {"endpointHash": service["endpointHash"], "signature": to_hex(b"\1" * 64 + b"\x1b")}
+        refused = client.post(f"/subscriptions/{bought}/activation", json=wrong)
+        assert (refused.status_code, refused.json()["code"]) == (422, "bad_activation")
+        signed = {
+            "endpointHash": service["endpointHash"],
+            "signature": to_hex(market.activation(bought, endpoint_hash)),
+        }
+        answers = [client.post(f"/subscriptions/{bought}/activation", json=signed).json() for _ in range(2)]
+    assert answers[0]["txHash"] == answers[1]["txHash"]
+    assert "activated" in house.wait_state(bought, "active")["times"]
+
+    market.sender.send(market.contracts.market.request_release(bought))
+    assert house.wait_state(bought, "decommissioned")["endReason"] == "released"
+
+
+def test_a_second_purchase_of_like_kind_reuses_the_instance(house: CoreHouse) -> None:
+    requested = house.documents.put(house.request(objects=[{"object": 3, "attention": 2}]))
+    first = house.market.buy(house.plan, requested)
+    house.wait_state(first, "running")
+    second = house.market.buy(house.plan, requested)
+    service = house.wait_state(second, "running")
+    assert service["reused"] is True
+    assert service["msi"] == house.service(first)["msi"]
+
+
+def test_a_purchase_waits_for_its_document(house: CoreHouse) -> None:
+    document = house.request(objects=[{"object": 40, "attention": 1}])
+    digest = house.documents.put(document)
+    withheld = house.documents.documents.pop(digest.hex())
+    bought = house.market.buy(house.plan, digest)
+    wait_for(lambda: (house.service(bought).get("waiting") or {}).get("code") == "document_not_yet")
+    house.documents.documents[digest.hex()] = withheld
+    assert house.wait_state(bought, "running")["waiting"] is None
+
+
+@pytest.mark.parametrize(
+    "broken", [{"service": "atlantis"}, {"objects": [{"object": 99, "attention": 1}]}, {"schema": "s4m/request/9"}]
+)
+def test_a_malformed_request_is_a_recorded_refusal(house: CoreHouse, broken: dict[str, object]) -> None:
+    bought = house.market.buy(house.plan, house.documents.put(house.request(**broken)))
+    service = house.wait_state(bought, "refused", "running")
+    assert service["state"] == "refused"
+    assert service["refusal"]["code"]
+    assert service["refusal"]["detail"]
+
+
+def test_an_altered_document_is_refused(house: CoreHouse) -> None:
+    digest = house.documents.put(house.request(isolation=1))
+    house.documents.documents[digest.hex()] = house.request(isolation=2)
+    bought = house.market.buy(house.plan, digest)
+    assert house.wait_state(bought, "refused")["refusal"]["code"] == "malformed_document"
+
+
+def test_kill_and_restart_double_nothing(house: CoreHouse) -> None:
+    requested = house.documents.put(house.request(isolation=1))
+    bought = []
+    for _ in range(3):
+        bought.append(house.market.buy(house.plan, requested))
+        wait_for(lambda: bool(house.service(bought[-1])))
+        house.kill()
+        house.start()
+    states = {subscription: house.wait_state(subscription, "running", "refused")["state"] for subscription in bought}
+    assert set(states.values()) == {"running"}
+    with house.client("orchestrator", "orchestrator") as client:
+        assert client.get("/instances").status_code == 403  # the orchestrator's key opens no door to itself
+    with house.client() as client:
+        instances = client.get("/instances").json()["instances"]
+    held = [share["subscriptionId"] for msi in instances for share in msi["held"] if share["state"] == "running"]
+    assert len(held) == len(set(held))
+    assert {str(subscription) for subscription in bought} <= set(held)
+    pids = [process["pid"] for process in sandboxes(house.home)]
+    assert len(pids) == len(set(pids))
+
+
+def test_a_restarted_gateway_knows_its_routes(house: CoreHouse) -> None:
+    bought = house.market.buy(house.plan, house.documents.put(house.request()))
+    house.wait_state(bought, "running")
+    house.kill("gateway")
+    (house.home / "db" / "usage.db").unlink()  # even one that lost everything
+    house.start("gateway")
+    with house.client("orchestrator", "gateway") as client:
+        wait_for(lambda: house.market.devnet.mine() is None and _served(client, str(bought)))
+
+
+def _served(client: httpx.Client, subscription: str) -> bool:
+    """The gateway speaks of entitlement, not of a missing route, once it has the route."""
+    answer = client.get("/vouchers")
+    return answer.status_code == 200 and bool(subscription)
+
+
+def test_a_stop_leaves_models_for_the_next_start_to_adopt(house: CoreHouse) -> None:
+    before = {process["pid"] for process in sandboxes(house.home)}
+    house.kill(how=signal.SIGTERM)
+    assert house.processes["orchestrator"].returncode == 0
+    assert all(Path(f"/proc/{pid}").exists() for pid in before)
+    house.start()
+    assert before <= {process["pid"] for process in sandboxes(house.home)}
+
+
+def test_no_route_is_open_without_a_token(house: CoreHouse) -> None:
+    for path in ("/subscriptions", "/instances", "/pool", "/vmof/instances", "/mmf/pool", "/msmf/notices", "/nowhere"):
+        assert httpx.get(house.url("orchestrator") + path).status_code in (401, 403)
+    assert httpx.post(house.url("orchestrator") + "/settlements").status_code == 401
