@@ -103,7 +103,8 @@ class UsageSession:
         """Bind a fresh proof key, take over earlier use, be ready.
 
         `record_file` keeps records and vouchers as JSONL; `patience_s` is how long lost connections and passing
-        failures are retried, `grace_s` how long an activation may take to become final, seconds. `MeterDispute` where the gateway's log does not fit what is remembered.
+        failures are retried, `grace_s` how long an activation may take to become final, seconds.
+        `MeterDispute` where the gateway's log does not fit what is remembered.
         """
         habit = habit or SigningHabit(agreement.terms.credit_units // 2, agreement.terms.credit_seconds / 2)
         http = httpx.AsyncClient(base_url=gateway_url, timeout=60.0, trust_env=False, transport=transport)
@@ -177,6 +178,14 @@ class UsageSession:
                 await self.sign()
         finally:
             await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close(sign=kind is None)
 
     async def _sign_if_due(self) -> None:
         receipts = self.receipts
