@@ -24,17 +24,21 @@ def transact(
     return datasource.run_tx_step({"name": change.__name__}, work)
 
 
+def durable(name: str, work: Callable[P, R]) -> Callable[P, R]:
+    """Register `work` (a method, too) with the engine as the workflow `name`, recovered however often it must be."""
+
+    def workflow(*args: P.args, **kwargs: P.kwargs) -> R:
+        return work(*args, **kwargs)
+
+    return DBOS.workflow(name=name, max_recovery_attempts=None)(workflow)
+
+
 def step(name: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` as a plain durable step: at least once, so it must be idempotent; its result is kept."""
     return DBOS.run_step({"name": name}, work, *args, **kwargs)
 
 
-def read(
-    datasource: SQLAlchemyDatasource,
-    look: Callable[Concatenate[sa.Connection, P], R],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> R:
+def read(engine: sa.Engine, look: Callable[Concatenate[sa.Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Look at rows outside any workflow."""
-    with datasource.engine.connect() as rows:
+    with engine.connect() as rows:
         return look(rows, *args, **kwargs)

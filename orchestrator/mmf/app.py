@@ -22,7 +22,6 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
     """MMF's app and its workflows. Call once, before the engine is launched; protect it with a gate."""
     door = Door("mmf", "MaaS Management Function")
     workflows = MmfWorkflows(deps)
-    source = deps.datasource
 
     @door.app.post("/offers")
     async def make_offer(request: OfferRequest, key: IdempotencyKey) -> dict[str, Any]:
@@ -42,11 +41,11 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
     @door.app.get("/models")
     async def list_models() -> Mapping[str, Any]:
-        return await door.run(read, source, _models)
+        return await door.run(read, deps.reading, _models)
 
     @door.app.get("/pool")
     async def show_pool() -> Mapping[str, Any]:
-        return await door.run(read, source, _pool)
+        return await door.run(read, deps.reading, _pool)
 
     return door.app
 

@@ -4,7 +4,7 @@ The reconciling loop calls it once a second and at start; it compares levels and
 workflow is starting or stopping are left to that workflow.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
@@ -13,13 +13,13 @@ from orchestrator.instances import ModelMove, ModelState, take_turn
 from orchestrator.instances.models import STANDING, ModelInstance, add_instance, instance, instances, move_instance
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf.catalogue import is_supply
-from orchestrator.mmf.starter import Started, Starter
+from orchestrator.mmf.starter import Started, Starter, spec_of
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement.greedy import instance_name
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import supply
-from orchestrator.runtime.port import Observation, RunState
+from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
 UNOWNED = frozenset({ModelState.GONE, ModelState.FAILED})
 
@@ -36,7 +36,7 @@ class Keeper:
 
     def __init__(self, deps: MmfDeps) -> None:
         self._deps = deps
-        self._starter = Starter(deps.datasource, deps.runtime, deps.models)
+        self._starter = Starter(deps.runtime)
 
     def __call__(self) -> list[str]:
         """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants."""
@@ -44,24 +44,26 @@ class Keeper:
             if is_supply(manifest):
                 transact(self._deps.datasource, _expect_supply, self._deps, manifest)
         seen = {one.instance_id: one for one in self._deps.runtime.observe()}
-        amiss = read(self._deps.datasource, self._amiss, seen)
-        orphans = read(self._deps.datasource, _orphans, seen)
+        amiss = read(self._deps.reading, self._amiss, seen)
+        orphans = read(self._deps.reading, _orphans, seen)
         self._starter.down(orphans)
         started = self._starter.up(amiss)
         if started.sockets:
             transact(self._deps.datasource, _answered, self._deps, started)
         if started.failed:
             raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
-        return [*orphans, *amiss]
+        return [*orphans, *(spec.instance_id for spec in amiss)]
 
-    def _amiss(self, rows: sa.Connection, seen: dict[str, Observation]) -> list[str]:
+    def _amiss(self, rows: sa.Connection, seen: Mapping[str, Observation]) -> list[InstanceSpec]:
         kept = [one for one in instances(rows) if one.supply or one.state is ModelState.RUNNING]
-        return [one.instance_id for one in kept if not self._as_wanted(rows, one, seen.get(one.instance_id))]
+        specs = [(one, spec_of(rows, self._deps.models[one.model], one)) for one in kept]
+        return [spec for one, spec in specs if not _as_wanted(one, spec, seen.get(one.instance_id))]
 
-    def _as_wanted(self, rows: sa.Connection, one: ModelInstance, seen: Observation | None) -> bool:
-        if seen is None or seen.state is not RunState.RUNNING or one.state is not ModelState.RUNNING:
-            return False
-        return dict(seen.grant) == dict(self._starter.spec(rows, one).grant)
+
+def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None) -> bool:
+    if seen is None or seen.state is not RunState.RUNNING or one.state is not ModelState.RUNNING:
+        return False
+    return dict(seen.grant) == dict(spec.grant)
 
 
 def _orphans(rows: sa.Connection, seen: Iterable[str]) -> list[str]:

@@ -6,18 +6,19 @@ undoes its allocation and touches nothing that others use. MMF's app starts them
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, SQLAlchemyDatasource
 
-from orchestrator.instances.transact import step, transact
+from orchestrator.instances.models import instance
+from orchestrator.instances.transact import durable, step, transact
 from orchestrator.mmf import offers
-from orchestrator.mmf.starter import Starter
+from orchestrator.mmf.starter import Starter, spec_of
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import Acceptance, FunctionCall, Notice, Offer, RunningModel
-from orchestrator.runtime.port import Runtime
+from orchestrator.runtime.port import InstanceSpec, Runtime
 
 
 def now_s() -> int:
@@ -35,6 +36,13 @@ class MmfDeps:
     msmf: FunctionCall
     clock: Callable[[], int] = now_s
     site: str = "site-1"
+    reader: sa.Engine | None = None
+    """for reads outside transactions, where the datasource's engine would lock for them"""
+
+    @property
+    def reading(self) -> sa.Engine:
+        """Where to read."""
+        return self.reader or self.datasource.engine
 
 
 class MmfWorkflows:
@@ -42,18 +50,18 @@ class MmfWorkflows:
 
     def __init__(self, deps: MmfDeps) -> None:
         self._deps = deps
-        self._starter = Starter(deps.datasource, deps.runtime, deps.models)
-        self.accept = DBOS.workflow(name="mmf.accept")(self._accept)
-        self.release = DBOS.workflow(name="mmf.release")(self._release)
-        self._tell = DBOS.workflow(name="mmf.tell")(self._tell_msmf)
+        self._starter = Starter(deps.runtime)
+        self.accept = durable("mmf.accept", self._accept)
+        self.release = durable("mmf.release", self._release)
+        self._tell = durable("mmf.tell", self._tell_msmf)
 
     def _accept(self, offer_id: str) -> dict[str, Any]:
         """Acceptance as JSON."""
-        accepted = Offer.model_validate(self._change(_accepted, offer_id))
+        answer = self._change(_accepted, offer_id)
+        accepted = Offer.model_validate(answer["offer"])
         if accepted.state != "accepted":
             return Acceptance(state="stale", offer=accepted).to_json()
-        ids = [placement.instance for placement in accepted.decision.placements]
-        started = step("start", self._start, ids)
+        started = step("start", self._start, answer["specs"])
         models = None
         if not started["failed"]:
             models = self._change(_confirmed, offer_id, started["sockets"])
@@ -82,8 +90,8 @@ class MmfWorkflows:
             self._change(_finished, idle)
         return idle
 
-    def _start(self, instance_ids: list[str]) -> dict[str, dict[str, str]]:
-        started = self._starter.up(instance_ids)
+    def _start(self, specs: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
+        started = self._starter.up([InstanceSpec(**spec) for spec in specs])
         return {"sockets": started.sockets, "failed": started.failed}
 
     def _notify(self, kind: str, subscription_id: str, instance_ids: list[str]) -> None:
@@ -101,7 +109,10 @@ class MmfWorkflows:
 
 
 def _accepted(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any]:
-    return offers.accept(rows, deps.models, offer_id, deps.clock()).to_json()
+    offer = offers.accept(rows, deps.models, offer_id, deps.clock())
+    ids = sorted({placement.instance for placement in offer.decision.placements} if offer.state == "accepted" else ())
+    ones = [one for instance_id in ids if (one := instance(rows, instance_id))]
+    return {"offer": offer.to_json(), "specs": [asdict(spec_of(rows, deps.models[one.model], one)) for one in ones]}
 
 
 def _confirmed(

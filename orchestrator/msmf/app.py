@@ -29,7 +29,7 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
     async def list_notices(
         since: int = 0, subscription_id: Annotated[str | None, Query(alias="subscriptionId")] = None
     ) -> dict[str, Any]:
-        return {"notices": await door.run(read, deps.datasource, notices, since, subscription_id)}
+        return {"notices": await door.run(read, deps.reading, notices, since, subscription_id)}
 
     return door.app
 

@@ -23,6 +23,13 @@ class MsmfDeps:
 
     datasource: SQLAlchemyDatasource
     clock: Callable[[], int] = now_s
+    reader: sa.Engine | None = None
+    """for reads outside transactions, where the datasource's engine would lock for them"""
+
+    @property
+    def reading(self) -> sa.Engine:
+        """Where to read."""
+        return self.reader or self.datasource.engine
 
 
 def keep_requirements(rows: sa.Connection, key: str, wanted: ServiceRequirements, now: int) -> ServiceRequirements:

@@ -42,7 +42,7 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
 
     @door.app.get("/instances")
     async def list_instances() -> dict[str, Any]:
-        return await door.run(read, deps.datasource, _instances)
+        return await door.run(read, deps.reading, _instances)
 
     return door.app
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS, SQLAlchemyDatasource
 
 from orchestrator.errors import PeerRefused, Refusal, TryLater
-from orchestrator.instances.transact import step, transact
+from orchestrator.instances.transact import durable, step, transact
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import (
     Acceptance,
@@ -54,6 +54,13 @@ class VmofDeps:
     mmf: FunctionCall
     msmf: FunctionCall
     clock: Callable[[], int] = now_s
+    reader: sa.Engine | None = None
+    """for reads outside transactions, where the datasource's engine would lock for them"""
+
+    @property
+    def reading(self) -> sa.Engine:
+        """Where to read."""
+        return self.reader or self.datasource.engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,9 @@ class VmofWorkflows:
 
     def __init__(self, deps: VmofDeps) -> None:
         self._deps = deps
-        self.instantiate = DBOS.workflow(name="vmof.instantiate")(self._instantiate)
-        self.release = DBOS.workflow(name="vmof.release")(self._release)
-        self._tell = DBOS.workflow(name="vmof.tell")(self._tell_msmf)
+        self.instantiate = durable("vmof.instantiate", self._instantiate)
+        self.release = durable("vmof.release", self._release)
+        self._tell = durable("vmof.tell", self._tell_msmf)
 
     def _instantiate(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
         """{"share": InstanceShare} or {"refusal": RefusalNotice}, as JSON."""
