@@ -15,7 +15,7 @@ from ledger.keys import WalletKey
 from ledger.sender import Sender
 from ledger.values import ZERO_ADDRESS
 from tests.trust.apps import mmf_app
-from tests.trust.conftest import House, Yard, code
+from tests.trust.yard import House, Yard, code
 from trust.enrol import enrol_components, revoke_component
 from trust.enrolment import Enrolment
 from trust.errors import EnrolmentRefused, EnrolmentUnreachable, KeyNotEnrolled, KeyRevoked

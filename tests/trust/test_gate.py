@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from tests.trust.apps import mmf_app
-from tests.trust.conftest import Yard, code
+from tests.trust.yard import Yard, code
 from trust import proofs, tokens
 from trust.errors import CalleeUnproven
 from trust.journal import verify
@@ -168,7 +168,7 @@ async def test_token_with_another_algorithm(yard: Yard, client_of: Clients, alg:
     claims = jwt.decode(token_of(yard), options={"verify_signature": False})
     header, _, _ = token_of(yard).partition(".")
     if alg == "none":
-        forged = jwt.encode(claims, None, "none", headers={"typ": "at+jwt", "kid": identity.jkt}) + "AAAA"
+        forged = jwt.encode(claims, "", "none", headers={"typ": "at+jwt", "kid": identity.jkt}) + "AAAA"
     elif alg == "HS256":
         secret = identity.public_bytes
         forged = jwt.encode(claims, secret, "HS256", headers={"typ": "at+jwt", "kid": identity.jkt})
@@ -214,7 +214,7 @@ async def test_proof_missing(yard: Yard, client_of: Clients) -> None:
     ],
 )
 async def test_proof_for_another_request(yard: Yard, client_of: Clients, change: dict[str, object]) -> None:
-    assert await refused(yard, client_of, headers_of(yard, token_of(yard), **change)) == "proof_invalid"
+    assert await refused(yard, client_of, headers_of(yard, token_of(yard), b"", **change)) == "proof_invalid"
 
 
 async def test_proof_signature_damaged(yard: Yard, client_of: Clients) -> None:

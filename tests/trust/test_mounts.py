@@ -11,10 +11,11 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.trust.apps import echo, gateway_app, mmf_app
-from tests.trust.conftest import Yard, code
 from tests.trust.test_sessions import session
+from tests.trust.yard import Yard, code
 from trust.exposure import exposures, unguarded_routes, unlisted_routes
 from trust.gate import Gate
 from trust.keys import ProofKey
@@ -88,8 +89,11 @@ def test_walk_names_what_is_unguarded_and_what_is_dead(yard: Yard) -> None:
 
 
 class _Outside:
-    def __init__(self, app: object) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
 
 async def test_every_route_of_every_app_refuses_a_stranger(yard: Yard, client_of: Clients) -> None:

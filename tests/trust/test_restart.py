@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from ledger.deployment import Deployment
-from tests.trust.conftest import House
+from tests.trust.yard import House
 from trust import proofs, tokens
 from trust.journal import rows, verify
 from trust.keys import ComponentIdentity

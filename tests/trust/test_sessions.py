@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.trust.apps import gateway_app
-from tests.trust.conftest import Yard, code
+from tests.trust.yard import Yard, code
 from trust import tokens
 from trust.caller import Caller, CallerKind
 from trust.gate import SessionAuth
