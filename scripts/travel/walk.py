@@ -21,6 +21,8 @@ NOMINAL_K = 250.0
 BUSY_SHARE = 0.7
 """A frame may take this share of its second on the link, so that the next one is not late."""
 DEVNET_SCALE = 100
+CIRCLE = [[round(math.cos(a / 10), 3), round(math.sin(a / 10), 3)] for a in range(63)]
+"""A gesture: select."""
 VISUAL = {"virtual-beach-travel": "frame", "ar-beach-guide": "overlay"}
 
 
@@ -88,23 +90,20 @@ class Walk:
     def _position(self, second: int) -> tuple[float, float]:
         """A loop over the beach, metres; its phase is the traveller's own."""
         phase = random.Random(f"{self.brief.seed}:way").uniform(0, math.tau) + second / 9
-        return round(50 + 30 * math.cos(phase), 1), round(30 + 15 * math.sin(phase), 1)
+        return round(200 + 60 * math.cos(phase), 1), round(30 + 15 * math.sin(phase), 1)
 
     def _aside(self, second: int) -> tuple[str, dict[str, Any]]:
         """What else is asked this second."""
         x, y = self._position(second)
+        place = {"x": x, "y": y, "yaw": 0.0}
         if self.service == "ar-beach-guide" and second % 2 == 0:
-            return "navigate", {"from": [x, y], "to": [20.0, 20.0]}
-        turns = ("weather", "capture", "remember", "query")
+            return "navigate", {**place, "to": {"object": self.brief.objects[second % len(self.brief.objects)][0]}}
+        turns: list[tuple[str, dict[str, Any]]] = [
+            ("weather", {"t": float(second)}),
+            ("capture", {"pose": place, "seed": self.brief.seed, "t": float(second), "seconds": 0.5}),
+            ("remember", {"source": "walk", "kind": "position", "t": float(second), "values": {"x": x, "y": y}}),
+            ("query", {"kind": "position"}),
+        ]
         if self.service == "virtual-beach-travel":
-            turns = ("gesture", "weather", "capture", "remember", "query")
-        operation = turns[second % len(turns)]
-        if operation == "gesture":
-            return operation, {"stroke": [[math.cos(a / 5), math.sin(a / 5)] for a in range(32)]}
-        if operation == "capture":
-            return operation, {"pose": {"x": x, "y": y, "yaw": 0.0}, "seed": second}
-        if operation == "remember":
-            return operation, {"topic": "position", "value": [x, y]}
-        if operation == "query":
-            return operation, {"topic": "position"}
-        return operation, {}
+            turns.append(("gesture", {"strokes": [CIRCLE]}))
+        return turns[second % len(turns)]
