@@ -51,7 +51,7 @@ class Worker:
         try:
             self._work()
             self._failure = ""
-        except Exception as cause:  # noqa: BLE001  (outermost loop: the next turn tries again)
+        except Exception as cause:
             failure = f"{type(cause).__name__}: {cause}"
             if failure != self._failure:
                 log.error("worker.failed", worker=self._name, error=failure, exc_info=cause)

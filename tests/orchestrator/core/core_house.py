@@ -1,4 +1,4 @@
-"""The real orchestrator and gateway as processes on a real chain; only the marketplace is a small server of documents."""
+"""The real orchestrator and gateway as processes on a real chain; only the marketplace is a small document server."""
 
 import json
 import os
@@ -6,9 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +14,9 @@ from typing import Any
 
 import httpx
 import rfc8785
-import uvicorn
 from core_market import Market
+from core_server import served
+from core_wait import wait_for
 from fastapi import FastAPI, HTTPException, Request
 
 from ledger.values import Kind, PlanId, SubscriptionId
@@ -35,13 +34,10 @@ class DocumentServer:
 
     def __init__(self) -> None:
         self.documents: dict[str, Any] = {}
-        self.port = free_port()
         app = FastAPI()
         app.add_api_route("/api/v1/documents/{digest}", self._get, methods=["GET"])
-        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="error", lifespan="off"))
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        wait_for(lambda: self._server.started)
+        self._stack = ExitStack()
+        self.url = self._stack.enter_context(served(app))
 
     async def _get(self, digest: str, request: Request) -> Any:
         if not request.headers.get("authorization", "").startswith("DPoP "):
@@ -57,8 +53,7 @@ class DocumentServer:
         return digest
 
     def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(5)
+        self._stack.close()
 
 
 @dataclass
@@ -103,7 +98,7 @@ class CoreHouse:
     def environment(self) -> dict[str, str]:
         return {
             "S4M_RPC_URL": self.market.devnet.rpc_url,
-            "S4M_MARKETPLACE_URL": f"http://127.0.0.1:{self.documents.port}",
+            "S4M_MARKETPLACE_URL": self.documents.url,
             "S4M_ORCHESTRATOR_URL": self.url("orchestrator"),
             "S4M_GATEWAY_URL": self.url("gateway"),
             "S4M_SETTLE_INTERVAL_S": "0",
@@ -175,17 +170,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(true: Callable[[], bool], seconds: float = 10.0, tell: Callable[[], str] = lambda: "") -> None:
-    """Poll until `true()` holds."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain; {tell()}"
-        time.sleep(0.03)
-
-
 def sandboxes(home: Path) -> list[dict[str, Any]]:
     """The recorded model processes of a home."""
     return [json.loads(path.read_text()) for path in sorted((home / "instances").glob("*/process.json"))]
-
-
-__all__ = ["CoreHouse", "DocumentServer", "sandboxes", "wait_for"]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from core_house import CoreHouse, sandboxes, wait_for
+from core_house import CoreHouse, sandboxes
 from core_market import Market
+from core_wait import wait_for
 
 from ledger.devnet import Devnet
 from ledger.values import from_hex, to_hex

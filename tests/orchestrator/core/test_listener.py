@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from core_market import Market
+from core_wait import wait_for
 
 from ledger.chain import Chain
 from ledger.devnet import Devnet
@@ -212,12 +213,3 @@ def purchases_on(chain: Chain, market: Market, final: int) -> set[str]:
     """What the chain itself holds, read anew."""
     events = chain.logs(0, final, {"market": market.contracts.deployment.market})
     return {str(found.event.subscription_id) for found in events if isinstance(found.event, Subscribed)}
-
-
-def wait_for(true: object, seconds: float = 10.0) -> None:
-    """Poll until `true()` holds."""
-    assert callable(true)
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
