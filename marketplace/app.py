@@ -109,7 +109,7 @@ def _gate(parts: Parts, app: FastAPI, stack: ExitStack) -> None:
     """Goes on last: default deny on every route."""
     settings = parts.settings
     domain_id = parts.contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
-    enrolment = Enrolment(parts.contracts, domain_id, settings.domain)
+    enrolment = Enrolment(parts.contracts, domain_id, domain=settings.domain)
     replay = ReplayStore(settings.home / "db" / "replay-marketplace.db")
     journal = Journal(settings.home / "journal" / "marketplace.jsonl")
     for each in (enrolment, replay, journal):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -21,38 +23,11 @@ from sqlalchemy.dialects.sqlite import insert
 from marketplace.database import documents
 from marketplace.errors import MalformedDocument, UnknownDocument
 
-_REQUEST_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["schema", "service", "users", "isolation", "qoe"],
-    "properties": {
-        "schema": {"const": "s4m/request/1"},
-        "scenario": {"type": "string", "maxLength": 200},
-        "service": {"type": "string", "minLength": 1, "maxLength": 200},
-        "users": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
-        "isolation": {"enum": [0, 1, 2]},
-        "qoe": {
-            "type": "object",
-            "properties": {
-                "immersion_floor": {"type": "number", "minimum": 0},
-                "rate_mbps": {"type": "number", "exclusiveMinimum": 0},
-                "latency_ms": {"type": "number", "exclusiveMinimum": 0},
-                "reliability": {"type": "number", "minimum": 0, "maximum": 1},
-            },
-        },
-        "objects": {
-            "type": "array",
-            "maxItems": 1000,
-            "items": {
-                "type": "object",
-                "required": ["object", "attention"],
-                "properties": {
-                    "object": {"type": "integer", "minimum": 0},
-                    "attention": {"type": "number", "minimum": 0, "maximum": 5},
-                },
-            },
-        },
-    },
-}
+
+@cache
+def _request_schema() -> dict[str, Any]:
+    """The same schema by which MSMF reads; a test holds both files together."""
+    return dict(json.loads((Path(__file__).parent / "request-1.schema.json").read_text("utf-8")))
 
 
 def canonical(document: object) -> bytes:
@@ -98,7 +73,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 def _check_request(document: dict[str, Any]) -> None:
     try:
-        jsonschema.validate(document, _REQUEST_SCHEMA)
+        jsonschema.validate(document, _request_schema())
     except jsonschema.ValidationError as error:
         where = "/".join(str(step) for step in error.absolute_path) or "the document"
         raise MalformedDocument(f"{where}: {error.message}.", remedy="See schema s4m/request/1.") from error

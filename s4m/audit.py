@@ -1,0 +1,85 @@
+"""`s4m audit`: proves records and money against the chain, with this home's own code and node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from s4m.command import Session, common
+
+if TYPE_CHECKING:
+    from marketplace.wallet.client import MarketClient
+
+
+@click.command()
+@click.option(
+    "--log", "logs", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Usage log (JSONL); may be given several times. Else the operator fetches all from the gateway.",
+)  # fmt: skip
+@click.option("--proofs", default="16", show_default=True, help="Records proven on-chain per log, or `all`.")
+@click.option("--terms", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Terms document, offline.")
+@click.option("--money-only", is_flag=True, help="Only the market's money; no records.")
+@common
+def audit(session: Session, logs: tuple[Path, ...], proofs: str, terms: Path | None, money_only: bool) -> None:
+    """Check usage logs and the whole market's money; exit code 7 where something does not add up."""
+    from marketplace.audit import logs as usage_logs
+    from marketplace.audit.service import ALL_PROOFS, Auditor
+    from s4m.command import whole_number
+    from s4m.connect import on_chain
+    from s4m.errors import AuditFailed
+
+    count = ALL_PROOFS if proofs == "all" else whole_number(proofs, "--proofs")
+    with on_chain(session) as ground:
+        text = "" if money_only else _text(session, logs)
+        auditor = Auditor(ground.chain, ground.deployment, ground.contracts, _terms_source(session, terms))
+        report = auditor.audit(usage_logs.parse(text), count)
+    session.show(report.to_json())
+    if not report.ok:
+        raise AuditFailed(f"{len(report.findings)} finding(s): {report.findings[0].code}, …")
+
+
+def _text(session: Session, logs: tuple[Path, ...]) -> str:
+    if logs:
+        return "\n".join(path.read_text() for path in logs)
+    return "\n".join(fetch_logs(session))
+
+
+def fetch_logs(session: Session) -> list[str]:
+    """Every activated subscription's log, as the gateway shows it to the operator."""
+    from s4m.connect import component, market
+
+    client: MarketClient
+    with market(session) as client:
+        known = [row["subscriptionId"] for row in client.subscriptions() if row["since"]]
+    with component(session, "gateway") as gateway:
+        answers = {name: gateway.get(f"/logs/{name}") for name in known}
+    return [answer.text for answer in answers.values() if answer.status_code == 200]
+
+
+def _terms_source(session: Session, path: Path | None) -> Any:
+    """Terms by hash: from a file, from the installed manifests, else from the marketplace where it runs."""
+    import json
+
+    from marketplace.documents import hash_of
+    from marketplace.errors import MarketplaceError
+    from s4m import reference
+    from s4m.connect import market
+    from s4m.errors import NothingRunning
+
+    known = {bytes.fromhex(digest): json.loads(body) for digest, body in reference.documents()}
+    if path is not None:
+        given = json.loads(path.read_text())
+        known[hash_of(given)] = given
+
+    def find(digest: bytes) -> dict[str, Any] | None:
+        if digest not in known:
+            try:
+                with market(session) as client:
+                    known[digest] = client.document(digest.hex())
+            except (MarketplaceError, NothingRunning):
+                return None
+        return dict(known[digest])
+
+    return find

@@ -1,0 +1,108 @@
+"""`s4m buy`: quote, show the cost, ask, sign, order, wait until the service is active."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from s4m.command import Session, common, credits_of
+from s4m.wallet import PASSWORD_FILE
+
+if TYPE_CHECKING:
+    from marketplace.wallet.client import Cost, MarketClient, Purchase
+
+DEFAULT_QOE = {"immersion_floor": 0.5, "rate_mbps": 250, "latency_ms": 1.5, "reliability": 0.99}
+
+
+@click.command()
+@click.argument("what")
+@click.option("--wallet", "wallet_name", required=True, help="Whose money, by wallet name.")
+@click.option("--cap", default=20_000, show_default=True, help="The most billable units it may ever cost.")
+@click.option("--periods", default=1, show_default=True, help="Prepaid periods (0 where the plan has none).")
+@click.option(
+    "--document", type=click.Path(path_type=Path, dir_okay=False), help="Request (s4m/request/1); else a plain one."
+)
+@click.option("--isolation", type=click.IntRange(0, 2), default=0, show_default=True, help="0 shared to 2 dedicated.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the service.")
+@click.option("--no-wait", is_flag=True, help="Order only; `s4m subscriptions show` tells the rest.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@PASSWORD_FILE
+@common
+def buy(
+    session: Session,
+    what: str,
+    wallet_name: str,
+    cap: int,
+    periods: int,
+    document: Path | None,
+    isolation: int,
+    timeout: float,
+    no_wait: bool,
+    yes: bool,
+    password_file: Path | None,
+) -> None:
+    """Buy WHAT: a plan id, or the name of a model or service."""
+    from s4m.connect import market, password, wallets
+
+    store = wallets(session)
+    store.address(wallet_name)
+    with market(session) as client:
+        plan_id = int(what) if what.isdecimal() else client.plan_of_service(what)
+        terms = client.contracts.catalog.plan(plan_id).terms
+        request = _request(client, plan_id, document, isolation)
+        key = store.open(wallet_name, password(session, password_file))
+        bought = client.buy_only(
+            key, plan_id, request, cap, periods if terms.period else 0, store=store,
+            agree=lambda cost: _agree(session, cost, yes),
+        )  # fmt: skip
+        session.say(f"ordered: subscription {bought.subscription_id} (tx {bought.tx_hash})")
+        if not no_wait:
+            bought = client.take_over(bought, timeout)
+    session.show(_answer(bought))
+
+
+def _request(client: MarketClient, plan_id: int, path: Path | None, isolation: int) -> dict[str, Any]:
+    """The buyer's own document, else a plain request for what the plan's model sells."""
+    import json
+
+    from ledger.values import model_of
+    from s4m.errors import BadInput
+
+    if path is not None:
+        try:
+            return dict(json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/1 document.") from error
+    spec = client.model(model_of(plan_id))["spec"] or {}
+    return {
+        "schema": "s4m/request/1", "scenario": spec.get("scenario", "virtual_travelling"),
+        "service": spec.get("name", str(plan_id)), "users": 1, "isolation": isolation, "qoe": DEFAULT_QOE,
+        "objects": [],
+    }  # fmt: skip
+
+
+def _agree(session: Session, cost: Cost, yes: bool) -> None:
+    """Shows what will be reserved, then asks."""
+    session.say(
+        f"plan {cost.plan_id}: at most {cost.cap} units at {credits_of(cost.unit_price)}, "
+        f"{cost.periods} period(s) at {credits_of(cost.period_price)}\n"
+        f"reserves {credits_of(cost.total)}, of which {credits_of(cost.permit)} from the wallet by permit; "
+        "what is not used comes back"
+    )
+    session.confirm(f"Sign the order for {credits_of(cost.total)}?", yes)
+
+
+def _answer(bought: Purchase) -> dict[str, Any]:
+    return {
+        "subscriptionId": str(bought.subscription_id),
+        "state": bought.service.get("state", "ordered"),
+        "orderId": bought.order_id,
+        "txHash": bought.tx_hash,
+        "total": str(bought.cost.total),
+        "endpoint": bought.endpoint,
+        "endpointHash": bought.endpoint_hash,
+        "msi": bought.service.get("msi"),
+        "reused": bought.service.get("reused"),
+    }
