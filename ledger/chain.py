@@ -19,6 +19,8 @@ from ledger.values import ZERO_ADDRESS, Address, BlockStamp, Call, Money, from_h
 
 LOG_SPAN = 2_000  # blocks asked for at once: what the public nodes with the tightest limits allow
 
+BATCH = 100  # requests in one round trip: anvil stalls on thousands
+
 
 @dataclass(frozen=True, slots=True)
 class Fees:
@@ -101,9 +103,15 @@ class Chain:
         return _stamp(found) if found else None
 
     def blocks(self, first: int, last: int) -> list[BlockStamp]:
-        """Blocks first..last, both included, in one round trip; stops short where the chain ends."""
-        asked = [("eth_getBlockByNumber", [hex(number), False]) for number in range(first, last + 1)]
-        return [_stamp(found) for found in self._rpc.batch(asked) if found]
+        """Blocks first..last, both included; stops short where the chain ends."""
+        found: list[BlockStamp] = []
+        for start in range(first, last + 1, BATCH):
+            numbers = range(start, min(last + 1, start + BATCH))
+            asked = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+            found += [_stamp(block) for block in self._rpc.batch(asked) if block]
+            if len(found) < numbers.stop - first:
+                break
+        return found
 
     def _tagged(self, tag: str) -> BlockStamp:
         return _stamp(self._rpc.request("eth_getBlockByNumber", [tag, False]))
@@ -146,9 +154,9 @@ class Chain:
             raise reverted(error) or error from error
 
     def estimate_gas(self, call: Call, sender: Address) -> int:
-        """Gas that the call needs now; raises Reverted where it would fail."""
+        """Gas that the call needs after the newest block; raises Reverted where it would fail."""
         try:
-            return int(self._rpc.request("eth_estimateGas", [_request(call, sender)]), 16)
+            return int(self._rpc.request("eth_estimateGas", [_request(call, sender), "latest"]), 16)
         except NodeError as error:
             raise reverted(error) or error from error
 

@@ -155,12 +155,12 @@ class Sender:
         start = time.monotonic()
         pause, revive_at, bump_at = _FIRST_PAUSE_S, start + _REVIVE_AFTER_S, start + self._bump_after_s
         while True:
-            receipt = self._receipt(key)
+            receipt = self._receipt(key, call)
             if receipt is not None:
                 return self._concluded(receipt, call)
             now = time.monotonic()
             if now >= start + timeout_s:
-                raise TransactionPending(self._known(key).newest.tx_hash, key, timeout_s)
+                raise TransactionPending(self._known(key, call).newest.tx_hash, key, timeout_s)
             if now >= bump_at:
                 self._speed_up(key, call)
                 bump_at = now + self._bump_after_s
@@ -170,30 +170,28 @@ class Sender:
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE_S)
 
-    def _receipt(self, key: str) -> Receipt | None:
+    def _receipt(self, key: str, call: Call) -> Receipt | None:
         """The receipt of whichever attempt was mined."""
-        for attempt in reversed(self._known(key).attempts):
+        for attempt in reversed(self._known(key, call).attempts):
             receipt = self.chain.receipt(attempt.tx_hash)
             if receipt is not None:
                 return receipt
         return None
 
-    def _known(self, key: str) -> Send:
-        send = self._outbox.find(key)
-        if send is None:  # only where the send was refused at the door in another thread
-            raise TransactionPending("(refused)", key, 0)
-        return send
+    def _known(self, key: str, call: Call) -> Send:
+        """What is written under the key; begun anew where the node refused it at the door in another thread."""
+        return self._outbox.find(key) or self._prepare(call, key)
 
     def _revive(self, key: str, call: Call) -> None:
         """Sends lost transactions again; takes a new nonce where somebody else used this one."""
         with self._lock:
-            send = self._known(key)
+            send = self._known(key, call)
             if self.chain.knows(send.newest.tx_hash):
                 return
             count = self.chain.transaction_count(self.address)
             if send.nonce >= count:
                 self._rebroadcast(count)
-            elif self._receipt(key) is None:
+            elif self._receipt(key, call) is None:
                 self._renumber(send, call)
 
     def _renumber(self, send: Send, call: Call) -> None:
@@ -207,7 +205,7 @@ class Sender:
     def _speed_up(self, key: str, call: Call) -> None:
         """Replaces the waiting transaction by one with the same nonce and at least a quarter more in fees."""
         with self._lock:
-            send = self._known(key)
+            send = self._known(key, call)
             last, fresh = send.newest, self.chain.fees()
             fees = Fees(max(fresh.max_fee, last.max_fee * 5 // 4 + 1), max(fresh.tip, last.tip * 5 // 4 + 1))
             attempt = self._sign(call, send.nonce, send.gas, fees)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,8 @@ from ledger.devnet import HOST, Devnet
 from ledger.errors import BlockGone, NodeDown, NodeError, WrongChain
 from ledger.events import CreditTransferred
 from ledger.keys import WalletKey
-from ledger.values import ZERO_ADDRESS
+from ledger.sender import Sender
+from ledger.values import ZERO_ADDRESS, Money
 
 
 def unused_port() -> int:
@@ -88,7 +90,9 @@ def test_blocks_stop_short_where_the_chain_ends(chain: Chain) -> None:
     assert len(chain.blocks(latest - 1, latest + 300)) < 20
 
 
-def test_reads_are_pinned_to_their_block(contracts: Contracts, funded_wallet, sender_of) -> None:
+def test_reads_are_pinned_to_their_block(
+    contracts: Contracts, funded_wallet: Callable[..., WalletKey], sender_of: Callable[[WalletKey], Sender]
+) -> None:
     wallet = funded_wallet(credits=3)
     before = contracts.chain.latest()
     sender_of(wallet).send(contracts.credit.transfer(WalletKey.create().address, 1_000_000))
@@ -96,14 +100,16 @@ def test_reads_are_pinned_to_their_block(contracts: Contracts, funded_wallet, se
     assert contracts.credit.balance_of(wallet.address) == 2_000_000
 
 
-def test_logs_tell_each_event_once_in_chain_order(contracts: Contracts, funded_wallet, sender_of) -> None:
+def test_logs_tell_each_event_once_in_chain_order(
+    contracts: Contracts, funded_wallet: Callable[..., WalletKey], sender_of: Callable[[WalletKey], Sender]
+) -> None:
     wallet, receiver = funded_wallet(credits=9), WalletKey.create().address
     first = contracts.chain.latest().number + 1
     receipts = [sender_of(wallet).send(contracts.credit.transfer(receiver, amount)) for amount in (1, 2, 3)]
     found = contracts.logs(first, receipts[-1].block_number)
     ours = [found for found in found if found.tx_hash in {receipt.tx_hash for receipt in receipts}]
     assert [entry.event for entry in ours] == [
-        CreditTransferred(wallet.address, receiver, amount) for amount in (1, 2, 3)
+        CreditTransferred(wallet.address, receiver, Money(amount)) for amount in (1, 2, 3)
     ]
     assert [entry.tx_hash for entry in ours] == [receipt.tx_hash for receipt in receipts]
     stamp = contracts.chain.block(receipts[0].block_number)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Callable
 
 import pytest
 from eth_abi.abi import encode
@@ -8,7 +9,9 @@ from eth_abi.abi import encode
 from ledger import abi
 from ledger.contracts import Contracts
 from ledger.errors import NodeError, Reverted
+from ledger.keys import WalletKey
 from ledger.reverts import SENTENCES, decode_revert, reverted, snake_case
+from ledger.sender import Sender
 from ledger.values import CREDIT, Call
 
 ERRORS = {entry.name: entry for contract in abi.CONTRACTS.values() for entry in abi.load(contract).errors.values()}
@@ -59,7 +62,9 @@ def test_nodes_own_error_is_no_revert() -> None:
     assert reverted(NodeError("eth_call", -32601, "Method not found")) is None
 
 
-def test_view_and_refused_call_raise_the_same_named_error(contracts: Contracts, funded_wallet, sender_of) -> None:
+def test_view_and_refused_call_raise_the_same_named_error(
+    contracts: Contracts, funded_wallet: Callable[..., WalletKey], sender_of: Callable[[WalletKey], Sender]
+) -> None:
     wallet = funded_wallet(credits=0)
     with pytest.raises(Reverted, match="No plan has the id 99") as caught:
         contracts.market.quote(99, 1, 0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from eth_account.messages import _hash_eip191_message, encode_typed_data
 
 from ledger.contracts import Contracts
 from ledger.keys import WalletKey
+from ledger.sender import Sender
 from ledger.structs import NO_PERMIT
 from ledger.typed_data import (
     Activation,
@@ -73,7 +75,9 @@ def test_assets_hash_the_same(contracts: Contracts) -> None:
     assert contracts.assets.hash_provenance(HASH, BUYER, ID) == ours
 
 
-def test_credit_accepts_a_permit_signed_here(contracts: Contracts, funded_wallet, sender_of) -> None:
+def test_credit_accepts_a_permit_signed_here(
+    contracts: Contracts, funded_wallet: Callable[..., WalletKey], sender_of: Callable[[WalletKey], Sender]
+) -> None:
     owner = funded_wallet(credits=2)
     nonce = contracts.credit.permit_nonce(owner.address)
     permit = Permit(owner.address, contracts.market.address, Money(CREDIT), nonce, int(time.time()) + 3_600)
