@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from orchestrator.models.beach.places import DEPTH, LENGTH, bearing, places
@@ -105,7 +106,7 @@ def nearest_open(chart: Chart, cell: Cell) -> Cell:
 
 
 def overlays(x: float, y: float, yaw: float, radius: float) -> list[dict[str, Any]]:
-    """What to show: label, distance, angle off the line of sight, place on the screen (0 left, 1 right) when in view."""
+    """What to show: label, distance, angle off the line of sight, place on the screen (0 left, 1 right)."""
     near = [(place, *bearing(x, y, yaw, place)) for place in places()]
     return [
         {
@@ -122,7 +123,7 @@ def overlays(x: float, y: float, yaw: float, radius: float) -> list[dict[str, An
 
 def _described(chart: Chart, path: list[Cell]) -> dict[str, Any]:
     points = [chart.centre(cell) for cell in path]
-    length = sum(math.dist(a, b) for a, b in zip(points, points[1:], strict=False))
+    length = sum(math.dist(a, b) for a, b in pairwise(points))
     turns = [point for n, point in enumerate(points) if n in (0, len(points) - 1) or _bends(path, n)]
     return {
         "length_m": round(length, 1),

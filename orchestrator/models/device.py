@@ -61,7 +61,7 @@ def view_of(pose: tuple[float, float, float], noise: Array) -> Array:
 
 def corners(frame: Array, count: int = CORNERS) -> list[list[float]]:
     """Harris corners: column, row and strength of the strongest, one in each 5×5 neighbourhood."""
-    dy, dx = np.gradient(frame)
+    dy, dx = (np.asarray(slope) for slope in np.gradient(frame))
     xx, yy, xy = _smooth(dx * dx), _smooth(dy * dy), _smooth(dx * dy)
     strength = xx * yy - xy * xy - 0.05 * (xx + yy) ** 2
     peak = strength == _most(strength)

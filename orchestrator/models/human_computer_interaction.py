@@ -10,6 +10,7 @@ DWELL_S. A gesture is meant for what is looked at.
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from orchestrator.models.errors import BadCall
@@ -166,7 +167,7 @@ def _centroid(points: Sequence[Point]) -> Point:
 
 
 def _length(stroke: Sequence[Point]) -> float:
-    return sum(math.dist(a, b) for a, b in zip(stroke, stroke[1:], strict=False))
+    return sum(math.dist(a, b) for a, b in pairwise(stroke))
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
 """Monitoring: weather, tide and waves of a beach at a moment, computed, not looked up.
 
 conditions {"beach": name, "t": UTC seconds, "hours": forecast, 0..48}
-Tide: the four great harmonics. Waves: a Pierson-Moskowitz sea for the wind, synthesised on an n×n grid of AREA metres
+Tide: the four great harmonics. Waves: a Pierson-Moskowitz sea for the wind and a swell, synthesised on an n×n grid of AREA metres
 by FFT; n follows the granted computing (8·√mcores), and so do the cost and the shortest wave that is resolved.
 Every beach has a weather of its own, the same for whoever asks.
 """
@@ -20,6 +20,7 @@ GRAVITY = 9.81
 AREA = 400.0
 DEFAULT_MCORES = 100
 LEAST_GRID, MOST_GRID = 16, 512
+SWELL_M, SWELL_PERIOD_S = 0.35, 9.0
 DAY, YEAR = 86_400.0, 31_556_952.0
 # period in hours, amplitude in metres: M2, S2, K1, O1
 HARMONICS = ((12.4206, 0.92), (12.0, 0.34), (23.9345, 0.21), (25.8193, 0.16))
@@ -95,7 +96,15 @@ def sea_surface(beach: str, moment: float, wind_ms: float, wind_from_deg: float,
     number[0, 0] = 1.0
     omega = np.sqrt(GRAVITY * number)
     towards = np.arctan2(along[:, None], across[None, :]) - math.radians(wind_from_deg + 180)
-    energy = _pierson_moskowitz(omega, wind_ms) * GRAVITY / (2 * omega) / number * np.cos(towards) ** 2 * 2 / math.pi
+    energy = (
+        (_pierson_moskowitz(omega, wind_ms) + _swell(omega))
+        * GRAVITY
+        / (2 * omega)
+        / number
+        * np.cos(towards) ** 2
+        * 2
+        / math.pi
+    )
     energy[0, 0] = 0.0
     source = np.random.default_rng(int.from_bytes(sha256(beach.encode()).digest()[:8], "big"))
     phase = source.uniform(0, math.tau, (MOST_GRID, MOST_GRID // 2 + 1))[:grid, : grid // 2 + 1]
@@ -109,6 +118,13 @@ def _pierson_moskowitz(omega: NDArray[np.float64], wind_ms: float) -> NDArray[np
     peak = 0.877 * GRAVITY / wind_ms
     density: NDArray[np.float64] = 8.1e-3 * GRAVITY**2 / omega**5 * np.exp(-1.25 * (peak / omega) ** 4)
     return density
+
+
+def _swell(omega: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What comes in from far away even when no wind blows here, m²·s."""
+    centre, spread = math.tau / SWELL_PERIOD_S, 0.06
+    density: NDArray[np.float64] = np.exp(-0.5 * ((omega - centre) / spread) ** 2)
+    return density * SWELL_M**2 / 16 / (spread * math.sqrt(math.tau))
 
 
 def _forecast(beach: str, moment: float) -> dict[str, float]:
