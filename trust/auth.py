@@ -17,6 +17,7 @@ from trust.policy import Policy
 
 TOKEN_LIFETIME_S = 60
 TOKEN_REUSE_S = 45  # renewed well before it ends, so that none dies on the way
+_GATE_REFUSALS = frozenset({401, 403, 408, 413, 503})  # a refusal is unsigned: it proves nothing and grants nothing
 
 
 class _ProvingAuth(httpx.Auth):
@@ -84,11 +85,16 @@ class GateAuth(_ProvingAuth):
             self._cached = (token, now)
         return token
 
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if self._enrolment is not None:
+            raise TypeError("only async clients can check the callee's proof")
+        yield from super().auth_flow(request)
+
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         await request.aread()
         proof = self._sign(request)
         response = yield request
-        if self._enrolment is not None and response.status_code not in (401, 403):
+        if self._enrolment is not None and response.status_code not in _GATE_REFUSALS:
             view = await self._enrolment.current()
             answer = callee.Answer(proof, request.method, response.status_code)
             try:

@@ -38,6 +38,7 @@ __all__ = ["Gate", "GateAuth", "SessionAuth", "StillEntitled"]
 
 SESSION_ISSUER = "gateway"
 STREAM_CHECK_S = 30.0
+BODY_TIMEOUT_S = 15.0  # a body of 1 MiB at half a megabit a second
 _TOKEN_CACHE = 2048
 
 StillEntitled = Callable[[int], bool]
@@ -64,11 +65,13 @@ class Gate:
         identity: ComponentIdentity | None = None,
         still_entitled: StillEntitled | None = None,
         prefixes: tuple[str, ...] = (),
+        body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self.app_name = app_name
         self.policy = policy
         self.enrolment = enrolment
         self.identity = identity
+        self.body_timeout_s = body_timeout_s
         self._replay = replay
         self._journal = journal
         self._clock = clock

@@ -14,8 +14,6 @@ from trust.caller import Caller
 from trust.errors import BodyTooLarge, BodyTooSlow, Refusal
 from trust.proofs import Proof
 
-BODY_TIMEOUT_S = 15.0
-
 
 class ClientGone(Exception):
     """The client hung up before its body was complete: nobody is left to answer."""
@@ -58,16 +56,16 @@ class Inbound:
         return values[0].strip() if values else None
 
 
-async def read_body(inbound: Inbound, receive: Receive, limit: int) -> bytes:
-    """The whole body; BodyTooLarge as soon as it passes `limit` bytes, BodyTooSlow after 15 s."""
+async def read_body(inbound: Inbound, receive: Receive, limit: int, timeout_s: float) -> bytes:
+    """The whole body; BodyTooLarge as soon as it passes `limit` bytes, BodyTooSlow after `timeout_s`."""
     declared = inbound.headers.get("content-length", ["0"])[0]
     if declared.isdecimal() and int(declared[:20]) > limit:
         raise BodyTooLarge(f"The body has {declared[:20]} bytes; this route takes {limit}.")
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             return await _collect(receive, limit)
     except TimeoutError as error:
-        raise BodyTooSlow(f"The body was not complete after {BODY_TIMEOUT_S:g} s.") from error
+        raise BodyTooSlow(f"The body was not complete after {timeout_s:g} s.") from error
 
 
 async def _collect(receive: Receive, limit: int) -> bytes:

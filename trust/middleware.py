@@ -14,6 +14,7 @@ from trust import callee
 from trust.caller import PUBLIC, Caller
 from trust.errors import NotAllowed, Refusal
 from trust.inbound import ClientGone, Inbound, read_body, replaying
+from trust.jws import MAX_LENGTH
 from trust.routes import RouteMatch, RouteTable, route_path
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class GateMiddleware:
             _require_gate(inbound.method, row, match)
             return PUBLIC, b""
         inbound.caller = await self.gate.admit(inbound, row, match)
-        body = await read_body(inbound, receive, row.max_body)
+        body = await read_body(inbound, receive, row.max_body, self.gate.body_timeout_s)
         self.gate.accept_body(inbound, body)
         return inbound.caller, body
 
@@ -76,10 +77,10 @@ class GateMiddleware:
         return self._table.match(method, path)
 
     def _proven(self, inbound: Inbound, send: Send) -> Send:
-        """A `send` that adds the callee's own proof to the answer of a proven request."""
+        """A `send` that adds the callee's own proof where the request carried one."""
         identity = self.gate.identity
         proof = inbound.headers.get("dpop", [""])[0]
-        if identity is None or inbound.proof is None:
+        if identity is None or not 0 < len(proof) <= MAX_LENGTH:
             return send
 
         async def signed(message: Message) -> None:

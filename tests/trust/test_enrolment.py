@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,8 +20,11 @@ from tests.trust.yard import House, Yard, code
 from trust.enrol import enrol_components, revoke_component
 from trust.enrolment import Enrolment
 from trust.errors import EnrolmentRefused, EnrolmentUnreachable, KeyNotEnrolled, KeyRevoked
-from trust.gate import GateAuth
+from trust.gate import Gate, GateAuth
+from trust.journal import Journal
 from trust.keys import COMPONENTS, ComponentIdentity
+from trust.policy import Policy
+from trust.replay import ReplayStore
 
 Clients = Callable[..., httpx.AsyncClient]
 
@@ -144,7 +148,7 @@ def own_chain() -> Iterator[tuple[Devnet, Contracts, bytes, ComponentIdentity]]:
 
 
 async def test_dead_node_is_tolerated_for_a_while_then_everybody_is_refused(
-    own_chain: tuple[Devnet, Contracts, bytes, ComponentIdentity],
+    own_chain: tuple[Devnet, Contracts, bytes, ComponentIdentity], client_of: Clients, tmp_path: Path
 ) -> None:
     devnet, contracts, domain_id, identity = own_chain
     enrolment = Enrolment(contracts, domain_id, refresh_s=0.05, tolerate_s=1.0)
@@ -154,6 +158,13 @@ async def test_dead_node_is_tolerated_for_a_while_then_everybody_is_refused(
     await asyncio.sleep(1.05)
     with pytest.raises(EnrolmentUnreachable, match="does not answer"):
         await enrolment.current()
+    with ReplayStore(tmp_path / "replay.db") as replay, Journal(tmp_path / "mmf.jsonl") as journal:
+        app = mmf_app(Gate("mmf", Policy.load(), enrolment, replay, journal))
+        async with client_of(app, GateAuth(identity, "mmf")) as client:
+            answer = await client.get("/pool")
+            assert answer.status_code == 503
+            assert code(answer) == "enrolment_unreachable"
+            assert (await client.get("/health")).status_code == 200
     enrolment.close()
 
 

@@ -1,7 +1,8 @@
 """The gate over real apps: the good path, and every refusal with its code and its journal row."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -275,25 +276,49 @@ async def test_body_over_the_limit_is_refused_before_it_is_kept(yard: Yard, clie
     assert code(answer) == "body_too_large"
 
 
-async def test_body_over_the_limit_without_a_length(yard: Yard) -> None:
-    """Chunked: stops at the limit, does not read on."""
-    taken = 0
-    token = token_of(yard)
-    sent: list[dict[str, object]] = []
+Message = dict[str, object]
 
-    async def receive() -> dict[str, object]:
+
+async def drive(yard: Yard, receive: Callable[[], Awaitable[Message]], **options: object) -> list[Message]:
+    """POST /offers at the ASGI level with good headers and a `receive` of one's own; what was sent back."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in headers_of(yard, token_of(yard)).items()]
+    scope = {"type": "http", "method": "POST", "path": "/offers", "raw_path": b"/offers", "query_string": b""}
+    await mmf_app(yard.gate("mmf", **options))({**scope, "headers": headers}, receive, send)  # type: ignore[arg-type]
+    return sent
+
+
+async def test_body_over_the_limit_without_a_length_is_not_read_on(yard: Yard) -> None:
+    taken = 0
+
+    async def receive() -> Message:
         nonlocal taken
         taken += 1
         return {"type": "http.request", "body": b"x" * 65_536, "more_body": True}
 
-    async def send(message: dict[str, object]) -> None:
-        sent.append(message)
-
-    headers = [(name.lower().encode(), value.encode()) for name, value in headers_of(yard, token).items()]
-    scope = {"type": "http", "method": "POST", "path": "/offers", "raw_path": b"/offers", "query_string": b""}
-    await mmf_app(yard.gate("mmf"))({**scope, "headers": headers}, receive, send)  # type: ignore[arg-type]
-    assert sent[0]["status"] == 413
+    assert (await drive(yard, receive))[0]["status"] == 413
     assert taken == 17
+
+
+async def test_body_that_never_ends_is_cut_off(yard: Yard) -> None:
+    async def receive() -> Message:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    assert (await drive(yard, receive, body_timeout_s=0.2))[0]["status"] == 408
+    assert yard.decisions("mmf") == [("deny", "body_too_slow")]
+
+
+async def test_client_that_hangs_up_gets_no_answer_and_no_effect(yard: Yard) -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    assert await drive(yard, receive) == []
+    assert yard.decisions("mmf") == []
 
 
 async def test_websocket_is_closed(yard: Yard) -> None:
@@ -313,6 +338,14 @@ async def test_callee_proves_itself(yard: Yard, client_of: Clients) -> None:
     auth = yard.auth("vmof", "mmf", enrolment=yard.enrolment)
     async with client_of(mmf_app(yard.gate("mmf")), auth) as client:
         assert (await client.get("/pool")).status_code == 200
+        assert (await client.get("/health")).status_code == 200
+        assert (await client.get("/nowhere")).status_code == 403
+
+
+def test_callee_is_checked_by_async_clients_only(yard: Yard) -> None:
+    auth = yard.auth("vmof", "mmf", enrolment=yard.enrolment)
+    with pytest.raises(TypeError, match="async"):
+        next(auth.sync_auth_flow(httpx.Request("GET", "http://app/pool")))
 
 
 async def test_callee_with_another_key_is_not_believed(yard: Yard, client_of: Clients) -> None:
