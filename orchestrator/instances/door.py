@@ -6,7 +6,8 @@ each door has threads of its own, so that one function waiting for another canno
 """
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -16,11 +17,16 @@ from fastapi import FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, TryLater
+from orchestrator.instances.transact import durable, step
+from orchestrator.requirements import FunctionCall, Notice
 
 POLLING_S = 0.02
 """How often a workflow that runs elsewhere is asked for its result (the engine's default is a second)."""
 THREADS = 64
+PATIENCE_S = 20.0
+"""How long a neighbour that does not answer is asked again, seconds."""
+PAUSE_S = 0.1
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,13 +46,29 @@ IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, ma
 class Door:
     """An app of one function with the threads behind it."""
 
-    def __init__(self, function: str, title: str) -> None:
+    def __init__(self, function: str, title: str, msmf: FunctionCall | None = None) -> None:
         self.function = function
+        self._msmf = msmf
+        self._telling = durable(f"{function}.tell", self._tell_msmf)
         self.app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=function)
         self.app.add_exception_handler(OrchestratorError, _problem)
         self.app.add_exception_handler(RequestValidationError, _malformed)
         self.app.add_api_route("/health", self._health, methods=["GET"])
+
+    def tell(self, key: str, notices: Sequence[Notice]) -> None:
+        """Let MSMF hear of this, durably, without being waited for. A repeated key tells nothing anew."""
+        if notices:
+            told = [notice.to_json() for notice in notices]
+            self._threads.submit(run_once, f"{key}:{self.function}:tell", self._telling, told)
+
+    def _tell_msmf(self, notices: list[dict[str, Any]]) -> None:
+        for number, notice in enumerate(notices):
+            step("tell", self._notice, notice, f"{DBOS.workflow_id}/{number}")
+
+    def _notice(self, notice: dict[str, Any], key: str) -> None:
+        if self._msmf is not None:
+            patient(self._msmf.post, "/notices", notice, key)
 
     async def _health(self) -> dict[str, str]:
         return {"status": "ok", "function": self.function}
@@ -66,6 +88,18 @@ def run_once(workflow_id: str, workflow: Callable[P, R], *args: P.args, **kwargs
         handle: Any = DBOS.start_workflow(workflow, *args, **kwargs)
     result: R = handle.get_result(polling_interval_sec=POLLING_S)
     return result
+
+
+def patient(call: Callable[..., Any], *args: Any) -> Any:
+    """A neighbour's answer, asked again while it does not answer; TryLater when patience ends."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return call(*args)
+        except TryLater:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(PAUSE_S)
 
 
 async def _problem(_request: Request, error: Exception) -> JSONResponse:

@@ -3,8 +3,8 @@
 Every function takes the connection of the caller's transaction. States move only by the tables of `states`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,6 +96,11 @@ def instance(rows: sa.Connection, instance_id: str) -> ModelInstance | None:
     return next(iter(_instances(rows, INSTANCES.c.instance_id == instance_id)), None)
 
 
+def instances_named(rows: sa.Connection, instance_ids: Collection[str]) -> Sequence[ModelInstance]:
+    """These model instances, whatever their state, by id."""
+    return _instances(rows, INSTANCES.c.instance_id.in_(sorted(instance_ids)))
+
+
 def instances(
     rows: sa.Connection, states: Sequence[ModelState] = STANDING, models: Sequence[str] | None = None
 ) -> Sequence[ModelInstance]:
@@ -104,18 +109,10 @@ def instances(
     return _instances(rows, sa.and_(INSTANCES.c.state.in_([state.value for state in states]), of_models))
 
 
-def add_use(rows: sa.Connection, use: Use) -> None:
-    """Write a use; the database refuses one share too many."""
-    rows.execute(
-        sa.insert(USES).values(
-            subscription_id=use.subscription_id,
-            role=use.role,
-            msi_id=use.msi_id,
-            instance_id=use.instance_id,
-            verdict=use.verdict,
-            offer_id=use.offer_id,
-        )
-    )
+def add_uses(rows: sa.Connection, new: Sequence[Use]) -> None:
+    """Write uses; the database refuses one share too many."""
+    if new:
+        rows.execute(sa.insert(USES), [asdict(use) for use in new])
 
 
 def uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> Sequence[Use]:

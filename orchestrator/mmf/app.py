@@ -12,7 +12,7 @@ from orchestrator.instances.models import instances
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf import offers
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
-from orchestrator.requirements import Offer, OfferRequest
+from orchestrator.requirements import Notice, Offer, OfferRequest
 from orchestrator.resources.pool import nodes, virtual_pool
 
 SHOWN = (ModelState.PLANNED, ModelState.RUNNING, ModelState.STOPPING)
@@ -20,7 +20,7 @@ SHOWN = (ModelState.PLANNED, ModelState.RUNNING, ModelState.STOPPING)
 
 def build_mmf(deps: MmfDeps) -> FastAPI:
     """MMF's app and its workflows. Call once, before the engine is launched; protect it with a gate."""
-    door = Door("mmf", "MaaS Management Function")
+    door = Door("mmf", "MaaS Management Function", deps.msmf)
     workflows = MmfWorkflows(deps)
 
     @door.app.post("/offers")
@@ -29,7 +29,10 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
     @door.app.post("/offers/{offerId}/acceptance")
     async def accept_offer(offer_id: Annotated[str, Path(alias="offerId")], key: IdempotencyKey) -> dict[str, Any]:
-        return await door.once(key, workflows.accept, offer_id)
+        answer = await door.once(key, workflows.accept, offer_id)
+        created = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
+        door.tell(key, [Notice(kind="model.running", subject=one) for one in created])
+        return answer
 
     @door.app.delete("/uses/{msiId}/{subscriptionId}")
     async def end_uses(
@@ -37,7 +40,9 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         subscription_id: Annotated[str, Path(alias="subscriptionId")],
         key: IdempotencyKey,
     ) -> dict[str, Any]:
-        return await door.once(key, workflows.release, msi, subscription_id)
+        ended = await door.once(key, workflows.release, msi, subscription_id)
+        door.tell(key, [Notice(kind="model.stopped", subject=one) for one in ended["stopped"]])
+        return ended
 
     @door.app.get("/models")
     async def list_models() -> Mapping[str, Any]:

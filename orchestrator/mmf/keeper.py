@@ -13,7 +13,7 @@ from orchestrator.instances import ModelMove, ModelState, take_turn
 from orchestrator.instances.models import STANDING, ModelInstance, add_instance, instance, instances, move_instance
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf.catalogue import is_supply
-from orchestrator.mmf.starter import Started, Starter, spec_of
+from orchestrator.mmf.starter import Started, Starter, specs_of
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement.greedy import instance_name
@@ -56,8 +56,9 @@ class Keeper:
 
     def _amiss(self, rows: sa.Connection, seen: Mapping[str, Observation]) -> list[InstanceSpec]:
         kept = [one for one in instances(rows) if one.supply or one.state is ModelState.RUNNING]
-        specs = [(one, spec_of(rows, self._deps.models[one.model], one)) for one in kept]
-        return [spec for one, spec in specs if not _as_wanted(one, spec, seen.get(one.instance_id))]
+        specs = specs_of(rows, self._deps.models, kept)
+        pairs = zip(kept, specs, strict=True)
+        return [spec for one, spec in pairs if not _as_wanted(one, spec, seen.get(one.instance_id))]
 
 
 def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None) -> bool:

@@ -17,9 +17,10 @@ from orchestrator.instances.models import (
     ModelInstance,
     Use,
     add_instance,
-    add_use,
+    add_uses,
     drop_uses,
     instance,
+    instances_named,
     move_instance,
     set_scale,
     uses,
@@ -28,9 +29,9 @@ from orchestrator.instances.tables import OFFERS
 from orchestrator.mmf.catalogue import supplies, view
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import greedy
-from orchestrator.requirements import Decision, Offer, OfferRequest, Placement, RoleRequirement, RunningModel
+from orchestrator.requirements import Decision, Offer, OfferRequest, Placement, RunningModel
 from orchestrator.resources import Isolation, ResourceVector
-from orchestrator.resources.pool import allocate, allocated, free_instance, free_share, nodes, supply
+from orchestrator.resources.pool import Allocation, allocate, free_instance, free_share, held_by, nodes, supply
 
 Models = Mapping[str, Manifest]
 
@@ -90,8 +91,7 @@ def accept(rows: sa.Connection, models: Models, offer_id: str, now: int) -> Offe
         if decision.placements != offer.decision.placements:
             _mark(rows, offer_id, "stale")
             return propose(rows, models, request, offer_name(f"{offer_id}/{now}"), now)
-        for role, placement in zip(request.roles, decision.placements, strict=True):
-            _place(rows, models[role.model], request, role, placement, offer_id, now)
+        _place(rows, models, request, decision.placements, offer_id, now)
     _mark(rows, offer_id, "accepted")
     return offer.model_copy(update={"state": "accepted"})
 
@@ -102,17 +102,41 @@ def confirm(
     """The models answered on these sockets: what the share now uses; None where it was let go meanwhile."""
     take_turn(rows, "pool")
     known = find_offer(rows, offer_id)
-    held = uses(rows, known[1].subscription_id, known[1].msi) if known else ()
-    ones = [one for use in held if (one := instance(rows, use.instance_id)) and one.state in STANDING]
-    if not held or len(ones) < len(held):
+    held = holdings(rows, known[0]) if known else []
+    if not held or any(one.state not in STANDING for _, one in held):
         return None
-    for one in ones:
+    for one in {one.instance_id: one for _, one in held}.values():
         socket = sockets.get(one.instance_id, one.socket)
         if one.state is ModelState.PLANNED or socket != one.socket:
             move_instance(rows, one.instance_id, ModelMove.START, now, socket)
+    return [model.to_json() for model in running_models(rows, models, held, sockets)]
+
+
+def holdings(rows: sa.Connection, offer: Offer) -> list[tuple[Use, ModelInstance]]:
+    """What the offer's share uses, by role."""
+    held = uses(rows, offer.subscription_id, offer.msi)
+    ones = {one.instance_id: one for one in instances_named(rows, {use.instance_id for use in held})}
+    return [(use, ones[use.instance_id]) for use in held]
+
+
+def running_models(
+    rows: sa.Connection, models: Models, held: Sequence[tuple[Use, ModelInstance]], sockets: Mapping[str, str]
+) -> list[RunningModel]:
+    """What a share has of its models, on these sockets or those in the rows."""
+    granted = held_by(rows, held[0][0].subscription_id) if held else {}
     return [
-        _running(rows, models[one.model], use, one, sockets.get(one.instance_id, one.socket)).to_json()
-        for use, one in zip(held, ones, strict=True)
+        RunningModel(
+            role=use.role,
+            model=one.model,
+            instance=one.instance_id,
+            isolation=one.isolation,
+            verdict=use.verdict,
+            node=one.node_id,
+            socket=sockets.get(one.instance_id, one.socket),
+            granted=granted.get(one.instance_id, ResourceVector()),
+            supplies=supplies(models[one.model]) * one.scale,
+        )
+        for use, one in held
     ]
 
 
@@ -200,24 +224,26 @@ def _mark(rows: sa.Connection, offer_id: str, state: str) -> None:
 
 def _place(
     rows: sa.Connection,
-    manifest: Manifest,
+    models: Models,
     request: OfferRequest,
-    role: RoleRequirement,
-    placement: Placement,
+    placements: Sequence[Placement],
     offer_id: str,
     now: int,
 ) -> None:
-    if placement.verdict == "create":
-        _create(rows, manifest, request, placement, now)
-    elif placement.verdict == "modify":
-        _scale(rows, manifest, placement.instance, placement.node, +1, now)
     share = request.subscription_id
-    add_use(rows, Use(share, role.role, request.msi, placement.instance, placement.verdict, offer_id))
-    own = role.resources.only(supplies(manifest))
-    for name, node, amounts in (("own", placement.instance, own), ("site", placement.node, role.resources - own)):
-        if amounts:
-            allocation = f"{share}/{role.role}/{name}"
-            allocate(rows, allocation, node, placement.instance, amounts, subscription_id=share)
+    for placement in placements:
+        if placement.verdict == "create":
+            _create(rows, models[placement.model], request, placement, now)
+        elif placement.verdict == "modify":
+            _scale(rows, models[placement.model], placement.instance, placement.node, +1, now)
+    add_uses(rows, [Use(share, p.role, request.msi, p.instance, p.verdict, offer_id) for p in placements])
+    taken: list[Allocation] = []
+    for role, placement in zip(request.roles, placements, strict=True):
+        own = role.resources.only(supplies(models[role.model]))
+        rest = role.resources - own
+        for name, node, amounts in (("own", placement.instance, own), ("site", placement.node, rest)):
+            taken.append(Allocation(f"{share}/{role.role}/{name}", node, placement.instance, amounts, share))
+    allocate(rows, taken)
 
 
 def _create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, placement: Placement, now: int) -> None:
@@ -254,7 +280,7 @@ def _size(rows: sa.Connection, manifest: Manifest, instance_id: str, node: str, 
     """What the instance itself takes of its node and gives to its shares, at this scale."""
     if own := supplies(manifest):
         supply(rows, instance_id, instance_id, own * scale, kind="model")
-    allocate(rows, instance_id, node, instance_id, ResourceVector.of(manifest.consumes) * scale)
+    allocate(rows, [Allocation(instance_id, node, instance_id, ResourceVector.of(manifest.consumes) * scale)])
 
 
 def _shrink(rows: sa.Connection, manifest: Manifest, one: ModelInstance, now: int) -> None:
@@ -263,17 +289,3 @@ def _shrink(rows: sa.Connection, manifest: Manifest, one: ModelInstance, now: in
     used = next((node.used for node in nodes(rows, "model") if node.node_id == one.instance_id), ResourceVector())
     if smaller >= 1 and one.shares <= manifest.max_shares * smaller and used.fits(supplies(manifest) * smaller):
         _scale(rows, manifest, one.instance_id, one.node_id, -1, now)
-
-
-def _running(rows: sa.Connection, manifest: Manifest, use: Use, one: ModelInstance, socket: str) -> RunningModel:
-    return RunningModel(
-        role=use.role,
-        model=one.model,
-        instance=one.instance_id,
-        isolation=one.isolation,
-        verdict=use.verdict,
-        node=one.node_id,
-        socket=socket,
-        granted=allocated(rows, one.instance_id, use.subscription_id),
-        supplies=supplies(manifest) * one.scale,
-    )

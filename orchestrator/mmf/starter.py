@@ -1,7 +1,7 @@
 """Brings model instances up in the runtime and down again, several at once. It changes no rows; MMF's workflows and
 keeper call it. Every call may be repeated."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from orchestrator.instances.models import ModelInstance
 from orchestrator.mmf.catalogue import supplies
 from orchestrator.models.manifests import Manifest
-from orchestrator.resources import RESOURCES, ResourceVector
-from orchestrator.resources.pool import ALLOCATIONS
+from orchestrator.resources import ResourceVector
+from orchestrator.resources.pool import held_on_sites
 from orchestrator.runtime.errors import RuntimeFault
 from orchestrator.runtime.port import InstanceSpec, Runtime
 
@@ -56,23 +56,22 @@ class Starter:
             return "", f"{fault.code}: {fault}"
 
 
-def spec_of(rows: sa.Connection, manifest: Manifest, one: ModelInstance) -> InstanceSpec:
-    """How an instance is to run now: granted what it and its shares hold, and what it supplies."""
-    return InstanceSpec(
-        instance_id=one.instance_id,
-        program=manifest.program,
-        grant=_grant(rows, one, manifest).amounts(),
-        memory_mib=manifest.memory_mib,
-    )
+def specs_of(rows: sa.Connection, models: Mapping[str, Manifest], ones: Sequence[ModelInstance]) -> list[InstanceSpec]:
+    """How instances are to run now: granted what they and their shares hold, and what they supply."""
+    held = held_on_sites(rows, [one.instance_id for one in ones])
+    return [
+        InstanceSpec(
+            instance_id=one.instance_id,
+            program=models[one.model].program,
+            grant=_grant(models[one.model], one, held.get(one.instance_id, ResourceVector())).amounts(),
+            memory_mib=models[one.model].memory_mib,
+        )
+        for one in ones
+    ]
 
 
-def _grant(rows: sa.Connection, one: ModelInstance, manifest: Manifest) -> ResourceVector:
-    if one.supply:
-        return ResourceVector.of(manifest.supplies)
-    held = (ALLOCATIONS.c.instance_id == one.instance_id) & (ALLOCATIONS.c.node_id != one.instance_id)
-    sums = [sa.func.coalesce(sa.func.sum(ALLOCATIONS.c[name]), 0) for name in RESOURCES]
-    row = rows.execute(sa.select(*sums).where(held)).one()
-    return ResourceVector(*(int(amount) for amount in row)) + supplies(manifest) * one.scale
+def _grant(manifest: Manifest, one: ModelInstance, held: ResourceVector) -> ResourceVector:
+    return ResourceVector.of(manifest.supplies) if one.supply else held + supplies(manifest) * one.scale
 
 
 def _at_once(work: Callable[[T], R], things: Sequence[T]) -> list[R]:

@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, SQLAlchemyDatasource
+from dbos import SQLAlchemyDatasource
 
-from orchestrator.instances.models import instance
+from orchestrator.instances import ModelState
 from orchestrator.instances.transact import durable, step, transact
 from orchestrator.mmf import offers
-from orchestrator.mmf.starter import Starter, spec_of
+from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.models.manifests import Manifest
-from orchestrator.requirements import Acceptance, FunctionCall, Notice, Offer, RunningModel
+from orchestrator.requirements import Acceptance, FunctionCall, Offer, RunningModel
 from orchestrator.runtime.port import InstanceSpec, Runtime
 
 
@@ -53,7 +53,6 @@ class MmfWorkflows:
         self._starter = Starter(deps.runtime)
         self.accept = durable("mmf.accept", self._accept)
         self.release = durable("mmf.release", self._release)
-        self._tell = durable("mmf.tell", self._tell_msmf)
 
     def _accept(self, offer_id: str) -> dict[str, Any]:
         """Acceptance as JSON."""
@@ -64,11 +63,10 @@ class MmfWorkflows:
         started = step("start", self._start, answer["specs"])
         models = None
         if not started["failed"]:
-            models = self._change(_confirmed, offer_id, started["sockets"])
+            known = started["sockets"] == answer["sockets"]
+            models = answer["models"] if known else self._change(_confirmed, offer_id, started["sockets"])
         if models is None:
             return self._undo(accepted, started["failed"])
-        created = [p.instance for p in accepted.decision.placements if p.verdict == "create"]
-        self._notify("model.running", accepted.subscription_id, created)
         return Acceptance(state="accepted", models=tuple(RunningModel.model_validate(m) for m in models)).to_json()
 
     def _undo(self, offer: Offer, failed: Mapping[str, str]) -> dict[str, Any]:
@@ -80,7 +78,6 @@ class MmfWorkflows:
     def _release(self, msi: str, subscription_id: str) -> dict[str, Any]:
         """The instances that were stopped, as JSON."""
         stopped = self._end(subscription_id, msi, [])
-        self._notify("model.stopped", subscription_id, stopped)
         return {"msi": msi, "subscriptionId": subscription_id, "stopped": stopped}
 
     def _end(self, subscription_id: str, msi: str, failed: list[str]) -> list[str]:
@@ -94,25 +91,24 @@ class MmfWorkflows:
         started = self._starter.up([InstanceSpec(**spec) for spec in specs])
         return {"sockets": started.sockets, "failed": started.failed}
 
-    def _notify(self, kind: str, subscription_id: str, instance_ids: list[str]) -> None:
-        if instance_ids:
-            notices = [Notice(kind=kind, subject=one, subscription_id=subscription_id) for one in instance_ids]
-            DBOS.start_workflow(self._tell, [notice.to_json() for notice in notices])
-
-    def _tell_msmf(self, notices: list[dict[str, Any]]) -> None:
-        workflow_id = DBOS.workflow_id or ""
-        for number, notice in enumerate(notices):
-            step("tell", self._deps.msmf.post, "/notices", notice, f"{workflow_id}/{number}")
-
     def _change(self, change: Callable[..., Any], *args: Any) -> Any:
         return transact(self._deps.datasource, change, self._deps, *args)
 
 
 def _accepted(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any]:
+    """The offer, how its instances are to run, and what the share has if they already run on known sockets."""
     offer = offers.accept(rows, deps.models, offer_id, deps.clock())
-    ids = sorted({placement.instance for placement in offer.decision.placements} if offer.state == "accepted" else ())
-    ones = [one for instance_id in ids if (one := instance(rows, instance_id))]
-    return {"offer": offer.to_json(), "specs": [asdict(spec_of(rows, deps.models[one.model], one)) for one in ones]}
+    if offer.state != "accepted":
+        return {"offer": offer.to_json()}
+    held = offers.holdings(rows, offer)
+    running = all(one.state is ModelState.RUNNING for _, one in held)
+    specs = specs_of(rows, deps.models, list({one.instance_id: one for _, one in held}.values()))
+    return {
+        "offer": offer.to_json(),
+        "specs": [asdict(spec) for spec in specs],
+        "sockets": {one.instance_id: one.socket for _, one in held} if running else None,
+        "models": [model.to_json() for model in offers.running_models(rows, deps.models, held, {})],
+    }
 
 
 def _confirmed(

@@ -6,7 +6,7 @@ infrastructure and platform models supply there, or a model instance that suppli
 CHECK keeps `used ≤ capacity`: no writer, however wrong, can give away what is not there. It chooses nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,7 +64,7 @@ ALLOCATIONS = sa.Table(
     sa.Column("allocation_id", sa.String, primary_key=True),
     sa.Column("node_id", sa.ForeignKey(NODES.c.node_id), nullable=False, index=True),
     sa.Column("instance_id", sa.String, nullable=False, index=True),
-    sa.Column("subscription_id", sa.String, nullable=False, server_default=""),
+    sa.Column("subscription_id", sa.String, nullable=False, server_default="", index=True),
     *_amounts(),
 )
 
@@ -99,6 +99,27 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Allocation:
+    """Amounts of a node, held by a model instance for itself or for one of its shares."""
+
+    allocation_id: str
+    node_id: str
+    instance_id: str
+    amounts: ResourceVector
+    subscription_id: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """The allocation as its row."""
+        return {
+            "allocation_id": self.allocation_id,
+            "node_id": self.node_id,
+            "instance_id": self.instance_id,
+            "subscription_id": self.subscription_id,
+            **self.amounts.all_amounts(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualPool:
     """The sites as one pool: what the pool has, what is allocated, and of which sites."""
 
@@ -129,24 +150,17 @@ def withdraw(rows: sa.Connection, supplier: str) -> None:
     )
 
 
-def allocate(
-    rows: sa.Connection,
-    allocation_id: str,
-    node_id: str,
-    instance_id: str,
-    amounts: ResourceVector,
-    *,
-    subscription_id: str = "",
-) -> None:
-    """Allocate on a node; the same id again replaces the amounts. OverAllocated where the node lacks something."""
-    fixed = {"node_id": node_id, "instance_id": instance_id, "subscription_id": subscription_id}
-    values = {**fixed, **amounts.all_amounts()}
+def allocate(rows: sa.Connection, wanted: Sequence[Allocation]) -> None:
+    """Allocate; an id known already gets the new amounts. OverAllocated where a node lacks something."""
+    given = [one for one in wanted if one.amounts]
 
     def write() -> None:
-        rows.execute(sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id == allocation_id))
-        rows.execute(sa.insert(ALLOCATIONS).values(allocation_id=allocation_id, **values))
+        ids = [one.allocation_id for one in given]
+        rows.execute(sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id.in_(ids)))
+        rows.execute(sa.insert(ALLOCATIONS), [one.row() for one in given])
 
-    _guarded(f"allocation {allocation_id} of {amounts.amounts()} on {node_id}", write)
+    if given:
+        _guarded("allocation of " + ", ".join(f"{one.amounts.amounts()} on {one.node_id}" for one in given), write)
 
 
 def free_share(rows: sa.Connection, instance_id: str, subscription_id: str) -> None:
@@ -170,11 +184,15 @@ def nodes(rows: sa.Connection, kind: str | None = None) -> Sequence[Node]:
     return [_node(row) for row in rows.execute(query).mappings()]
 
 
-def allocated(rows: sa.Connection, instance_id: str, subscription_id: str) -> ResourceVector:
-    """What one share holds of a model instance, over all nodes."""
-    mine = (ALLOCATIONS.c.instance_id == instance_id) & (ALLOCATIONS.c.subscription_id == subscription_id)
-    found = rows.execute(sa.select(*(ALLOCATIONS.c[name] for name in RESOURCES)).where(mine))
-    return total(ResourceVector(*row) for row in found)
+def held_by(rows: sa.Connection, subscription_id: str) -> dict[str, ResourceVector]:
+    """What one share holds of each model instance, over all nodes: its own supplies and its site's."""
+    return _sums(rows, ALLOCATIONS.c.subscription_id == subscription_id)
+
+
+def held_on_sites(rows: sa.Connection, instance_ids: Collection[str]) -> dict[str, ResourceVector]:
+    """What each of these model instances holds of its site, for itself and for its shares."""
+    mine = ALLOCATIONS.c.instance_id.in_(sorted(instance_ids))
+    return _sums(rows, mine & (ALLOCATIONS.c.node_id != ALLOCATIONS.c.instance_id))
 
 
 def virtual_pool(rows: sa.Connection) -> VirtualPool:
@@ -205,6 +223,12 @@ def _guarded(what: str, write: Callable[[], Any]) -> None:
             f"The {what} was refused by the database: {cause.orig}. "
             "Release shares or add an infrastructure or platform model, then ask again."
         ) from cause
+
+
+def _sums(rows: sa.Connection, where: sa.ColumnElement[bool]) -> dict[str, ResourceVector]:
+    sums = [sa.func.sum(ALLOCATIONS.c[name]) for name in RESOURCES]
+    query = sa.select(ALLOCATIONS.c.instance_id, *sums).where(where).group_by(ALLOCATIONS.c.instance_id)
+    return {row[0]: ResourceVector(*(int(amount) for amount in row[1:])) for row in rows.execute(query)}
 
 
 def _node(row: sa.RowMapping) -> Node:

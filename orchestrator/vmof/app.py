@@ -10,7 +10,7 @@ from orchestrator.errors import Refusal
 from orchestrator.instances.door import Door, IdempotencyKey
 from orchestrator.instances.msis import msis, shares
 from orchestrator.instances.transact import read
-from orchestrator.requirements import InstantiationRequest
+from orchestrator.requirements import InstantiationRequest, Notice
 from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
 
 
@@ -23,22 +23,29 @@ class ShareRefused(Refusal):
 
 def build_vmof(deps: VmofDeps) -> FastAPI:
     """VMOF's app and its workflows. Call once, before the engine is launched; protect it with a gate."""
-    door = Door("vmof", "Virtual Metaverse Orchestration Function")
+    door = Door("vmof", "Virtual Metaverse Orchestration Function", deps.msmf)
     workflows = VmofWorkflows(deps)
 
     @door.app.post("/instances")
     async def instantiate(request: InstantiationRequest, key: IdempotencyKey) -> dict[str, Any]:
         outcome = await door.once(key, workflows.instantiate, key, request.requirements.to_json())
+        subscription_id = request.requirements.subscription_id
         if "refusal" in outcome:
-            raise refused(outcome["refusal"])
+            refusal = refused(outcome["refusal"])
+            door.tell(key, [Notice(kind="share.refused", subject=refusal.code, subscription_id=subscription_id)])
+            raise refusal
         share: dict[str, Any] = outcome["share"]
+        kind = "share.joined" if share["reused"] else "msi.running"
+        door.tell(key, [Notice(kind=kind, subject=share["msi"], subscription_id=subscription_id)])
         return share
 
     @door.app.delete("/shares/{subscriptionId}")
     async def release(
         subscription_id: Annotated[str, Path(alias="subscriptionId")], key: IdempotencyKey
     ) -> dict[str, Any]:
-        return await door.once(key, workflows.release, key, subscription_id)
+        released = await door.once(key, workflows.release, key, subscription_id)
+        door.tell(key, [Notice(kind="share.released", subject=released["msi"], subscription_id=subscription_id)])
+        return released
 
     @door.app.get("/instances")
     async def list_instances() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from orchestrator.resources.pool import total
 
 def allocated(models: Sequence[RunningModel]) -> ResourceVector:
     """What all models of a share were allocated for it."""
-    return total(model.granted for model in models)
+    return total({model.instance: model.granted for model in models}.values())
 
 
 def fair_grants(shares: Sequence[Share]) -> dict[str, ResourceVector]:

@@ -10,16 +10,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, SQLAlchemyDatasource
+from dbos import SQLAlchemyDatasource
 
-from orchestrator.errors import PeerRefused, Refusal, TryLater
+from orchestrator.errors import Refusal
+from orchestrator.instances.door import patient
 from orchestrator.instances.transact import durable, step, transact
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import (
     Acceptance,
     CandidateReason,
     FunctionCall,
-    Notice,
     Offer,
     OfferRequest,
     RefusalNotice,
@@ -35,9 +35,6 @@ ROUNDS = 40
 """Offers until VMOF gives up; each lost round means that somebody else's was accepted."""
 START_FAILURES = 2
 """Failed starts of a share's models until it is refused."""
-PATIENCE_S = 20.0
-"""How long a neighbour that does not answer is asked again, seconds."""
-PAUSE_S = 0.1
 
 
 def now_s() -> int:
@@ -80,7 +77,6 @@ class VmofWorkflows:
         self._deps = deps
         self.instantiate = durable("vmof.instantiate", self._instantiate)
         self.release = durable("vmof.release", self._release)
-        self._tell = durable("vmof.tell", self._tell_msmf)
 
     def _instantiate(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
         """{"share": InstanceShare} or {"refusal": RefusalNotice}, as JSON."""
@@ -104,7 +100,6 @@ class VmofWorkflows:
         share = self._change(_settle, wanted.subscription_id, _json(agreed.models), decision.to_json())
         if share is None:
             return self._withdraw(key, wanted, joined["msi"])
-        self._notify("share.running", joined["msi"], wanted.subscription_id)
         return {"share": share}
 
     def _agree(self, key: str, request: OfferRequest) -> _Agreed:
@@ -133,7 +128,6 @@ class VmofWorkflows:
         code, detail = agreed.refusal or ("refused", "")
         refusal = RefusalNotice(code=code, detail=detail, needed=agreed.offer.decision.needed, decision=decision)
         self._change(_refuse, wanted.subscription_id, refusal.to_json())
-        self._notify("share.refused", decision.msi, wanted.subscription_id)
         return {"refusal": refusal.to_json()}
 
     def _withdraw(self, key: str, wanted: ServiceRequirements, msi: str) -> dict[str, Any]:
@@ -149,36 +143,14 @@ class VmofWorkflows:
             return drained.to_json()
         ended = self._end_uses(drained.msi, subscription_id, f"{key}:uses")
         left: dict[str, Any] = self._change(_leave, subscription_id, ended)
-        self._notify("share.released", drained.msi, subscription_id)
         return left
 
     def _end_uses(self, msi: str, subscription_id: str, key: str) -> list[str]:
         ended = step("end_uses", patient, self._deps.mmf.delete, f"/uses/{msi}/{subscription_id}", key)
         return list(ended["stopped"]) if ended else []
 
-    def _notify(self, kind: str, subject: str, subscription_id: str) -> None:
-        notice = Notice(kind=kind, subject=subject, subscription_id=subscription_id)
-        DBOS.start_workflow(self._tell, notice.to_json())
-
-    def _tell_msmf(self, notice: dict[str, Any]) -> None:
-        step("tell", patient, self._deps.msmf.post, "/notices", notice, DBOS.workflow_id or "")
-
     def _change(self, change: Callable[..., Any], *args: Any) -> Any:
         return transact(self._deps.datasource, change, self._deps, *args)
-
-
-def patient(call: Callable[..., Any], *args: Any) -> Any:
-    """A neighbour's answer, asked again while it does not answer; TryLater when patience ends."""
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return call(*args)
-        except PeerRefused:
-            raise
-        except TryLater:
-            if time.monotonic() >= until:
-                raise
-            time.sleep(PAUSE_S)
 
 
 def _acceptance_of(offer: Offer) -> str:
