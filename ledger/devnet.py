@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from ledger.errors import AnvilMissing, DevnetFailed, LedgerError, NodeDown, PortTaken
+from ledger.errors import AnvilMissing, DevnetFailed, NodeDown, PortTaken
 from ledger.rpc import Rpc
 from ledger.values import Address
 
@@ -32,9 +32,9 @@ _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "
 class Devnet:
     """A running anvil. `start` runs one; `attach` gives the control verbs for one that somebody else runs."""
 
-    def __init__(self, rpc_url: str, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, rpc_url: str) -> None:
         self.rpc_url = rpc_url
-        self._process = process
+        self._process: subprocess.Popen[bytes] | None = None
         self._rpc = Rpc(rpc_url, timeout_s=10.0)
 
     @classmethod
@@ -76,9 +76,10 @@ class Devnet:
 
     @classmethod
     def _launch(cls, binary: Path, port: int, options: list[str], home: Path | None, timeout_s: float) -> Devnet:
+        devnet = cls(f"http://{HOST}:{port}")  # first: once the process runs, nothing may fail unstopped
         with _log(home) as log:
             try:
-                process = subprocess.Popen(
+                devnet._process = process = subprocess.Popen(
                     [str(binary), "--port", str(port), *options],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -87,10 +88,9 @@ class Devnet:
                 )
             except OSError as error:
                 raise AnvilMissing(str(binary)) from error
-        devnet = cls(f"http://{HOST}:{port}", process)
         try:
             devnet._await_first_answer(process, port, timeout_s)
-        except LedgerError:
+        except BaseException:
             devnet.stop()
             raise
         return devnet
