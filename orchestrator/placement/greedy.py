@@ -5,6 +5,7 @@ offer is accepted. Roles are filled in the order given, each seeing what the one
 looked at leaves a reason; a role that cannot be filled says what would have been enough. O(roles × candidates).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -46,14 +47,33 @@ def instance_name(model: str, seed: str) -> str:
     return f"{model}-{sha256(f'{model}/{seed}'.encode()).hexdigest()[:10]}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One role to be filled: who asks, for what model, and what a share takes of the instance and of its node."""
+
+    request: OfferRequest
+    role: RoleRequirement
+    model: ModelOption
+    own: ResourceVector
+    rest: ResourceVector
+    nodes: Mapping[str, NodeRoom]
+    taken: _Taken
+
+
 def greedy(request: OfferRequest, candidates: Candidates, seed: str = "") -> Decision:
     """The decision for one share; infeasible as soon as one role cannot be filled (all roles keep their reasons)."""
     taken = _Taken()
+    nodes = {node.node: node for node in candidates.nodes}
     placements: list[Placement] = []
     reasons: dict[str, tuple[CandidateReason, ...]] = {}
     needed: dict[str, tuple[Lack, ...]] = {}
     for role in request.roles:
-        options = _options(request, role, candidates, taken)
+        options: tuple[_Option, ...] = ()
+        model = candidates.models.get(role.model)
+        if model is not None:
+            own = role.resources.only(model.supplies)
+            ask = _Ask(request, role, model, own, role.resources - own, nodes, taken)
+            options = _options(ask, candidates.instances.get(model.name, ()))
         chosen = _best(options)
         reasons[role.role] = tuple(_reason(option, option is chosen) for option in options)
         if chosen is None:
@@ -70,100 +90,79 @@ def greedy(request: OfferRequest, candidates: Candidates, seed: str = "") -> Dec
     )
 
 
-def _options(
-    request: OfferRequest, role: RoleRequirement, candidates: Candidates, taken: _Taken
-) -> tuple[_Option, ...]:
+def _options(ask: _Ask, running: Sequence[RunningInstance]) -> tuple[_Option, ...]:
     """Reuse first; modify and create only where no reuse is feasible."""
-    model = candidates.models.get(role.model)
-    if model is None:
-        return ()
-    rooms = {node.node: node for node in candidates.nodes}
-    running = candidates.instances.get(model.name, ())
-    reuse = tuple(_reuse(request, role, model, one, rooms.get(one.node), taken) for one in running)
-    if model.is_supply or any(not option.lacks for option in reuse):
+    reuse = tuple(_reuse(ask, one) for one in running)
+    if ask.model.is_supply or any(not option.lacks for option in reuse):
         return reuse
     modify = tuple(
-        _modify(request, role, model, one, rooms.get(one.node), taken)
+        _modify(ask, one)
         for one, refused in zip(running, reuse, strict=True)
         if all(lack.kind in ("shares", "resource") for lack in refused.lacks)
     )
     if any(not option.lacks for option in modify):
         return reuse + modify
-    create = tuple(_create(request, role, model, node, taken) for node in candidates.nodes)
-    return reuse + modify + create
+    return reuse + modify + tuple(_create(ask, node) for node in ask.nodes.values())
 
 
-def _reuse(
-    request: OfferRequest,
-    role: RoleRequirement,
-    model: ModelOption,
-    one: RunningInstance,
-    node: NodeRoom | None,
-    taken: _Taken,
-) -> _Option:
-    own = role.resources.only(model.supplies)
-    rest = role.resources - own
-    shares = one.shares + taken.shares.get(one.instance_id, 0)
-    room = one.room - taken.rooms.get(one.instance_id, ResourceVector())
+def _reuse(ask: _Ask, one: RunningInstance) -> _Option:
+    bound = ask.model.max_shares * one.scale
+    shares = one.shares + ask.taken.shares.get(one.instance_id, 0)
     lacks = (
-        *_isolation(request, model, one),
-        *_shares(shares, model.max_shares * one.scale),
-        *_resources(own, room),
-        *_node_lacks(role, model, rest, node, taken),
+        *_isolation(ask, one),
+        *_shares(shares, bound),
+        *_resources(ask.own, _room(ask, one)),
+        *_node_lacks(ask, ask.rest, ask.nodes.get(one.node)),
     )
-    fullest = -shares / (model.max_shares * one.scale)
-    order = (0.0 if one.running else 1.0, fullest, one.instance_id)
-    return _Option("reuse", one.instance_id, one.node, rest, own, lacks, order)
+    order = (0.0 if one.running else 1.0, -shares / bound, one.instance_id)
+    return _Option("reuse", one.instance_id, one.node, ask.rest, ask.own, lacks, order)
 
 
-def _modify(
-    request: OfferRequest,
-    role: RoleRequirement,
-    model: ModelOption,
-    one: RunningInstance,
-    node: NodeRoom | None,
-    taken: _Taken,
-) -> _Option:
-    own = role.resources.only(model.supplies)
-    more = (role.resources - own) + model.consumes
-    shares = one.shares + taken.shares.get(one.instance_id, 0)
-    room = one.room + model.supplies - taken.rooms.get(one.instance_id, ResourceVector())
-    too_large = one.scale >= model.max_scale
+def _modify(ask: _Ask, one: RunningInstance) -> _Option:
+    more = ask.rest + ask.model.consumes
+    bound = ask.model.max_scale
+    largest = (Lack(kind="state", name="scale", needed=one.scale + 1, available=bound),) if one.scale >= bound else ()
     lacks = (
-        *_isolation(request, model, one),
-        *((Lack(kind="state", name="scale", needed=one.scale + 1, available=model.max_scale),) if too_large else ()),
-        *_shares(shares, model.max_shares * (one.scale + 1)),
-        *_resources(own, room),
-        *_node_lacks(role, model, more, node, taken),
+        *_isolation(ask, one),
+        *largest,
+        *_shares(one.shares + ask.taken.shares.get(one.instance_id, 0), ask.model.max_shares * (one.scale + 1)),
+        *_resources(ask.own, _room(ask, one) + ask.model.supplies),
+        *_node_lacks(ask, more, ask.nodes.get(one.node)),
     )
-    return _Option("modify", one.instance_id, one.node, more, own, lacks, (float(one.scale), one.instance_id))
+    order = (float(one.scale), one.instance_id)
+    return _Option("modify", one.instance_id, one.node, more, ask.own, lacks, order)
 
 
-def _create(request: OfferRequest, role: RoleRequirement, model: ModelOption, node: NodeRoom, taken: _Taken) -> _Option:
-    own = role.resources.only(model.supplies)
-    cost = (role.resources - own) + model.consumes
-    cannot = request.isolation not in model.isolation
-    degrees = ", ".join(str(int(degree)) for degree in sorted(model.isolation))
+def _create(ask: _Ask, node: NodeRoom) -> _Option:
+    cost = ask.rest + ask.model.consumes
+    cannot = ask.request.isolation not in ask.model.isolation
+    degrees = ", ".join(str(int(degree)) for degree in sorted(ask.model.isolation))
+    wanted = int(ask.request.isolation)
     lacks = (
-        *((Lack(kind="isolation", name="degree", needed=int(request.isolation), available=degrees),) if cannot else ()),
-        *_resources(own, model.supplies),
-        *_node_lacks(role, model, cost, node, taken),
+        *((Lack(kind="isolation", name="degree", needed=wanted, available=degrees),) if cannot else ()),
+        *_resources(ask.own, ask.model.supplies),
+        *_node_lacks(ask, cost, node),
     )
-    left = node.free - taken.on_node(node.node)
-    return _Option(
-        "create", node.node, node.node, cost, own, lacks, (node.latency_ms, -left.computing_mcores, node.node)
-    )
+    left = node.free - ask.taken.on_node(node.node)
+    order = (node.latency_ms, -left.computing_mcores, node.node)
+    return _Option("create", node.node, node.node, cost, ask.own, lacks, order)
 
 
-def _isolation(request: OfferRequest, model: ModelOption, one: RunningInstance) -> tuple[Lack, ...]:
-    if model.is_supply or (one.isolation is Isolation.DEDICATED and one.msi == request.msi):
+def _room(ask: _Ask, one: RunningInstance) -> ResourceVector:
+    """What is free of an instance's own supplies, after the roles before this one."""
+    taken = ask.taken.rooms.get(one.instance_id)
+    return one.room - taken if taken else one.room
+
+
+def _isolation(ask: _Ask, one: RunningInstance) -> tuple[Lack, ...]:
+    request = ask.request
+    if ask.model.is_supply or (one.isolation is Isolation.DEDICATED and one.msi == request.msi):
         return ()
     if may_share(request.isolation, request.cluster, one.isolation, one.cluster):
         return ()
     wanted = f"degree {int(request.isolation)} in {request.cluster}"
-    return (
-        Lack(kind="isolation", name="degree", needed=wanted, available=f"degree {int(one.isolation)} in {one.cluster}"),
-    )
+    there = f"degree {int(one.isolation)} in {one.cluster}"
+    return (Lack(kind="isolation", name="degree", needed=wanted, available=there),)
 
 
 def _shares(taken: int, bound: int) -> tuple[Lack, ...]:
@@ -182,21 +181,15 @@ def _resources(needed: ResourceVector, room: ResourceVector) -> tuple[Lack, ...]
     )
 
 
-def _node_lacks(
-    role: RoleRequirement, model: ModelOption, cost: ResourceVector, node: NodeRoom | None, taken: _Taken
-) -> tuple[Lack, ...]:
+def _node_lacks(ask: _Ask, cost: ResourceVector, node: NodeRoom | None) -> tuple[Lack, ...]:
     if node is None:
         return (Lack(kind="state", name="node", needed="a node in the pool", available="withdrawn"),)
-    latency = model.latency_ms + node.latency_ms
-    late = latency > role.latency_ms + 1e-9
-    return (
-        *_resources(cost, node.free - taken.on_node(node.node)),
-        *(
-            (Lack(kind="latency", name="latency_ms", needed=latency, available=role.latency_ms, unit="ms"),)
-            if late
-            else ()
-        ),
-    )
+    taken = ask.taken.nodes.get(node.node)
+    lacks = _resources(cost, node.free - taken if taken else node.free)
+    latency, asked = ask.model.latency_ms + node.latency_ms, ask.role.latency_ms
+    if latency > asked + 1e-9:
+        lacks += (Lack(kind="latency", name="latency_ms", needed=latency, available=asked, unit="ms"),)
+    return lacks
 
 
 def _best(options: tuple[_Option, ...]) -> _Option | None:

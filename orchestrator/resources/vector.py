@@ -1,7 +1,8 @@
 """Resource vectors: whole amounts, the unit in the name. Pure arithmetic for whatever is supplied or consumed."""
 
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -32,16 +33,16 @@ class ResourceVector:
         return cls(**amounts)
 
     def __add__(self, other: "ResourceVector") -> "ResourceVector":
-        return ResourceVector(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return ResourceVector(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
 
     def __sub__(self, other: "ResourceVector") -> "ResourceVector":
-        return ResourceVector(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return ResourceVector(*(a - b for a, b in zip(_values(self), _values(other), strict=True)))
 
     def __mul__(self, factor: int) -> "ResourceVector":
-        return ResourceVector(*(amount * factor for amount in astuple(self)))
+        return ResourceVector(*(amount * factor for amount in _values(self)))
 
     def __bool__(self) -> bool:
-        return any(astuple(self))
+        return any(_values(self))
 
     def fits(self, room: "ResourceVector") -> bool:
         """Whether every amount is within `room`."""
@@ -70,11 +71,13 @@ class ResourceVector:
 
     def all_amounts(self) -> dict[str, int]:
         """All amounts, by name."""
-        return dict(zip(RESOURCES, astuple(self), strict=True))
+        return dict(zip(RESOURCES, _values(self), strict=True))
 
 
 RESOURCES: tuple[str, ...] = tuple(field.name for field in fields(ResourceVector))
 """The names of all resources, in their fixed order."""
+
+_values: Callable[[ResourceVector], tuple[int, ...]] = attrgetter(*RESOURCES)
 
 Resources = Annotated[
     ResourceVector,

@@ -1,143 +1,22 @@
-"""The three functions on a real engine, real SQLite and real sandboxes; calls go through their ASGI apps."""
+"""A house of the three functions for each test."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from dbos import DBOS, SQLAlchemyDatasource
+from function_house import House, Loop, build, running_loop, tear_down
 
-from orchestrator.calls import FunctionClient
-from orchestrator.instances import create_tables
-from orchestrator.mmf import Keeper, MmfDeps, build_mmf
-from orchestrator.models.manifests import Manifest, manifests, services
-from orchestrator.msmf import MsmfDeps, build_msmf
-from orchestrator.runtime.sandbox import SandboxRuntime
-from orchestrator.store import Store, open_store
-from orchestrator.vmof import VmofDeps, build_vmof
-
-
-class LateCall:
-    """A client that is set once its app is built (VMOF and MMF both call MSMF)."""
-
-    def __init__(self) -> None:
-        self.client: FunctionClient | None = None
-
-    def __getattr__(self, verb: str) -> Any:
-        return getattr(self.client, verb)
-
-
-@dataclass
-class House:
-    """The three functions, running."""
-
-    store: Store
-    runtime: SandboxRuntime
-    keeper: Keeper
-    msmf: FunctionClient
-    vmof: FunctionClient
-    mmf: FunctionClient
-    tried: dict[str, int] = field(default_factory=dict)
-
-    def requirements(self, subscription: int, service: str = "virtual-beach-travel", **request: Any) -> dict[str, Any]:
-        document = {"schema": "s4m/request/1", "service": service, **request}
-        spec = (services().get(service) or manifests()[service]).document
-        body = {"subscriptionId": str(subscription), "planId": "1", "document": document, "spec": dict(spec)}
-        answer: dict[str, Any] = self.msmf.post("/service-requirements", body, f"{subscription}:requirements:{request}")
-        return answer
-
-    def instantiate(self, subscription: int, service: str = "virtual-beach-travel", **request: Any) -> dict[str, Any]:
-        wanted = self.requirements(subscription, service, **request)
-        turn = self.tried[str(subscription)] = self.tried.get(str(subscription), 0) + 1
-        share: dict[str, Any] = self.vmof.post(
-            "/instances", {"requirements": wanted}, f"{subscription}:instance:{turn}"
-        )
-        return share
-
-    def release(self, subscription: int) -> dict[str, Any]:
-        answer: dict[str, Any] = self.vmof.delete(f"/shares/{subscription}", f"{subscription}:release:0")
-        return answer
-
-    def rows(self, query: str) -> list[dict[str, Any]]:
-        with self.store.reader.connect() as rows:
-            return [dict(row) for row in rows.execute(sa.text(query)).mappings()]
-
-
-@dataclass
-class Loop:
-    """An event loop in a thread of its own, as a server has it."""
-
-    loop: asyncio.AbstractEventLoop
-    thread: threading.Thread
-
-    def run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+from orchestrator.models.manifests import manifests
 
 
 @pytest.fixture
 def loop() -> Iterator[Loop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield Loop(loop, thread)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(5)
-    loop.close()
-
-
-def build(home: Path, loop: asyncio.AbstractEventLoop, models: dict[str, Manifest]) -> House:
-    url = f"sqlite:///{home / 'db' / 'engine.db'}"
-    store = open_store(url)
-    create_tables(store.writer)
-    DBOS(
-        config={
-            "name": "s4m-test",
-            "system_database_url": url,
-            "system_database_engine": store.reader,
-            "application_version": "1",
-            "executor_id": "one",
-            "notification_listener_polling_interval_sec": 0.02,
-            "enable_otlp": False,
-            "log_level": "ERROR",
-        }
-    )
-    datasource = SQLAlchemyDatasource.create(url, engine=store.writer)
-    runtime = SandboxRuntime(home)
-    late_msmf, late_mmf = LateCall(), LateCall()
-    msmf = build_msmf(MsmfDeps(datasource, reader=store.reader))
-    deps = MmfDeps(datasource, runtime, models, late_msmf, reader=store.reader)
-    mmf = build_mmf(deps)
-    vmof = build_vmof(VmofDeps(datasource, models, late_mmf, late_msmf, reader=store.reader))
-    late_msmf.client = FunctionClient("msmf", None, loop, app=msmf)
-    late_mmf.client = FunctionClient("mmf", None, loop, app=mmf)
-    DBOS.launch()
-    house = House(
-        store,
-        runtime,
-        Keeper(deps),
-        late_msmf.client,
-        FunctionClient("vmof", None, loop, app=vmof),
-        late_mmf.client,
-    )
-    house.keeper()
-    return house
-
-
-def tear_down(house: House, loop: Loop, *, keep_instances: bool = False) -> None:
-    DBOS.destroy(workflow_completion_timeout_sec=10)
-    for client in (house.msmf, house.vmof, house.mmf):
-        loop.run(client.close())
-    if not keep_instances:
-        house.runtime.delete_all()
-    house.store.close()
+    with running_loop() as loop:
+        yield loop
 
 
 @pytest.fixture
 def house(tmp_path: Path, loop: Loop) -> Iterator[House]:
-    house = build(tmp_path, loop.loop, dict(manifests()))
+    house = build(tmp_path, loop.loop, manifests())
     yield house
     tear_down(house, loop)

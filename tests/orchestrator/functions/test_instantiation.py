@@ -1,18 +1,139 @@
-"""From a request to a running share and back, through all three functions."""
+"""From a request to a running share and back, through all three functions, with real models."""
 
 import time
+from typing import Any
 
-from tests.orchestrator.functions.conftest import House
+import pytest
+from function_house import House
+
+from orchestrator.errors import PeerRefused
+from orchestrator.models.manifests import services
+from orchestrator.runtime.port import RunState
+
+GUIDE, BEACH = "ar-beach-guide", "virtual-beach-travel"
 
 
-def test_first_service_gets_a_new_msi_with_running_models(house: House) -> None:
-    t = time.time()
-    share = house.instantiate(1)
-    print("create", time.time() - t)
-    assert not share["reused"]
-    for n in range(2, 6):
-        t = time.time()
-        house.instantiate(n)
-        print("reuse", time.time() - t)
-    t = time.time()
-    print(house.release(1), time.time() - t)
+def running(house: House) -> set[str]:
+    return {one.instance_id for one in house.runtime.observe() if one.state is RunState.RUNNING}
+
+
+def used_by(share: dict[str, Any]) -> dict[str, str]:
+    return {model["role"]: model["instance"] for model in share["models"]}
+
+
+def refusal_of(work: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    with pytest.raises(PeerRefused) as refused:
+        work(*args, **kwargs)
+    return refused.value.reason
+
+
+def test_life_of_an_msi_from_the_first_share_to_the_last(house: House) -> None:
+    """Create, share, re-share rendering, release one by one: in one test, as each creation starts seven sandboxes."""
+    first = house.instantiate(1, qoe={"rate_mbps": 250})
+    assert not first["reused"]
+    assert set(first["sockets"]) == set(services()[BEACH].roles)
+    assert set(used_by(first).values()) <= running(house)
+    assert first["grant"]["bandwidth_mbps"] == 250
+    assert first["grant"]["rendering_k"] == 1120  # 20 K for each of 56 objects
+    assert first["decision"]["msiVerdict"] == "create"
+
+    second = house.instantiate(2, qoe={"rate_mbps": 1000}, objects=[{"object": 3, "attention": 5}] * 20)
+    assert second["reused"]
+    assert (second["msi"], used_by(second)) == (first["msi"], used_by(first))
+    assert second["grant"]["bandwidth_mbps"] == 1000
+    assert second["grant"]["rendering_k"] == 400
+    assert {one["verdict"] for one in second["models"]} == {"reuse"}
+
+    guide = house.instantiate(3, GUIDE)
+    assert not guide["reused"]
+    assert guide["msi"] != first["msi"]
+    assert used_by(guide)["rendering"] == used_by(first)["rendering"]
+    shared = set(used_by(guide).values()) & set(used_by(first).values())
+    assert len(shared) == 5
+
+    fourth = house.instantiate(4)
+    assert fourth["grant"]["rendering_k"] == 1120
+    fifth = house.instantiate(5)
+    # 400 K are asked for by the second share, the other four ask for 1,120 K each: the rest is split evenly
+    assert fifth["grant"]["rendering_k"] == 900
+    assert {name: grant["rendering_k"] for name, grant in fifth["grants"].items()} == {"1": 900, "3": 900, "4": 900}
+
+    assert house.release(3)["msiState"] == "gone"
+    assert used_by(guide)["navigation"] not in running(house)
+    assert set(used_by(first).values()) <= running(house)
+    released = house.release(5)
+    assert released["msiState"] == "running"
+    assert released["grants"]["1"]["rendering_k"] == 1120
+    for subscription in (1, 2, 4):
+        last = house.release(subscription)
+    assert last["msiState"] == "gone"
+    assert sorted(last["stopped"]) == sorted(used_by(first).values())
+    pool = house.mmf.get("/pool")
+    assert pool["used"] == {}
+    assert pool["models"] == []
+    assert len(running(house)) == 2  # infrastructure and platform stay
+    kinds = {notice["kind"] for notice in heard(house, 5)}
+    assert kinds >= {"msi.running", "share.joined", "share.released", "model.running", "model.stopped"}
+
+
+def heard(house: House, released: int) -> list[dict[str, Any]]:
+    """Notices are told after the answer: wait until the last release was heard of."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        notices: list[dict[str, Any]] = house.msmf.get("/notices")["notices"]
+        stopped = sum(notice["kind"] == "model.stopped" for notice in notices)
+        if sum(notice["kind"] == "share.released" for notice in notices) == released and stopped == 8:
+            return notices
+        time.sleep(0.05)
+    raise AssertionError("MSMF did not hear of every release")
+
+
+def test_repeated_calls_get_the_first_answer_and_change_nothing(house: House) -> None:
+    wanted = {"requirements": house.requirements(1, "monitoring")}
+    first = house.vmof.post("/instances", wanted, "1:instance:0")
+    before = house.rows("SELECT * FROM allocations")
+    assert house.vmof.post("/instances", wanted, "1:instance:0") == first
+    later = house.vmof.post("/instances", wanted, "1:instance:1")
+    assert (later["msi"], later["sockets"], later["grant"]) == (first["msi"], first["sockets"], first["grant"])
+    assert house.rows("SELECT * FROM allocations") == before
+    assert house.release(1)["released"]
+    assert house.release(1)["msiState"] == "gone"
+
+
+def test_isolation_keeps_shares_apart_as_promised(house: House) -> None:
+    shared = house.instantiate(1, "monitoring")
+    dedicated = house.instantiate(2, "monitoring", isolation=2)
+    other = house.instantiate(3, "monitoring", isolation=2)
+    cluster = house.instantiate(4, "monitoring", isolation=1)
+    again = house.instantiate(5, "monitoring", isolation=1)
+    joined = house.instantiate(6, "monitoring")
+    msis = [share["msi"] for share in (shared, dedicated, other, cluster)]
+    models = [share["models"][0]["instance"] for share in (shared, dedicated, other, cluster)]
+    assert len(set(msis)) == len(set(models)) == 4
+    assert (again["msi"], again["models"][0]["instance"]) == (msis[3], models[3])
+    assert joined["msi"] in (msis[0], msis[3])
+    reasons = {one["candidate"]: one["lacks"] for one in dedicated["decision"]["msiCandidates"]}
+    assert [lack["kind"] for lack in reasons[shared["msi"]]] == ["isolation"]
+
+
+def test_a_refusal_names_what_is_missing_and_leaves_nothing_behind(house: House) -> None:
+    refusal = refusal_of(house.instantiate, 1, qoe={"rate_mbps": 30_000})
+    assert refusal["code"] == "infeasible"
+    needed = {lack["name"]: (lack["needed"], lack["available"]) for lack in refusal["needed"]["link"]}
+    assert needed["bandwidth_mbps"] == (30_000, 20_000)
+    assert "bandwidth_mbps" in refusal["detail"]
+    assert house.rows("SELECT state FROM msis") == [{"state": "failed"}]
+    assert house.rows("SELECT * FROM allocations") == house.rows("SELECT * FROM uses") == []
+    assert not house.instantiate(1, "monitoring")["reused"]
+
+
+def test_a_refusal_for_latency_says_what_latency_the_models_need(house: House) -> None:
+    refusal = refusal_of(house.instantiate, 1, "rendering-server", qoe={"latency_ms": 0.3})
+    lack = next(one for one in refusal["needed"]["model"] if one["kind"] == "latency")
+    assert (lack["needed"], lack["available"]) == (0.4, 0.3)
+
+
+def test_a_call_without_a_key_or_shape_is_refused_by_name(house: House) -> None:
+    assert refusal_of(house.vmof.post, "/instances", {"requirements": {}}, "k")["code"] == "malformed_call"
+    assert refusal_of(house.mmf.post, "/offers", {})["code"] == "malformed_call"
+    assert refusal_of(house.mmf.post, "/offers/none/acceptance", {}, "k")["code"] == "unknown_offer"

@@ -1,0 +1,92 @@
+"""Starts that fail, releases that overtake, models that die: nothing shared is touched, nothing is left behind."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import psutil
+import pytest
+from function_house import House, Loop, build, tear_down
+
+from orchestrator.errors import PeerRefused
+from orchestrator.models.manifests import manifests
+from orchestrator.runtime.port import RunState
+
+
+@pytest.fixture
+def house_with_a_broken_model(tmp_path: Path, loop: Loop) -> Iterator[House]:
+    """The cache's program ends at once: a real failure of a real start."""
+    models = dict(manifests())
+    models["edge-cache"] = replace(models["edge-cache"], module="no_such_program")
+    house = build(tmp_path, loop.loop, models)
+    yield house
+    tear_down(house, loop)
+
+
+def test_a_failed_start_undoes_itself_and_touches_nothing_shared(house_with_a_broken_model: House) -> None:
+    house = house_with_a_broken_model
+    neighbour = house.instantiate(1, "monitoring")
+    before = house.rows("SELECT * FROM allocations ORDER BY allocation_id")
+    with pytest.raises(PeerRefused) as refused:
+        house.instantiate(2)
+    assert refused.value.reason["code"] == "start_failed"
+    assert "edge-cache" in refused.value.reason["detail"]
+    assert house.rows("SELECT * FROM allocations ORDER BY allocation_id") == before
+    alive = {one.instance_id for one in house.runtime.observe() if one.state is RunState.RUNNING}
+    assert len(alive) == 3
+    assert neighbour["models"][0]["instance"] in alive
+    states = {row["msi_id"]: row["state"] for row in house.rows("SELECT msi_id, state FROM msis")}
+    assert states.pop(neighbour["msi"]) == "running"
+    assert set(states.values()) == {"failed"}
+    left = house.rows("SELECT state FROM model_instances WHERE model = 'edge-cache'")
+    assert {row["state"] for row in left} == {"failed"}
+
+
+def test_a_release_that_overtakes_the_instantiation_leaves_nothing(house: House) -> None:
+    outcome: list[Any] = []
+
+    def instantiate() -> None:
+        try:
+            outcome.append(house.instantiate(1))
+        except PeerRefused as refusal:
+            outcome.append(refusal.reason)
+
+    making = Thread(target=instantiate)
+    making.start()
+    while not house.rows("SELECT * FROM uses"):
+        pass
+    house.release(1)
+    making.join()
+    assert outcome[0].get("code") in ("released_meanwhile", "start_failed")
+    assert house.rows("SELECT * FROM uses") == house.rows("SELECT * FROM allocations") == []
+    assert {row["state"] for row in house.rows("SELECT state FROM msis")} == {"gone"}
+    assert {row["state"] for row in house.rows("SELECT state FROM shares")} <= {"released", "refused"}
+    house.keeper()
+    assert len(house.runtime.observe()) == 2
+
+
+def test_the_keeper_restarts_what_died_and_ends_what_nobody_wants(house: House) -> None:
+    share = house.instantiate(1, "monitoring")
+    name = share["models"][0]["instance"]
+    seen = {one.instance_id: one for one in house.runtime.observe()}
+    process = psutil.Process(seen[name].pid)
+    process.kill()
+    psutil.wait_procs([process], timeout=5)
+    assert house.keeper() == [name]
+    again = {one.instance_id: one for one in house.runtime.observe()}[name]
+    assert again.state is RunState.RUNNING
+    assert str(again.socket) == share["sockets"]["model"]
+    assert house.keeper() == []
+    orphan = replace(_spec(house), instance_id="monitoring-orphan")
+    house.runtime.ensure(orphan)
+    assert house.keeper() == ["monitoring-orphan"]
+    assert "monitoring-orphan" not in {one.instance_id for one in house.runtime.observe()}
+
+
+def _spec(house: House) -> Any:
+    from orchestrator.runtime.port import InstanceSpec
+
+    manifest = manifests()["monitoring"]
+    return InstanceSpec(instance_id="x", program=manifest.program, grant={}, memory_mib=manifest.memory_mib)
