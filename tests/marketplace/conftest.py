@@ -1,0 +1,53 @@
+"""A real marketplace over a real anvil, served by uvicorn on a free port, and wallets that can pay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.chain import Chain
+from ledger.contracts import Contracts
+from ledger.deployment import Deployment
+from ledger.devnet import Devnet
+from ledger.keys import WalletKey
+from ledger.sender import Sender
+from s4m import reference
+from s4m.supervisor import put_documents
+from tests.marketplace.yard import Market, Serving, furnish
+
+
+@pytest.fixture(scope="session")
+def market_home(
+    tmp_path_factory: pytest.TempPathFactory, devnet: Devnet, contracts: Contracts, deployment: Deployment
+) -> Path:
+    """A home with keys, the deployment file and the reference catalogue on-chain."""
+    home = tmp_path_factory.mktemp("market")
+    return furnish(home, devnet, contracts, deployment)
+
+
+@pytest.fixture(scope="session")
+def market(devnet: Devnet, chain: Chain, contracts: Contracts, market_home: Path) -> Iterator[Market]:
+    with Serving(devnet.rpc_url, market_home) as running:
+        put_documents(running.url, reference.documents())
+        yield running
+
+
+@pytest.fixture
+def wallet(funded_wallet: Callable[..., WalletKey]) -> WalletKey:
+    return funded_wallet(credits=100)
+
+
+@pytest.fixture(scope="session")
+def sender_for(devnet: Devnet, chain: Chain) -> Iterator[Callable[[WalletKey], Sender]]:
+    senders: list[Sender] = []
+
+    def make(key: WalletKey) -> Sender:
+        devnet.fund(key.address)
+        senders.append(Sender(chain, key))
+        return senders[-1]
+
+    yield make
+    for sender in senders:
+        sender.close()

@@ -1,0 +1,80 @@
+"""The tables are the chain's history: rebuilding gives the same rows, a reorganisation takes its rows away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from ledger.chain import Chain
+from ledger.contracts import Contracts
+from ledger.deployment import deploy
+from ledger.devnet import Devnet
+from ledger.keys import WalletKey
+from ledger.sender import Sender
+from ledger.values import CREDIT
+from marketplace.database import projected
+from marketplace.errors import ProblemAnswer
+from tests.marketplace.yard import Market, Serving, furnish
+
+
+def _rows(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
+    tables = [table for table in projected.sorted_tables if table.name != "cursor"]
+    with engine.connect() as connection:
+        return {table.name: sorted(map(tuple, connection.execute(select(table))), key=str) for table in tables}
+
+
+def test_rebuilding_gives_the_same_tables(market: Market, wallet: WalletKey) -> None:
+    plan = market.plans["virtual-beach-travel"]
+    market.client.buy_only(wallet, plan, market.request(), 10, 1, store=market.store)
+    market.parts.projection.refresh(force=True)
+    before = _rows(market.parts.engine)
+    assert before["subscriptions"]
+    assert len(before["models"]) == 12
+    market.parts.projection.rebuild()
+    assert _rows(market.parts.engine) == before
+
+
+def test_models_show_what_the_chain_says(market: Market) -> None:
+    shown = {model["name"]: model for model in market.client.models()}
+    model = shown["virtual-beach-travel"]
+    on_chain = market.parts.contracts.catalog.model(int(model["modelId"]))
+    assert (model["meterKey"], model["kind"]) == (on_chain.meter_key, "composite")
+    assert sum(share["bps"] for share in model["plans"][0]["shares"]) < 10_000
+    assert shown["rendering-server"]["askBps"] == 2_000
+
+
+@pytest.fixture
+def own_chain(tmp_path: Path) -> Iterator[tuple[Devnet, Market, WalletKey]]:
+    """A chain of its own, which this test may break."""
+    with Devnet.start(slots_in_an_epoch=3) as devnet:
+        chain = Chain.connect(devnet.rpc_url)
+        deployer, buyer = WalletKey.create(), WalletKey.create()
+        devnet.fund(deployer.address)
+        deployment = deploy(chain, deployer)
+        contracts = Contracts(chain, deployment)
+        with Sender(chain, deployer) as sender:
+            sender.send(contracts.credit.faucet(buyer.address, 100 * CREDIT))
+        furnish(tmp_path, devnet, contracts, deployment)
+        with Serving(devnet.rpc_url, tmp_path) as running:
+            yield devnet, running, buyer
+        chain.close()
+
+
+def test_a_reorganisation_and_then_a_dead_node(own_chain: tuple[Devnet, Market, WalletKey]) -> None:
+    devnet, market, buyer = own_chain
+    before = _rows(market.parts.engine)
+    plan = market.plans["virtual-beach-travel"]
+    devnet.mine(3)
+    market.client.buy_only(buyer, plan, market.request(), 10, 1, store=market.store)
+    assert len(market.client.subscriptions(buyer.address)) == 1
+    devnet.reorg(2)
+    assert market.client.subscriptions(buyer.address) == []
+    assert _rows(market.parts.engine) == before
+    devnet.stop()
+    with pytest.raises(ProblemAnswer) as caught:
+        market.client._call("POST", "/quotes", json={"planId": str(plan), "cap": "1", "buyer": buyer.address})
+    assert (caught.value.http_status, caught.value.server_code) == (503, "node_down")
+    assert caught.value.body["remedy"]
