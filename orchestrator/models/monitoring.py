@@ -1,8 +1,8 @@
 """Monitoring: weather, tide and waves of a beach at a moment, computed, not looked up.
 
 conditions {"beach": name, "t": UTC seconds, "hours": forecast, 0..48}
-Tide: the four great harmonics. Waves: a Pierson-Moskowitz sea for the wind and a swell, synthesised on an n×n grid of AREA metres
-by FFT; n follows the granted computing (8·√mcores), and so do the cost and the shortest wave that is resolved.
+Tide: the four great harmonics. Waves: a Pierson-Moskowitz sea for the wind, and a swell, synthesised on an n×n grid of
+AREA metres by FFT; n follows the granted computing (8·√mcores), and so do the cost and the shortest wave resolved.
 Every beach has a weather of its own, the same for whoever asks.
 """
 

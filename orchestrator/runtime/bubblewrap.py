@@ -23,7 +23,10 @@ ROOT_LINKS = ("/bin", "/lib", "/lib32", "/lib64")
 ENVIRONMENT = {
     "PYTHONPATH": f"{PACKAGE_MOUNT}:{LIBRARY_MOUNT}",
     "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(
+        1 << 20
+    ),  # large blocks go back to the system, so that a refused call frees its memory
     "LANG": "C.UTF-8",
     "HOME": "/tmp",  # noqa: S108  (the sandbox's own, private)
     "PATH": "/usr/bin",

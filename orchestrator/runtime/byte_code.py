@@ -4,6 +4,7 @@
 """
 
 import compileall
+import os
 import subprocess
 import sys
 from importlib.util import cache_from_source, find_spec
@@ -13,11 +14,21 @@ LIBRARIES = ("numpy", "PIL.Image", "PIL.ImageDraw", "PIL.JpegImagePlugin", "PIL.
 
 
 def compile_ahead() -> None:
-    compileall.compile_dir(Path(__file__).parent.parent / "models", quiet=2)
+    models = Path(__file__).parent.parent / "models"
+    if not all(_is_fresh(source) for source in models.rglob("*.py")):
+        compileall.compile_dir(models, quiet=2)
     if not all(_is_compiled(name) for name in ("numpy", "PIL")):
-        subprocess.run([sys.executable, "-c", f"import {', '.join(LIBRARIES)}"], check=False, capture_output=True)
+        subprocess.run([sys.executable, "-E", "-c", f"import {', '.join(LIBRARIES)}"], check=False, capture_output=True)
+
+
+def _is_fresh(source: Path) -> bool:
+    compiled = Path(cache_from_source(str(source)))
+    return compiled.exists() and compiled.stat().st_mtime >= source.stat().st_mtime
 
 
 def _is_compiled(name: str) -> bool:
+    """Or cannot be, because it is missing or not ours to write to."""
     found = find_spec(name)
-    return found is not None and found.origin is not None and Path(cache_from_source(found.origin)).exists()
+    if found is None or found.origin is None:
+        return True
+    return Path(cache_from_source(found.origin)).exists() or not os.access(Path(found.origin).parent, os.W_OK)

@@ -21,6 +21,7 @@ from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 from orchestrator.runtime.processes import Load, ProcessId, command_of, end, load_of
 
 READY_POLL_S = 0.01
+TELL_S = 5.0
 
 
 class SandboxRuntime:
@@ -121,11 +122,12 @@ class SandboxRuntime:
             if running is not None and _healthy(folder, spec.instance_id):
                 return running
             time.sleep(READY_POLL_S)
+        ended_with = child.poll()
         self._give_up(spec, folder, child)
-        raise InstanceFailed(_why_failed(spec, folder, child.returncode))
+        raise InstanceFailed(_why_failed(spec, folder, ended_with))
 
     def _give_up(self, spec: InstanceSpec, folder: InstanceFolder, child: subprocess.Popen[bytes]) -> None:
-        running = self._process(folder)
+        running = self._told(folder, child)
         if running is not None:
             end(running, self._stop_grace_s)
         elif child.poll() is None:
@@ -133,6 +135,13 @@ class SandboxRuntime:
         self._wait_for_child(spec.instance_id)
         if folder.log_tail().startswith("bwrap: "):
             raise bubblewrap.refusal(folder.log_tail())
+
+    def _told(self, folder: InstanceFolder, child: subprocess.Popen[bytes]) -> ProcessId | None:
+        """Waits until bubblewrap has told its child's pid: killed before that, it would leave the child behind."""
+        deadline = time.monotonic() + TELL_S
+        while (running := self._process(folder)) is None and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(READY_POLL_S)
+        return running
 
     def _adopt(self, spec: InstanceSpec, folder: InstanceFolder, running: ProcessId) -> None:
         intent = folder.read("intent.json") or {}

@@ -5,6 +5,7 @@
 
 import math
 from functools import cache
+from hashlib import shake_256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,4 +121,4 @@ def _crests() -> Plane:
 @cache
 def _grain() -> Plane:
     """Sand's grain: always the same."""
-    return np.random.default_rng(56).integers(0, 16, BAND_PIXELS + 256, dtype=np.uint8)
+    return np.frombuffer(shake_256(b"sand").digest(BAND_PIXELS + 256), np.uint8) & np.uint8(15)
