@@ -31,6 +31,7 @@ from orchestrator.activation import Activations
 from orchestrator.api import Api, build_api
 from orchestrator.calls import AsgiApp, FunctionClient
 from orchestrator.documents import Documents
+from orchestrator.errors import NoSandbox
 from orchestrator.listener import Listener
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import manifests
@@ -38,6 +39,7 @@ from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.onchain import OnChain
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
 from orchestrator.reconcile import Reconciler, Routes
+from orchestrator.runtime.errors import SandboxUnavailable
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
@@ -159,6 +161,7 @@ class Program:
             documents=Documents(marketplace, chain.plan_facts),
             routes=routes,
             submit_activation=chain.submit_activation,
+            require_runtime=self._require_runtime,
         )
         pipeline = Pipeline(transactions, peers, settings.gateway_url, settings.document_retry_s)
         self._listener = self._make_listener()
@@ -167,6 +170,7 @@ class Program:
         self._reconciler = Reconciler(routes, self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)
         self._stop = threading.Event()
+        self._pool_stands = threading.Event()
         self._workers = self._make_workers()
         self.app = self._make_app(functions)
 
@@ -174,6 +178,7 @@ class Program:
         """Recover, then begin to listen and to look. Blocks for a moment: call it in a thread."""
         self._ground.sender.recover()
         DBOS.launch()
+        self._look_for_sandbox()
         for worker in self._workers.values():
             worker.start()
         self._listening = threading.Thread(target=self._listener.run, args=(self._stop,), name="listener", daemon=True)
@@ -192,11 +197,25 @@ class Program:
             states = Counter(row["state"] for row in tables.services(reader))
         halted = self._listener.halted
         return {
-            "ok": halted is None,
+            "ok": halted is None and self._pool_stands.is_set(),
             "halted": None if halted is None else halted.problem(),
             "finalTimestamp": self._listener.final_timestamp(),
             "services": dict(states),
         }
+
+    def _look_for_sandbox(self) -> None:
+        """Without one no pool will ever stand: purchases are then refused with the cause, not kept waiting."""
+        try:
+            self._require_runtime()
+        except NoSandbox as cause:
+            log.critical("sandbox.missing", error=str(cause))
+            self._pool_stands.set()
+
+    def _require_runtime(self) -> None:
+        try:
+            self._runtime.check()
+        except SandboxUnavailable as cause:
+            raise NoSandbox(str(cause), cause=cause.cause, remedy=cause.remedy) from cause
 
     async def close(self) -> None:
         """Close the connections to the neighbours."""
@@ -206,9 +225,11 @@ class Program:
     def _functions(self, transactions: SQLAlchemyDatasource) -> dict[str, FastAPI]:
         """MSMF, VMOF and MMF, each behind its own gate, each with its own key towards the others."""
         ground = self._ground
-        runtime = SandboxRuntime(ground.settings.home_dir)
+        self._runtime = SandboxRuntime(ground.settings.home_dir)
         msmf = ground.guard("msmf", build_msmf(MsmfDeps(transactions)))
-        deps = MmfDeps(transactions, runtime, manifests(), self._client("mmf", "msmf", ground.settings.msmf_url, msmf))
+        deps = MmfDeps(
+            transactions, self._runtime, manifests(), self._client("mmf", "msmf", ground.settings.msmf_url, msmf)
+        )
         mmf = ground.guard("mmf", build_mmf(deps))
         vmof_deps = VmofDeps(
             transactions,
@@ -261,11 +282,14 @@ class Program:
     # the loops' turns; after a changed final block nothing is started, ended or paid any more
 
     def _dispatch(self) -> None:
-        if self._listener.halted is None:
+        if self._listener.halted is None and self._pool_stands.is_set():
             self._dispatcher.dispatch()
 
     def _reconcile(self) -> None:
-        self._reconciler.look()
+        """A purchase decided before the pool's own parts run would be refused for want of everything: they go first."""
+        if "instances" not in self._reconciler.look() and not self._pool_stands.is_set():
+            self._pool_stands.set()
+            self._workers["dispatch"].wake()
         if self._listener.halted is None:
             self._dispatcher.mend()
 

@@ -66,6 +66,11 @@ class DocumentMissing(Refusal):
     title = "The request document never came"
 
 
+class NoSandbox(Refusal):
+    code = "sandbox_unavailable"
+    title = "This host cannot isolate models"
+
+
 class PeerRefused(Refusal):
     code = "peer_refused"
     title = "A neighbour said no"

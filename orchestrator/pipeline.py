@@ -45,6 +45,8 @@ class Peers:
     documents: Documents
     routes: Routes
     submit_activation: Submission
+    require_runtime: Callable[[], None]
+    """raises a Refusal where models cannot be run at all"""
 
 
 @DBOS.dbos_class("Pipeline")
@@ -67,7 +69,7 @@ class Pipeline(DBOSConfiguredInstance):
             purchase = self._change(self._begin, subscription_id, attempt)
             if purchase is None:
                 return "overtaken"
-            documents = self._step("documents", self._peers.documents.of, purchase)
+            documents = self._step("documents", self._gather, purchase)
             requirements = self._step("step_i", self._translate, purchase, documents)
             self._change(self._planning, subscription_id)
             share = self._step("step_ii_iii", self._instantiate, purchase, requirements)
@@ -98,6 +100,10 @@ class Pipeline(DBOSConfiguredInstance):
             return self._change(self._postpone, subscription_id, attempt, cause, None)
 
     # what the steps do: calls, each at least once, each idempotent at the callee
+
+    def _gather(self, purchase: Purchase) -> dict[str, Any]:
+        self._peers.require_runtime()
+        return self._peers.documents.of(purchase)
 
     def _translate(self, purchase: Purchase, documents: Mapping[str, Any]) -> Any:
         body = {

@@ -64,13 +64,20 @@ class Routes:
         return len(stale)
 
     def _notice_restart(self) -> None:
-        """A gateway that started anew may have lost its routes: all of them are due again."""
-        health = self._gateway.get("/health")
+        """A gateway that was away, or says that it started anew, may have lost its routes: all are due again."""
+        try:
+            health = self._gateway.get("/health")
+        except TryLater:
+            self._forget("")
+            raise
         boot = str(health.get("boot", "")) if isinstance(health, dict) else ""
+        if boot != self._boot:
+            self._forget(boot)
+
+    def _forget(self, boot: str) -> None:
         with self._lock:
-            if boot != self._boot:
-                self._pushed.clear()
-                self._boot = boot
+            self._pushed.clear()
+            self._boot = boot
 
     def _put(self, row: Row) -> None:
         route = _wanted(row)
@@ -100,9 +107,10 @@ class Reconciler:
     def __init__(self, routes: Routes, keep_instances: InstanceKeeper) -> None:
         self._parts: Mapping[str, Any] = {"instances": keep_instances, "routes": routes.sync}
         self._failing: dict[str, str] = {}
+        """part → code of its present failure"""
 
-    def look(self) -> None:
-        """Reconcile instances, then routes."""
+    def look(self) -> frozenset[str]:
+        """Reconcile instances, then routes; answers which of them failed."""
         for name, part in self._parts.items():
             try:
                 changed = part()
@@ -113,3 +121,4 @@ class Reconciler:
                 if self._failing.get(name) != cause.code:
                     log.warning("reconcile.failed", part=name, code=cause.code, error=str(cause))
                 self._failing[name] = cause.code
+        return frozenset(self._failing)

@@ -93,7 +93,7 @@ class CoreHouse:
             self.processes[name] = subprocess.Popen(
                 command, stdout=output, stderr=output, env={**os.environ, **self.environment()}
             )
-        wait_for(lambda: self.healthy(name), 20)
+        wait_for(lambda: self.healthy(name), 60)
 
     def environment(self) -> dict[str, str]:
         return {
@@ -133,7 +133,7 @@ class CoreHouse:
         found: dict[str, Any] = answer.json()
         return found
 
-    def wait_state(self, subscription: SubscriptionId, *states: str, seconds: float = 20) -> dict[str, Any]:
+    def wait_state(self, subscription: SubscriptionId, *states: str, seconds: float = 30) -> dict[str, Any]:
         wait_for(lambda: self.service(subscription).get("state") in states, seconds, lambda: self.tail())
         return self.service(subscription)
 
