@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx
 
 from ledger.chain import Chain
-from ledger.events import AssetMinted, Settled
+from ledger.events import AssetMinted, ChainEvent, Settled
 from ledger.metering import Terms
 from ledger.sender import Sender
 from ledger.values import SubscriptionId, model_of, plan_of
@@ -95,7 +95,7 @@ class Operator:
 
     def services(self) -> list[dict[str, Any]]:
         """Every subscription as the orchestrator sees it."""
-        return list(self._call("GET", "/subscriptions"))
+        return list(self._call("GET", "/subscriptions")["subscriptions"])
 
     def _all_used(self, due: dict[int, int]) -> bool:
         market = self._house.contracts.market
@@ -174,16 +174,16 @@ def _pay_out(house: House) -> dict[str, int]:
     return paid
 
 
-def _subscription_ids(house: House) -> list[int]:
-    events = house.chain.logs(
-        house.deployment.block_number, house.chain.latest().number, addresses_of(house.deployment)
-    )
-    return list(fold(events).subscriptions)
+def _events(house: House) -> list[ChainEvent]:
+    """The whole history of this deployment."""
+    latest = house.chain.latest()
+    return house.chain.logs(house.deployment.block_number, latest.number, addresses_of(house.deployment))
 
 
 def _audit(house: House, members: list[Member]) -> Any:
     """Chain against the travellers' own logs, every record proven on-chain."""
-    text = "".join(Path(trip["log"]).read_text() for member in members for trip in _trips(member))
+    files = [Path(trip["log"]) for member in members for trip in _trips(member)]
+    logs = [log for file in files for log in parse(file.read_text())]
     with MarketClient(house.urls.marketplace, house.chain, house.deployment) as client:
 
         def terms_of(digest: bytes) -> dict[str, Any] | None:
@@ -191,7 +191,7 @@ def _audit(house: House, members: list[Member]) -> Any:
             Terms.parse(document)
             return document
 
-        return Auditor(house.chain, house.deployment, house.contracts, terms_of).audit(parse(text), ALL_PROOFS)
+        return Auditor(house.chain, house.deployment, house.contracts, terms_of).audit(logs, ALL_PROOFS)
 
 
 def _row(member: Member, facts: MarketFacts) -> dict[str, Any]:

@@ -95,6 +95,7 @@ def draw(folder: Path, travellers: Sequence[dict[str, Any]], kind: str) -> list[
     panels[-1].set_xlabel("seconds since the first frame")
     panels[0].set_title(f"Travellers on the virtual beach ({kind} input)")
     panels[0].legend(fontsize=7, ncols=5, loc="upper center")
+    folder.mkdir(parents=True, exist_ok=True)
     names = [str(folder / f"virtual_travel.{ending}") for ending in ("png", "svg")]
     for name in names:
         figure.savefig(name, dpi=150)
