@@ -32,7 +32,7 @@ from trust.keys import ComponentIdentity
 from trust.middleware import GateMiddleware
 from trust.policy import Policy, Row
 from trust.replay import ReplayStore
-from trust.routes import RouteMatch
+from trust.routes import RouteMatch, RouteTable
 
 __all__ = ["Gate", "GateAuth", "SessionAuth", "StillEntitled"]
 
@@ -83,6 +83,7 @@ class Gate:
         """Installs the gate outermost. Call it once, after all other middleware."""
         if getattr(app.state, "gate", None) is not None:
             raise ValueError(f"{self.app_name} already has a gate")
+        RouteTable(app)  # a kind of route that cannot be guarded stops the program here, not at its first request
         app.state.gate = self
         app.add_middleware(GateMiddleware, gate=self, guarded=app)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from trust_yard import Clock, House, Yard, build_house
 
 from ledger.contracts import Contracts
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
-from tests.trust.yard import Clock, House, Yard, build_house
 from trust.replay import ReplayStore
 
 

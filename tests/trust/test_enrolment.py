@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from trust_apps import mmf_app
+from trust_yard import House, Yard, code
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -15,8 +17,6 @@ from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
 from ledger.values import ZERO_ADDRESS
-from tests.trust.apps import mmf_app
-from tests.trust.yard import House, Yard, code
 from trust.enrol import enrol_components, revoke_component
 from trust.enrolment import Enrolment
 from trust.errors import EnrolmentRefused, EnrolmentUnreachable, KeyNotEnrolled, KeyRevoked

@@ -17,7 +17,7 @@ from trust.enrol import enrol_components
 from trust.keys import COMPONENTS, ComponentIdentity
 from trust.policy import Policy
 
-ROOT = Path(__file__).parents[2]
+WALK = Path(__file__).with_name("trust_every_app.py")
 Found = dict[str, dict[str, Any]]
 
 
@@ -37,8 +37,8 @@ def found(
     enrol_components(contracts, sender_of(operator), keys)
     contracts.deployment.save(home)
     devnet.mine(3)
-    command = [sys.executable, "-m", "tests.trust.every_app", str(home), devnet.rpc_url]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, str(WALK), str(home), devnet.rpc_url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3_000:]
     answer: Found = json.loads(done.stdout.splitlines()[-1])
     return answer

@@ -12,10 +12,9 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
+from trust_apps import echo, gateway_app, mmf_app
+from trust_yard import Yard, code, session
 
-from tests.trust.apps import echo, gateway_app, mmf_app
-from tests.trust.test_sessions import session
-from tests.trust.yard import Yard, code
 from trust.exposure import exposures, unguarded_routes, unlisted_routes
 from trust.gate import Gate
 from trust.keys import ProofKey

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import httpx
+from trust_yard import House
 
 from ledger.deployment import Deployment
-from tests.trust.yard import House
 from trust import proofs, tokens
 from trust.journal import rows, verify
 from trust.keys import ComponentIdentity
@@ -22,7 +22,7 @@ import uvicorn
 from ledger.chain import Chain
 from ledger.contracts import Contracts
 from ledger.deployment import Deployment
-from tests.trust.apps import mmf_app
+from trust_apps import mmf_app
 from trust.enrolment import Enrolment
 from trust.gate import Gate
 from trust.journal import Journal
@@ -44,8 +44,7 @@ class Replica:
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         arguments = [str(home), house.devnet.rpc_url, house.domain_id.hex(), str(port), name]
-        root = Path(__file__).parents[2]
-        self.process = subprocess.Popen([sys.executable, "-c", SERVER, *arguments], cwd=root)
+        self.process = subprocess.Popen([sys.executable, "-c", SERVER, *arguments], cwd=Path(__file__).parent)
 
     def await_answer(self) -> None:
         deadline = time.monotonic() + 30

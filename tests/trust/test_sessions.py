@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
+from trust_apps import gateway_app
+from trust_yard import Yard, code, session
 
-from tests.trust.apps import gateway_app
-from tests.trust.yard import Yard, code
 from trust import tokens
 from trust.caller import Caller, CallerKind
 from trust.gate import SessionAuth
@@ -16,12 +16,6 @@ from trust.keys import ProofKey
 from trust.sessions import SessionIssuer
 
 Clients = Callable[..., httpx.AsyncClient]
-
-
-def session(yard: Yard, key: ProofKey, subscription: int = 7, ends_in: int = 3_600) -> SessionAuth:
-    issuer = SessionIssuer(yard.house.identities["gateway"], clock=yard.clock)
-    token, _ = issuer.mint(subscription, key.jkt, ends=int(yard.clock()) + ends_in)
-    return SessionAuth(lambda: token, key, clock=yard.clock)
 
 
 @pytest.mark.parametrize("alg", ["EdDSA", "ES256"])

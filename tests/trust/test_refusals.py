@@ -8,9 +8,11 @@ from pathlib import Path
 import httpx
 import jwt
 import pytest
+from fastapi import FastAPI
+from starlette.routing import Host
+from trust_apps import mmf_app
+from trust_yard import Yard, code
 
-from tests.trust.apps import mmf_app
-from tests.trust.yard import Yard, code
 from trust import proofs, tokens
 from trust.errors import CalleeUnproven
 from trust.journal import verify
@@ -361,6 +363,13 @@ def test_app_is_protected_once(yard: Yard) -> None:
     app = mmf_app(gate)
     with pytest.raises(ValueError, match="already has a gate"):
         gate.protect(app)
+
+
+def test_app_with_a_route_that_cannot_be_guarded_is_refused_at_once(yard: Yard) -> None:
+    app = FastAPI()
+    app.router.routes.append(Host("elsewhere", app=FastAPI()))
+    with pytest.raises(TypeError, match="cannot guard a Host"):
+        yard.gate("mmf").protect(app)
 
 
 async def test_tokens_and_proofs_never_enter_the_journal(yard: Yard, client_of: Clients, tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from ledger.devnet import Devnet
 from ledger.sender import Sender
 from trust.enrol import enrol_components
 from trust.enrolment import Enrolment
-from trust.gate import Gate, GateAuth
+from trust.gate import Gate, GateAuth, SessionAuth
 from trust.journal import Journal, rows
-from trust.keys import COMPONENTS, ComponentIdentity
+from trust.keys import COMPONENTS, ComponentIdentity, ProofKey
 from trust.policy import Policy
 from trust.replay import ReplayStore
+from trust.sessions import SessionIssuer
 
 
 @dataclass
@@ -102,3 +103,10 @@ def code(response: httpx.Response) -> str:
     assert problem["detail"]
     assert problem["remedy"]
     return str(problem["code"])
+
+
+def session(yard: Yard, key: ProofKey, subscription: int = 7, ends_in: int = 3_600) -> SessionAuth:
+    """What a buyer's client holds after `POST /sessions`."""
+    issuer = SessionIssuer(yard.house.identities["gateway"], clock=yard.clock)
+    token, _ = issuer.mint(subscription, key.jkt, ends=int(yard.clock()) + ends_in)
+    return SessionAuth(lambda: token, key, clock=yard.clock)

@@ -1,7 +1,7 @@
 """Builds every real app of the house over one home, walks all routes, calls each without credentials; prints JSON.
 
-`python every_app.py HOME RPC_URL`: a process of its own, because the durable engine is one per process. Only routes
-that need credentials are called: they must refuse before any handler runs.
+`python trust_every_app.py HOME RPC_URL`: a process of its own, because the durable engine is one per process. Only
+routes that need credentials are called: they must refuse before any handler runs.
 """
 
 import asyncio
