@@ -1,19 +1,24 @@
 """The whole orchestrator as a process: a final purchase becomes a running service, once, whatever is killed."""
 
+import json
+import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
-from core_house import CoreHouse, sandboxes
-from core_market import Market
+from core_house import SERVICE, CoreHouse, sandboxes
+from core_market import HOUR, Market
 from core_wait import wait_for
 
 from ledger.devnet import Devnet
-from ledger.values import from_hex, to_hex
+from ledger.values import Kind, from_hex, to_hex
+from orchestrator.models.manifests import service_named
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +31,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreHouse]:
             built.start("orchestrator")
             yield built
         finally:
+            print((built.home / "orchestrator.log").read_text())
             built.close()
             market.close()
 
@@ -145,3 +151,39 @@ def test_no_route_is_open_without_a_token(house: CoreHouse) -> None:
     for path in ("/subscriptions", "/instances", "/pool", "/vmof/instances", "/mmf/pool", "/msmf/notices", "/nowhere"):
         assert httpx.get(house.url("orchestrator") + path).status_code in (401, 403)
     assert httpx.post(house.url("orchestrator") + "/settlements").status_code == 401
+
+
+def test_time_that_ran_out_ends_what_it_paid_for(house: CoreHouse) -> None:
+    """Last in this file: it moves the chain's clock by more than an hour."""
+    market = house.market
+    spec = service_named(SERVICE)
+    monthly = market.register(spec.spec_hash, spec.terms_hash, Kind.COMPOSITE, period=HOUR)
+    requested = house.documents.put(house.request())
+    prepaid = market.buy(monthly, requested, periods=1)
+    never_activated = market.buy(house.plan, requested)
+    withheld = market.buy(house.plan, b"\x77" * 32)
+    handed_over = from_hex(house.wait_state(prepaid, "running")["endpointHash"])
+    house.wait_state(never_activated, "running")
+    market.activate(prepaid, handed_over)
+    house.wait_state(prepaid, "active")
+
+    market.devnet.increase_time(HOUR + 60)
+    market.devnet.mine(3)
+
+    assert house.wait_state(prepaid, "decommissioned")["endReason"] == "lapsed"
+    assert house.wait_state(never_activated, "decommissioned")["endReason"] == "deadline"
+    refused = house.wait_state(withheld, "refused")["refusal"]
+    assert refused["code"] == "document_missing"
+    assert "refunded" in refused["detail"]
+
+
+@pytest.mark.parametrize(("taken", "code"), [(True, "port_taken"), (False, "deployment_missing")])
+def test_a_start_that_cannot_be_names_its_cause(house: CoreHouse, tmp_path: Path, taken: bool, code: str) -> None:
+    port = house.ports["gateway"] if taken else 0
+    command = [sys.executable, "-m", "orchestrator", "--home", str(tmp_path), "--port", str(port)]
+    environment = {**os.environ, **house.environment()}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    told = json.loads(done.stderr.strip().splitlines()[-1])
+    assert (told["event"], told["code"]) == ("start.failed", code)
+    assert list(tmp_path.iterdir()) == []
