@@ -47,7 +47,9 @@ class House:
         document = {"schema": "s4m/request/1", "service": service, **request}
         spec = (services().get(service) or manifests()[service]).document
         body = {"subscriptionId": str(subscription), "planId": "1", "document": document, "spec": dict(spec)}
-        answer: dict[str, Any] = self.msmf.post("/service-requirements", body, f"{subscription}:requirements:{request}")
+        answer: dict[str, Any] = self.msmf.post(
+            "/service-requirements", body, f"{subscription}:requirements:{hash(str(body))}"
+        )
         return answer
 
     def instantiate(self, subscription: int, service: str = "virtual-beach-travel", **request: Any) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""kill -9 at random moments while services are instantiated and released: nothing lost, nothing doubled, no orphan."""
+
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import sqlalchemy as sa
+import under_fire
+
+from orchestrator.models.manifests import manifests, services
+from orchestrator.resources import ResourceVector
+from orchestrator.resources.pool import virtual_pool
+from orchestrator.runtime.port import RunState
+from orchestrator.runtime.sandbox import SandboxRuntime
+
+KILLS = 5
+ROLES = services()["virtual-beach-travel"].roles
+
+
+def run(home: Path, until_s: float | None) -> bool:
+    """One run of the program, killed this long after it came up; True when it finished its work."""
+    folder = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{folder.parents[2]}"}
+    with subprocess.Popen(
+        [sys.executable, str(folder / "under_fire.py"), str(home)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline().strip() == "up"
+        if not select.select([program.stdout], [], [], until_s)[0]:
+            program.send_signal(signal.SIGKILL)
+            return False
+        finished = program.stdout.readline().strip() == "done"
+        assert program.wait(30) == 0
+        return finished
+
+
+def test_random_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    kills = sum(not run(tmp_path, chance.uniform(0.05, 1.2)) for _ in range(KILLS))
+    assert kills >= 2
+    assert run(tmp_path, None)
+    runtime = SandboxRuntime(tmp_path)
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'db' / 'engine.db'}")
+    try:
+        check(engine, runtime)
+    finally:
+        engine.dispose()
+        runtime.delete_all()
+
+
+def check(engine: sa.Engine, runtime: SandboxRuntime) -> None:
+    kept = {str(subscription) for subscription in under_fire.KEPT}
+    with engine.connect() as rows:
+        shares = rows.execute(sa.text("SELECT subscription_id, state, msi_id FROM shares")).all()
+        assert {share.subscription_id for share in shares if share.state == "running"} == kept
+        assert len(shares) == len(under_fire.KEPT) + len(under_fire.RELEASED)
+        assert {share.state for share in shares} == {"running", "released"}
+        uses = rows.execute(sa.text("SELECT subscription_id, role FROM uses")).all()
+        assert sorted((use.subscription_id, use.role) for use in uses) == sorted((s, r) for s in kept for r in ROLES)
+        standing = rows.execute(sa.text("SELECT instance_id, supply FROM model_instances WHERE state='running'")).all()
+        assert not rows.execute(sa.text("SELECT 1 FROM model_instances WHERE state IN ('planned', 'stopping')")).all()
+        assert virtual_pool(rows).used == expected_use(
+            len(kept), [one.instance_id for one in standing if not one.supply]
+        )
+    alive = {one.instance_id for one in runtime.observe() if one.state is RunState.RUNNING}
+    assert alive == {one.instance_id for one in standing} == {one.instance_id for one in runtime.observe()}
+
+
+def expected_use(shares: int, instances: list[str]) -> ResourceVector:
+    """What the standing instances and their shares take of the site: each once."""
+    known = manifests()
+    used = ResourceVector()
+    for instance in instances:
+        used += ResourceVector.of(known[instance.rpartition("-")[0]].consumes)
+    for model in ROLES.values():
+        per_share = ResourceVector.of(known[model].per_share)
+        if per_share.bandwidth_mbps:  # the request asks for the default 100 Mb/s
+            per_share = ResourceVector.of({**per_share.amounts(), "bandwidth_mbps": 100, "spectrum_mhz": 40})
+        used += (per_share - per_share.only(ResourceVector.of(known[model].supplies))) * shares
+    return used
