@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -79,25 +79,36 @@ def draw(folder: Path, travellers: Sequence[dict[str, Any]], kind: str) -> list[
 
     figure, panels = plt.subplots(3, 1, figsize=(8, 9), sharex=True, layout="constrained")
     fields = (("immersion", "Meta-Immersion"), ("rate_mbps", "measured rate, Mb/s"), ("spend", "signed for, credits"))
-    styles = cycle([("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ("-", "v"), ("--", "x")])
-    shades = cycle(["0.0", "0.25", "0.45", "0.6"])
-    for row in travellers:
-        (line, marker), shade = next(styles), next(shades)
+    for (name, samples), look in zip(_by_trip(travellers), _looks(), strict=False):
         for panel, (field, _) in zip(panels, fields, strict=True):
-            points = [(s["t"], s[field]) for s in row["samples"] if s.get(field) is not None]
+            points = [(s["t"], s[field]) for s in samples if s.get(field) is not None]
             if points:
-                panel.plot(
-                    *zip(*points, strict=True), ls=line, marker=marker, ms=3, lw=1, color=shade, label=row["name"]
-                )
+                panel.plot(*zip(*points, strict=True), ms=3, lw=1, label=name, **look)
     for panel, (_, label) in zip(panels, fields, strict=True):
         panel.set_ylabel(label)
         panel.grid(alpha=0.3)
     panels[-1].set_xlabel("seconds since the first frame")
     panels[0].set_title(f"Travellers on the virtual beach ({kind} input)")
-    panels[0].legend(fontsize=7, ncols=5, loc="upper center")
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=7, ncols=4, loc="outside lower center")
     folder.mkdir(parents=True, exist_ok=True)
     names = [str(folder / f"virtual_travel.{ending}") for ending in ("png", "svg")]
     for name in names:
         figure.savefig(name, dpi=150)
     plt.close(figure)
     return names
+
+
+def _by_trip(travellers: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """(label, samples) of each subscription: a traveller with two services has two lines."""
+    return [
+        (f"{row['name']} {service}", [sample for sample in row["samples"] if sample["service"] == service])
+        for row in travellers
+        for service in row["services"]
+    ]
+
+
+def _looks() -> Iterator[dict[str, Any]]:
+    """Line, marker and shade, told apart without colour; never exhausted."""
+    styles = cycle([("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ("-", "v"), ("--", "x")])
+    for (line, marker), shade in zip(styles, cycle(["0.0", "0.25", "0.45", "0.6"]), strict=False):
+        yield {"ls": line, "marker": marker, "color": shade}

@@ -36,6 +36,8 @@ PASSWORD = "a beach at dusk"  # noqa: S105 — of a wallet that lives as long as
 SCRYPT_N = 1 << 14
 PURSE = 400_000_000
 """Smallest units a traveller takes along: 400 credits."""
+RATES_MBPS = {"virtual-beach-travel": 1000, "ar-beach-guide": 250}
+"""What is asked of the terahertz link: the peak rate of Table I for the beach, a quarter for the guide."""
 REFUSED_WITHIN_S = 10.0
 """A use after the release request must be refused at the latest block, so within this many seconds."""
 
@@ -156,7 +158,7 @@ def request_document(service: str, brief: Brief) -> dict[str, Any]:
         "service": service,
         "users": 1,
         "isolation": 0,
-        "qoe": {"immersion_floor": 0.3, "rate_mbps": 250, "latency_ms": 1.5, "reliability": 0.99},
+        "qoe": {"immersion_floor": 0.3, "rate_mbps": RATES_MBPS[service], "latency_ms": 1.5, "reliability": 0.99},
         "objects": [{"object": kind, "attention": round(attention)} for kind, attention in shown],
     }
 

@@ -76,17 +76,19 @@ def test_orchestrator_killed_at_random_moments_loses_and_doubles_nothing(tmp_pat
     ) as run:  # fmt: skip
         kills = _kill_repeatedly(run, Path(short), dice)
         report = finished(run, tmp_path, 240)
-        left = [
-            process.pid
-            for process in psutil.process_iter(["cmdline"])
-            if short in " ".join(process.info["cmdline"] or [])
-        ]
+        left = _processes_of(short)
     assert kills == KILLS
     assert report["subscriptions"] == 5
     assert report["failures"] == []
     assert report["audit"]["ok"]
     assert report["vouchers_settled"] >= 5
     assert left == []
+
+
+def _processes_of(home: str) -> list[int]:
+    """Whoever still names this home on its command line."""
+    every = psutil.process_iter(["cmdline"])
+    return [process.pid for process in every if home in " ".join(process.info["cmdline"] or [])]
 
 
 def _kill_repeatedly(run: subprocess.Popen[str], home: Path, dice: random.Random) -> int:
