@@ -39,7 +39,12 @@ async def _serve(settings: GatewaySettings) -> None:
     house = await asyncio.to_thread(House.open, settings)
     try:
         config = uvicorn.Config(
-            create_app(house), host=settings.host, port=settings.port, log_level="warning", access_log=False
+            create_app(house),
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,  # followed logs never end by themselves
         )
         await uvicorn.Server(config).serve()
     finally:

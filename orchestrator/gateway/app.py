@@ -53,7 +53,10 @@ def create_app(house: House) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    watching = asyncio.create_task(_house(app).watch.run())
+    watch = _house(app).watch
+    with suppress(LedgerError):  # rights are read before the first request; a node that is down is tried again
+        await watch.look()
+    watching = asyncio.create_task(watch.run())
     try:
         yield
     finally:

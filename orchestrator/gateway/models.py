@@ -104,11 +104,15 @@ def _judged(call: str, response: httpx.Response) -> ModelAnswer:
     if response.status_code >= 400:
         kind = ModelMisses if response.status_code == 404 else ModelRefused
         raise kind(f"The model's `{call}` refused: {response.text[:500]}", call=call)
+    try:
+        quantity, info = int(response.headers.get("S4M-Quantity", "0")), _info(response.headers.get("S4M-Info", ""))
+    except ValueError as cause:
+        raise _unavailable(call, "its headers are malformed") from cause
     return ModelAnswer(
         body=response.content,
         content_type=response.headers.get("Content-Type", "application/octet-stream"),
-        quantity=int(response.headers.get("S4M-Quantity", "0")),
-        info=_info(response.headers.get("S4M-Info", "")),
+        quantity=quantity,
+        info=info,
         headers={name.lower(): value for name, value in response.headers.items()},
     )
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ledger.metering import Terms
+from orchestrator.gateway.errors import MalformedUse
 
 Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$")]
 Hex32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{64}$")]
@@ -59,6 +60,14 @@ class Route(BaseModel):
     @property
     def subscription(self) -> int:
         return int(self.subscriptionId)
+
+    def require_complete(self, meters: int) -> None:
+        """`MalformedUse` where an operation names a model without a socket or a meter that the terms lack."""
+        for name, operation in self.operations.items():
+            lacking = {operation.model, operation.cache, operation.link} - {None, *self.sockets}
+            if lacking or operation.meter >= meters:
+                what = f"no socket for {', '.join(map(str, lacking))}" if lacking else f"no meter {operation.meter}"
+                raise MalformedUse(f"The route's operation {name!r} cannot be served: it has {what}.")
 
     def parsed_terms(self) -> Terms:
         """The metering rules; `TermsInvalid` for a malformed document."""

@@ -83,8 +83,10 @@ class UseDesk:
         self._routes: dict[int, tuple[Route, Terms]] = {}
 
     def put_route(self, route: Route) -> None:
-        """Serve this route from now on. `TermsInvalid` for malformed terms."""
-        self._routes[route.subscription] = (route, route.parsed_terms())
+        """Serve this route from now on. `TermsInvalid` or `MalformedUse` where it cannot be served."""
+        terms = route.parsed_terms()
+        route.require_complete(len(terms.meters))
+        self._routes[route.subscription] = (route, terms)
 
     def drop_route(self, subscription: int) -> None:
         """Serve it no longer."""

@@ -7,7 +7,7 @@ one is opened with the chain's consent). Blind for too long, nothing is served. 
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -19,8 +19,16 @@ from ledger.structs import Subscription
 from ledger.values import BlockStamp, Status, SubscriptionId, plan_of
 from orchestrator.gateway.errors import ChainUnreachable, NotEntitled
 from orchestrator.gateway.store import UsageStore
+from trust.errors import Refusal
 
 MOST_BLOCKS_BEHIND = 200
+
+
+class ChainUnseen(Refusal):
+    """`ChainUnreachable` as the gate says it."""
+
+    code, status, title = ChainUnreachable.code, ChainUnreachable.status, ChainUnreachable.title
+    remedy = "Bring the Ethereum node back (S4M_RPC_URL), then repeat: nothing is billed twice."
 
 
 @dataclass(frozen=True)
@@ -65,13 +73,15 @@ class Watch:
                 await self.look()
             except LedgerError as error:
                 self._log.warning("chain_unreachable", code=error.code)
+            except Exception:  # noqa: BLE001  (outermost: a watch that stopped would shut everybody out)
+                self._log.exception("watch_failed")
             await asyncio.sleep(self._poll_interval_s)
 
     async def look(self) -> None:
         """Take in what happened since the last look."""
         head = await asyncio.to_thread(self._chain.latest)
         if self._head is None or head.hash != self._head.hash:
-            for subscription in await asyncio.to_thread(self._touched, head):
+            for subscription in await asyncio.to_thread(self._touched, dict(self._rights), head):
                 await self.refresh(subscription, head)
         self._head = head
         self._seen_at = time.monotonic()
@@ -129,18 +139,20 @@ class Watch:
         return {"block": self._head.number if self._head else 0, "subscriptions": len(self._rights)}
 
     def is_entitled(self, subscription: int) -> bool:
-        """What the gate asks on every call and every 30 s of a stream."""
+        """What the gate asks on every call and every 30 s of a stream; `ChainUnseen` (503) while blind."""
         try:
             self.require(subscription)
-        except (NotEntitled, ChainUnreachable):
+        except NotEntitled:
             return False
+        except ChainUnreachable as cause:
+            raise ChainUnseen(str(cause)) from cause
         return True
 
     async def refresh(self, subscription: int, block: BlockStamp) -> Right:
         """Read one subscription at `block`; end its sessions where it is no longer active."""
         read = self._contracts.market.subscription
         state = await asyncio.to_thread(read, SubscriptionId(subscription), block)
-        right = Right(state, await self._period(subscription))
+        right = Right(state, await self._period(subscription) if state.status != Status.NONE else 0)
         self._rights[subscription] = right
         if state.status in _OVER:
             await self.end(subscription, state.status.name.lower())
@@ -154,16 +166,16 @@ class Watch:
         self._log.info("sessions_ended", subscription=str(subscription), reason=reason)
         await asyncio.to_thread(self._store.end, subscription, reason)
 
-    def _touched(self, head: BlockStamp) -> Iterable[int]:
+    def _touched(self, rights: Mapping[int, Right | None], head: BlockStamp) -> list[int]:
         """Watched subscriptions that events since the last head concern; all of them after a gap or a reorg."""
         known = self._head
         if known is None or not 0 < head.number - known.number <= MOST_BLOCKS_BEHIND:
-            return list(self._rights)
+            return list(rights)
         if self._chain.block(known.number).hash != known.hash:
-            return list(self._rights)
+            return list(rights)
         events = self._chain.logs(known.number + 1, head.number, {"market": self._contracts.deployment.market})
         named = {getattr(event.event, "subscription_id", None) for event in events}
-        return [id_ for id_, right in self._rights.items() if right is None or id_ in named]
+        return [id_ for id_, right in rights.items() if right is None or id_ in named]
 
     async def _period(self, subscription: int) -> int:
         plan = plan_of(subscription)

@@ -100,20 +100,25 @@ class Workshop:
         key = {"key": sha256(json.dumps([operation.call, params], sort_keys=True).encode()).hexdigest()}
         try:
             found = await self._models.ask(asked.socket(operation.cache), "get", asked.tenant, key)
+            return _unpacked(found.body)
         except ModelMisses:
             answer = await self._models.ask(asked.socket(operation.model), operation.call, asked.tenant, params)
             await self._models.carry(asked.socket(operation.cache), "put", asked.tenant, _packed(answer), key)
             return answer
-        return _unpacked(found.body)
 
 
 def _packed(answer: ModelAnswer) -> bytes:
-    """An answer with its metering facts, as it lies in the cache."""
+    """An answer with its metering facts, as it lies in the cache: SHA-256 ‖ head's size ‖ head ‖ body."""
     head = json.dumps({"type": answer.content_type, "quantity": answer.quantity, "info": answer.info}).encode()
-    return len(head).to_bytes(4) + head + answer.body
+    content = len(head).to_bytes(4) + head + answer.body
+    return sha256(content).digest() + content
 
 
 def _unpacked(packed: bytes) -> ModelAnswer:
-    end = 4 + int.from_bytes(packed[:4])
-    head = json.loads(packed[4:end])
-    return ModelAnswer(packed[end:], head["type"], head["quantity"], {**head["info"], "cache": "hit"})
+    """`ModelMisses` for an entry that was cut off (a gateway killed while it put it)."""
+    content = packed[32:]
+    if sha256(content).digest() != packed[:32]:
+        raise ModelMisses("The cached entry is damaged; it is made and put anew.")
+    end = 4 + int.from_bytes(content[:4])
+    head = json.loads(content[4:end])
+    return ModelAnswer(content[end:], head["type"], head["quantity"], {**head["info"], "cache": "hit"})

@@ -95,7 +95,7 @@ class GatewayHouse:
         }
         enrol_components(self.contracts, self.sender_of(operator), self.identities.values())
         self.contracts.deployment.save(self.home)
-        self.plan_id = self._publish()
+        self.plan_id, self.timed_plan_id = self._publish()
         self.sender_of(self.buyer).send(self.contracts.credit.approve(self.contracts.deployment.market, Money(10**9)))
         self.devnet.mine(3)
         for role in MODELS:
@@ -137,10 +137,11 @@ class GatewayHouse:
         auth = GateAuth(self.identities[name], "gateway")
         return httpx.AsyncClient(base_url=self.url, auth=auth, trust_env=False, timeout=20)
 
-    def buy(self, cap: int = 10_000) -> Bought:
-        """Bought, activated and final."""
+    def buy(self, cap: int = 10_000, periods: int = 0) -> Bought:
+        """Bought, activated and final; with `periods` of the plan that has periods of 6 s."""
+        plan = self.timed_plan_id if periods else self.plan_id
         market, sender, session = self.contracts.market, self.sender_of(self.buyer), WalletKey.create()
-        receipt = sender.send(market.buy(self.plan_id, session.address, cap, 0, sha256(b"{}").digest()))
+        receipt = sender.send(market.buy(plan, session.address, cap, periods, sha256(b"{}").digest()))
         bought = self.contracts.event_in(receipt, Subscribed)
         endpoint = sha256(str(bought.subscription_id).encode()).digest()
         word = sign(session, self.contracts.market_domain, Activation(bought.subscription_id, endpoint))
@@ -166,9 +167,9 @@ class GatewayHouse:
         }
         return {**document, **changes}
 
-    async def served(self, cap: int = 10_000, **changes: Any) -> Bought:
+    async def served(self, cap: int = 10_000, periods: int = 0, **changes: Any) -> Bought:
         """A subscription whose route the gateway has."""
-        bought = self.buy(cap)
+        bought = self.buy(cap, periods)
         async with self.component("orchestrator") as client:
             answer = await client.put(f"/routes/{bought.id}", json=self.route(bought, **changes))
         assert answer.status_code == 200, answer.text
@@ -189,14 +190,29 @@ class GatewayHouse:
             headers = {"Content-Type": "application/json"}
             client.post("http://model/configure", content=content, headers=headers).raise_for_status()
 
-    def _publish(self) -> int:
+    def put_into_cache(self, bought: Bought, key: str, body: bytes) -> None:
+        """Write a cache entry behind the gateway's back."""
+        with httpx.Client(transport=httpx.HTTPTransport(uds=self.sockets["cache"])) as client:
+            headers = {
+                "Content-Type": "application/octet-stream",
+                "S4M-Params": json.dumps({"key": key}),
+                "S4M-Tenant": str(bought.id),
+            }
+            client.post("http://model/put", content=body, headers=headers).raise_for_status()
+
+    def _publish(self) -> tuple[int, int]:
+        """A plan without periods, and one with periods of 6 s."""
         sender = self.sender_of(self.deployer)
         spec_hash = sha256(b"a service of the gateway's tests").digest()
         call = self.contracts.catalog.register(Kind.TAAS, spec_hash, "s4m:test", self.meter_key.address, 0)
         model = self.contracts.event_in(sender.send(call), ModelRegistered).model_id
-        terms = PlanTerms(Money(50), Money(0), 0, 3600, 300, 500, sha256(rfc8785.dumps(TERMS)).digest())
-        receipt = sender.send(self.contracts.catalog.publish_plan(model, terms))
-        return self.contracts.event_in(receipt, PlanPublished).plan_id
+        terms_hash = sha256(rfc8785.dumps(TERMS)).digest()
+        plans = []
+        for price, period in ((0, 0), (1000, 6)):
+            terms = PlanTerms(Money(50), Money(price), period, 3600, 300, 500, terms_hash)
+            receipt = sender.send(self.contracts.catalog.publish_plan(model, terms))
+            plans.append(int(self.contracts.event_in(receipt, PlanPublished).plan_id))
+        return plans[0], plans[1]
 
 
 def _free_port() -> int:
