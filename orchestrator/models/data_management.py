@@ -109,6 +109,13 @@ class DataManagement:
             rows = _select(vault.database, str(what)[:-1], request, limit)
         return json_answer({what: rows}, 1, {"rows": len(rows)})
 
+    def forget(self, tenant: str) -> None:
+        with self._lock:
+            vault = self._vaults.pop(tenant, None)
+        if vault is not None:
+            with vault.lock:
+                vault.database.close()
+
     def _vault(self, tenant: str) -> Vault:
         with self._lock:
             if tenant not in self._vaults:
@@ -177,7 +184,7 @@ def _short(name: str) -> str:
 
 def build() -> Program:
     data = DataManagement()
-    return Program("data-management", {"ingest": data.ingest, "query": data.query})
+    return Program("data-management", {"ingest": data.ingest, "query": data.query}, forget=data.forget)
 
 
 if __name__ == "__main__":

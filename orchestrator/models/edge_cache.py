@@ -1,6 +1,6 @@
 """Edge cache: keeps answers near the traveller, least recently used out first, within the storage granted.
 
-Each tenant has a store of its own, bounded by the request's `storage_mib`; all together stay within the instance's.
+Each tenant has a store of its own, bounded by the `storage_mib` of its share; placement sees that the shares fit.
 Nothing of one tenant can be read, or timed, by another.
 """
 
@@ -78,6 +78,10 @@ class Cache:
             evicted = shelf.put(key, kind, request.body, limit)
         return json_answer({"evicted": evicted, "held_bytes": shelf.held_bytes, "entries": len(shelf.entries)})
 
+    def forget(self, tenant: str) -> None:
+        with self._lock:
+            self._shelves.pop(tenant, None)
+
 
 def _key(request: Request) -> str:
     key = request.params.get("key")
@@ -96,7 +100,7 @@ def _content_type(request: Request) -> str:
 def build() -> Program:
     cache = Cache()
     calls: dict[str, Callable[[Request], Answer]] = {"get": cache.get, "put": cache.put}
-    return Program("edge-cache", calls)
+    return Program("edge-cache", calls, forget=cache.forget)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 POST /<call>       JSON {"params": {…}, "grant": {resource: amount}, "tenant": "<subscription id>"}; with any other
                    content type the body is the call's raw data; S4M-Params, S4M-Grant (JSON), S4M-Tenant are headers.
-POST /configure    JSON {"grant": {…}} replaces the instance's grant; further fields belong to the model.
+POST /configure    JSON {"grant": {…}} replaces the instance's grant, {"forget": tenant} drops all that is kept of it;
+                   further fields belong to the model.
 GET  /health       {"ok", "program", "instance", "grant", "calls"}
 Answers carry S4M-Quantity (in the meter's unit), S4M-Cpu-Ms (thread time) and S4M-Info (base64url JSON); refusals are
 problem+json with `code`. A call's grant is the least of what the instance and the request were granted.
@@ -29,6 +30,7 @@ from orchestrator.models.errors import BadCall, CallRefused, NotThere, TooLarge
 MAX_JSON_BYTES = 1 << 20
 MAX_RAW_BYTES = 32 << 20
 MAX_TENANT_CHARS = 100
+DISCARD_BYTES = 64 << 10
 IDLE_SECONDS = 120.0
 THREAD_STACK_BYTES = 512 << 10
 Grant = Mapping[str, int]
@@ -77,11 +79,12 @@ Handler = Callable[[Request], Answer]
 
 @dataclass(frozen=True)
 class Program:
-    """A model as it is served: its calls, and what it does with the further fields of /configure."""
+    """A model as it is served: its calls, what else /configure may set, and how it forgets a tenant."""
 
     name: str
     calls: Mapping[str, Handler]
     configure: Callable[[Params], None] | None = None
+    forget: Callable[[str], None] | None = None
 
 
 def json_answer(value: Any, quantity: int = 1, info: Params | None = None) -> Answer:
@@ -177,7 +180,9 @@ class _Connection(BaseHTTPRequestHandler):
     def _configure(self, fields: dict[str, Any]) -> Answer:
         if "grant" in fields:
             self.server.grant = parse_grant(fields["grant"])
-        others = {name: value for name, value in fields.items() if name != "grant"}
+        if "forget" in fields and self.server.program.forget is not None:
+            self.server.program.forget(str(fields["forget"]))
+        others = {name: value for name, value in fields.items() if name not in ("grant", "forget")}
         if others and self.server.program.configure is None:
             raise BadCall(f"{self.server.program.name} has nothing to configure but its grant")
         if others and self.server.program.configure is not None:
@@ -201,9 +206,16 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
             raise BadCall("the body's length is unknown; send Content-Length")
         if int(length) > limit:
-            self.close_connection = True
+            self._discard(int(length))
             raise TooLarge(f"the body has {length} bytes where {limit} are the most; send less")
         return self.rfile.read(int(length))
+
+    def _discard(self, length: int) -> None:
+        """A caller hears the refusal only once it has sent its body; a boundless one is cut off."""
+        self.close_connection = True
+        left = min(length, 2 * MAX_RAW_BYTES)
+        while left > 0 and (part := self.rfile.read(min(left, DISCARD_BYTES))):
+            left -= len(part)
 
     def _send(self, status: int, answer: Answer, cpu_ms: float = 0.0) -> None:
         self.send_response_only(status)

@@ -101,6 +101,10 @@ class Link:
         with self._lock:
             self._channels[tenant] = _channel(tenant, radio)
 
+    def forget(self, tenant: str) -> None:
+        with self._lock:
+            self._channels.pop(tenant, None)
+
     def downlink(self, request: Request) -> Answer:
         return self._carry(request, errors=False)
 
@@ -159,7 +163,7 @@ def _finite(value: Any) -> float:
 
 def build() -> Program:
     link = Link()
-    return Program("terahertz-link", {"uplink": link.uplink, "downlink": link.downlink}, link.configure)
+    return Program("terahertz-link", {"uplink": link.uplink, "downlink": link.downlink}, link.configure, link.forget)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,138 @@
+"""How models are served: a real program on a real Unix socket, with good calls, bad calls and a clean end."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.models.serving import MAX_JSON_BYTES, least_grant
+from orchestrator.runtime.unix_http import Reply, ask, ask_json
+
+
+@dataclass(frozen=True)
+class Served:
+    path: Path
+    process: subprocess.Popen[bytes]
+
+    def post(self, call: str, value: object) -> Reply:
+        return ask_json(self.path, f"/{call}", value)
+
+
+def answers(path: Path) -> bool:
+    try:
+        return ask(path, "GET", "/health").status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Served]:
+    """The data management model with 4 MiB granted."""
+    path = tmp_path / "s"
+    command = [sys.executable, "-m", "orchestrator.models.data_management", "--socket", str(path)]
+    with subprocess.Popen([*command, "--instance", "i-1", "--grant", '{"storage_mib": 4}']) as process:
+        deadline = time.monotonic() + 10
+        while not answers(path) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield Served(path, process)
+        process.kill()
+
+
+READING = {"params": {"source": "user", "kind": "k", "values": {"x": 1.5}}, "tenant": "7"}
+
+
+def test_answer_carries_quantity_cost_and_info(data: Served) -> None:
+    assert data.post("ingest", READING).status == 200
+    reply = data.post("query", {"tenant": "7"})
+    assert reply.json()["estimates"][0]["value"] == 1.5
+    assert reply.headers["S4M-Quantity"] == "1"
+    assert float(reply.headers["S4M-Cpu-Ms"]) > 0
+    info = reply.headers["S4M-Info"]
+    assert json.loads(base64.urlsafe_b64decode(info + "=" * (-len(info) % 4))) == {"rows": 1}
+
+
+def test_one_connection_carries_many_calls(data: Served) -> None:
+    with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rb") as stream:
+        connection.connect(str(data.path))
+        for _ in range(3):
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: model\r\n\r\n")
+            assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
+            headers = http.client.parse_headers(stream)
+            assert json.loads(stream.read(int(headers["Content-Length"])))["instance"] == "i-1"
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "status", "code"),
+    [
+        ("nothing", b"{}", 404, "not_there"),
+        ("query", b"{", 400, "bad_call"),
+        ("query", b"[]", 400, "bad_call"),
+        ("query", b'{"params": 5}', 400, "bad_call"),
+        ("query", b'{"grant": {"storage_mib": -1}}', 400, "bad_call"),
+        ("query", b'{"grant": {"storage_mib": true}}', 400, "bad_call"),
+        ("query", b'{"tenant": 7}', 400, "bad_call"),
+        ("ingest", b'{"params": {"source": "u", "kind": "k", "values": {"x": NaN}}}', 400, "bad_call"),
+        ("query", b"[" * 100_000, 400, "bad_call"),
+        ("query", b" " * (MAX_JSON_BYTES + 1), 413, "too_large"),
+        ("configure", b'{"colour": "red"}', 400, "bad_call"),
+        ("configure", b'{"grant": "all"}', 400, "bad_call"),
+    ],
+)
+def test_bad_calls_are_problems_with_a_code_and_the_next_call_works(
+    data: Served, call: str, body: bytes, status: int, code: str
+) -> None:
+    reply = ask(data.path, "POST", f"/{call}", body, {"Content-Type": "application/json"})
+    assert (reply.status, reply.json()["code"]) == (status, code)
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert data.post("query", {}).status == 200
+
+
+def test_grant_can_be_changed_while_it_runs(data: Served) -> None:
+    assert data.post("configure", {"grant": {"storage_mib": 9}}).json()["grant"] == {"storage_mib": 9}
+    assert ask(data.path, "GET", "/health").json()["grant"] == {"storage_mib": 9}
+
+
+def test_forgotten_tenant_leaves_nothing_and_others_stay(data: Served) -> None:
+    data.post("ingest", READING)
+    data.post("ingest", {**READING, "tenant": "8"})
+    assert data.post("configure", {"forget": "7"}).status == 200
+    assert data.post("query", {"tenant": "7"}).json() == {"estimates": []}
+    assert len(data.post("query", {"tenant": "8"}).json()["estimates"]) == 1
+
+
+def test_socket_is_for_its_owner_only(data: Served) -> None:
+    assert data.path.stat().st_mode & 0o077 == 0
+
+
+def test_sigterm_ends_it_cleanly_and_takes_the_socket_away(data: Served) -> None:
+    data.process.send_signal(signal.SIGTERM)
+    assert data.process.wait(timeout=5) == 0
+    assert not data.path.exists()
+
+
+def test_starting_is_quick_and_pulls_in_nothing_heavy() -> None:
+    code = "import sys, orchestrator.models.edge_cache, orchestrator.models.ar_navigation; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"fastapi", "dbos", "numpy", "PIL", "pydantic", "httpx", "web3"} & set(loaded)
+
+
+def test_least_grant_takes_the_lesser_of_what_both_name() -> None:
+    assert least_grant({"a": 5, "b": 1}, {"a": 3, "c": 9}) == {"a": 3, "b": 1, "c": 9}
+
+
+def test_hung_up_caller_does_not_disturb_the_next(data: Served) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(data.path))
+        connection.sendall(b"POST /query HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+    assert data.post("query", {}).status == 200
+    assert os.path.exists(f"/proc/{data.process.pid}")
