@@ -23,6 +23,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ledger.errors import Reverted
+
 
 class MarketplaceError(Exception):
     """Root. `what` happened, `why`, and the `remedy`; `details` are values for programs."""
@@ -185,7 +187,8 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
     if isinstance(error, MarketplaceError):
         return error.status, error.problem()
     code = str(getattr(error, "code", "internal_error"))
-    status = _STATUS_OF_CODE.get(code, int(getattr(error, "status", 500)))
+    refused = 409 if isinstance(error, Reverted) else int(getattr(error, "status", 500))
+    status = _STATUS_OF_CODE.get(code, refused)
     return status, {
         "type": f"urn:slicing4meta:problem:{code}",
         "title": type(error).__name__,
@@ -196,4 +199,13 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
     }
 
 
-_STATUS_OF_CODE = {"node_down": 503, "wrong_chain": 409, "chain_replaced": 409, "transaction_pending": 504}
+_STATUS_OF_CODE = {
+    "node_down": 503,
+    "node_error": 502,
+    "gas_unfunded": 503,
+    "transaction_pending": 504,
+    "wrong_chain": 409,
+    "chain_replaced": 409,
+    "address_malformed": 400,
+    "signature_malformed": 400,
+}

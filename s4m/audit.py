@@ -28,7 +28,7 @@ def audit(session: Session, logs: tuple[Path, ...], proofs: str, terms: Path | N
     from marketplace.audit.service import ALL_PROOFS, Auditor
     from s4m.command import whole_number
     from s4m.connect import on_chain
-    from s4m.errors import AuditFailed
+    from s4m.errors import AuditFailed, Exit
 
     count = ALL_PROOFS if proofs == "all" else whole_number(proofs, "--proofs")
     with on_chain(session) as ground:
@@ -36,6 +36,8 @@ def audit(session: Session, logs: tuple[Path, ...], proofs: str, terms: Path | N
         auditor = Auditor(ground.chain, ground.deployment, ground.contracts, _terms_source(session, terms))
         report = auditor.audit(usage_logs.parse(text), count)
     session.show(report.to_json())
+    if not report.ok and session.as_json:
+        raise click.exceptions.Exit(Exit.FINDINGS)
     if not report.ok:
         raise AuditFailed(f"{len(report.findings)} finding(s): {report.findings[0].code}, …")
 

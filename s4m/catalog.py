@@ -57,17 +57,14 @@ def show(session: Session, model_id: str) -> None:
 @common
 def publish(session: Session, manifest: Path, account: str) -> None:
     """Register the model or service of a manifest (s4m/model/1, s4m/service/1) and publish its plan."""
-    from ledger.devnet import Devnet
     from orchestrator.models.manifests import canonical
-    from s4m.connect import is_devnet, keys, market, sender
+    from s4m.connect import keys, market, sender
     from s4m.reference import Publisher, read_spec, registered, registered_names
 
     spec = read_spec(manifest)
     with market(session) as client:
         for document, digest in ((spec.document, spec.spec_hash), (spec.terms, spec.terms_hash)):
             assert client.put_document(dict(document)) == digest  # noqa: S101 — both are hashes of `canonical`
-        if is_devnet(client.chain):
-            Devnet.attach(client.chain.url).fund(keys(session).account(account).address)
         meter = keys(session).account("meter").address
         with sender(session, client.chain, account) as sending:
             known = registered(client.contracts)

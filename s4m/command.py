@@ -106,12 +106,13 @@ def common(function: Command) -> Command:
 def fail(error: Exception, as_json: bool) -> None:
     """Prints what happened and what to do; leaves with the error's exit code."""
     code, remedy = code_of(error), str(getattr(error, "remedy", "") or "")
-    details = {"code": code, "error": str(error), "remedy": remedy, "exit": int(exit_of(code))}
+    exit_code = int(exit_of(error))
+    details = {"code": code, "error": str(error), "remedy": remedy, "exit": exit_code}
     if as_json:
         click.echo(json.dumps(details, default=str))
     else:
         click.echo(f"error [{code}]: {error}" + (f"\n  what to do: {remedy}" if remedy else ""), err=True)
-    raise click.exceptions.Exit(int(exit_of(code)))
+    raise click.exceptions.Exit(exit_code)
 
 
 def whole_number(text: str, name: str) -> int:

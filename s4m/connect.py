@@ -17,7 +17,7 @@ import httpx
 from ledger.chain import Chain
 from ledger.contracts import Contracts
 from ledger.deployment import Deployment
-from ledger.devnet import DEVNET_CHAIN_ID
+from ledger.devnet import DEVNET_CHAIN_ID, Devnet
 from ledger.sender import Sender
 from marketplace.wallet.client import MarketClient
 from marketplace.wallet.keystore import WalletStore
@@ -92,8 +92,11 @@ def wallets(session: Session) -> WalletStore:
 
 
 def sender(session: Session, chain: Chain, account: str) -> Sender:
-    """The sender of one of this home's accounts; its journal makes repeats harmless."""
-    return Sender(chain, keys(session).account(account), session.home / "db" / f"{account}-cli.db")
+    """The sender of one of this home's accounts; its journal makes repeats harmless. On a devnet gas is free."""
+    account_key = keys(session).account(account)
+    if is_devnet(chain) and not chain.balance(account_key.address):
+        Devnet.attach(chain.url).fund(account_key.address)
+    return Sender(chain, account_key, session.home / "db" / f"{account}-cli.db")
 
 
 def password(session: Session, password_file: Path | None, *, confirm: bool = False) -> str:

@@ -79,6 +79,8 @@ class HouseRunning(HouseError):
     remedy = "Stop the other `s4m up` first, or choose another --home."
 
 
+_UNPAID = ("insufficient_funds", "insufficient_balance", "gas_unfunded", "voucher_required", "cap_reached")
+
 _EXITS: dict[str, Exit] = {
     **dict.fromkeys(
         (
@@ -95,7 +97,7 @@ _EXITS: dict[str, Exit] = {
         ),
         Exit.REFUSED,
     ),
-    **dict.fromkeys(("insufficient_funds", "voucher_required", "cap_reached"), Exit.UNPAID),
+    **dict.fromkeys(_UNPAID, Exit.UNPAID),
     **dict.fromkeys(("still_pending", "transaction_pending"), Exit.PENDING),
     **dict.fromkeys(
         (
@@ -114,5 +116,15 @@ def code_of(error: BaseException) -> str:
     return str(getattr(error, "server_code", "") or getattr(error, "code", "") or "internal_error")
 
 
-def exit_of(code: str) -> Exit:
-    return _EXITS.get(code, Exit.FAILED)
+_EXIT_OF_STATUS = {400: Exit.BAD_INPUT, 402: Exit.UNPAID, 404: Exit.BAD_INPUT, 503: Exit.DOWN, 504: Exit.PENDING}
+
+
+def exit_of(error: BaseException) -> Exit:
+    """By code; what has none of its own here goes by the kind of answer: a contract or a server refused."""
+    known = _EXITS.get(code_of(error))
+    if known is not None:
+        return known
+    status = int(getattr(error, "http_status", 0))
+    reverted = any(kind.__name__ == "Reverted" for kind in type(error).__mro__)
+    otherwise = Exit.REFUSED if reverted or 400 <= status < 500 else Exit.FAILED
+    return _EXIT_OF_STATUS.get(status, otherwise)

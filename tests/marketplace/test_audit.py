@@ -129,7 +129,7 @@ def test_settled_usage_is_shown_from_events(used: Used) -> None:
         ("total", "1", "total_differs"),
         ("seq", "9", "sequence_broken"),
         ("meter", 99, "meter_unknown"),
-        ("immersion", 499, "units_differ"),
+        ("immersion", 500, "units_differ"),
         ("endMillis", "0", "time_disordered"),
         ("requestHash", "0x" + "ee" * 32, "root_differs"),
         ("subscriptionId", "7", "foreign_record"),
@@ -164,7 +164,7 @@ def test_a_signature_of_somebody_else_is_found(used: Used, side: str) -> None:
     else:
         body["r"], body["vs"] = map(to_hex, compact(forged))
     assert used.audit(lines) == [f"{side}_signature_wrong"]
-    assert used.audit(lines, proofs=1) == ["proof_refused", f"{side}_signature_wrong"]
+    assert used.audit(lines, proofs=1) == sorted(["proof_refused", f"{side}_signature_wrong"])
 
 
 def test_a_voucher_over_other_units_is_found(used: Used) -> None:

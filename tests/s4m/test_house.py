@@ -1,0 +1,188 @@
+"""Every command against a running house, and what the supervisor promises: restart, one house a home, nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from ledger.errors import PortTaken
+from s4m.errors import HouseRunning
+from s4m.supervisor import House
+from tests.s4m.conftest import Run, runner
+
+FRAME = json.dumps(
+    {"objects": [{"object": 3, "k": 20}], "view": {"x": 0, "y": 0, "yaw": 0, "t": 0}, "format": "jpeg", "quality": 80}
+)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with House.start(tmp_path_factory.mktemp("house"), port_base=0) as running:
+        yield running
+
+
+@pytest.fixture
+def run(house: House) -> Run:
+    return runner(house.home)
+
+
+@pytest.fixture(scope="module")
+def subscription(house: House) -> str:
+    """Bought, used, and settled by commands alone."""
+    run = runner(house.home)
+    assert run("wallet", "create", "anna").code == 0
+    assert run("wallet", "fund", "anna").code == 0
+    bought = run("buy", "virtual-beach-travel", "--wallet", "anna", "--yes")
+    assert bought.code == 0, bought
+    assert bought.json["state"] == "active"
+    return str(bought.json["subscriptionId"])
+
+
+def test_the_catalogue_is_for_sale(run: Run, house: House) -> None:
+    models = run("catalog", "list").json
+    assert len(models) == 12
+    shown = run("catalog", "show", models[0]["modelId"]).json
+    assert shown["spec"]["name"] == models[0]["name"]
+    assert "virtual-beach-travel" in run("catalog", "list", as_json=False).text
+    assert run("catalog", "show", "99").code == 2
+    assert house.plan_of("ar-beach-guide") in {int(plan["planId"]) for model in models for plan in model["plans"]}
+
+
+def test_publishing_an_installed_manifest_again_changes_nothing(run: Run) -> None:
+    manifest = Path(__file__).parents[2] / "orchestrator" / "models" / "manifests" / "monitoring.json"
+    before = run("catalog", "list").json
+    assert run("catalog", "publish", manifest, "--account", "provider-technology").json["name"] == "monitoring"
+    assert run("catalog", "list").json == before
+
+
+def test_buying_shows_the_cost_and_asks(run: Run, subscription: str) -> None:
+    answer = run("buy", "virtual-beach-travel", "--wallet", "anna", "--cap", "100")
+    assert (answer.code, answer.json["code"]) == (3, "not_confirmed")
+    assert "reserves 1.005000 MAAS" in answer.errors
+    assert [row["subscriptionId"] for row in run("subscriptions", "list").json] == [subscription]
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code"),
+    [
+        (("no-such-service",), 2, "unknown_model"),
+        (("virtual-beach-travel", "--cap", "900000000"), 4, "insufficient_funds"),
+        (("virtual-beach-travel", "--wallet", "nobody"), 2, "unknown_wallet"),
+        (("virtual-beach-travel", "--document", "/nowhere"), 2, "bad_input"),
+    ],
+)
+def test_buying_in_vain(run: Run, subscription: str, words: tuple[str, ...], exit_code: int, code: str) -> None:
+    answer = run("buy", "--wallet", "anna", "--yes", *words)
+    assert (answer.code, answer.json["code"]) == (exit_code, code)
+    assert len(run("subscriptions", "list", "--wallet", "anna").json) == 1
+
+
+def test_a_wrong_password_opens_nothing(run: Run, subscription: str) -> None:
+    answer = run("buy", "virtual-beach-travel", "--wallet", "anna", "--yes", S4M_WALLET_PASSWORD="wrong")
+    assert (answer.code, answer.json["code"]) == (3, "wrong_password")
+
+
+def test_use_settle_audit_and_take_home(run: Run, subscription: str, tmp_path: Path) -> None:
+    frame, souvenir = tmp_path / "frame.jpg", tmp_path / "souvenir.png"
+    assert run("use", subscription, "frame", "--params", FRAME, "--out", frame).json["units"] != "0"
+    assert frame.read_bytes()[:2] == b"\xff\xd8"
+    made = run(
+        "use", subscription, "souvenir", "--params", '{"object":12,"seed":1,"size":96}', "--out", souvenir, "--mint"
+    ).json
+    asset = made["asset"]["assetId"]
+    assert [row["assetId"] for row in run("assets", "list", "--wallet", "anna").json] == [asset]
+    exported = tmp_path / "home.png"
+    certificate = run("assets", "export", asset, souvenir, "--to", exported).json
+    assert exported.read_bytes() == souvenir.read_bytes()
+    assert certificate["contentHash"] == made["asset"]["contentHash"]
+    assert run("assets", "export", asset, frame, "--to", exported).json["code"] == "bad_input"
+    again = run("assets", "mint", frame, "--subscription", subscription, "--provenance", "0x" + "11" * 65)
+    assert (again.code, again.json["code"]) == (3, "bad_provenance")
+
+    settled = run("settle", "--payout").json
+    assert [payout["to"] for payout in settled["payouts"]]
+    report = run("audit", "--proofs", "all").json
+    assert (report["ok"], report["records_checked"], report["proofs_checked_on_chain"]) == (True, 2, 2)
+    log = Path(made["log"])
+    assert run("audit", "--log", log).json["records_checked"] == 2
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines[0]["record"]["units"] = "1"
+    forged = tmp_path / "forged.jsonl"
+    forged.write_text("\n".join(json.dumps(line) for line in lines))
+    assert run("audit", "--log", forged, as_json=False).code == 7
+    assert "units_differ" in {each["code"] for each in run("audit", "--log", forged).json["findings"]}
+    assert run("subscriptions", "show", subscription).json["usage"]["units"] == made["signedUnits"]
+
+
+def test_trust_is_kept(run: Run, subscription: str) -> None:
+    assert {row["journal"] for row in run("trust", "verify").json} >= {"marketplace.jsonl", "gateway.jsonl"}
+    assert len(run("trust", "keys").json) == 7
+
+
+def test_a_killed_program_is_back_on_its_port(house: House) -> None:
+    for name in ("marketplace", "gateway"):
+        dead = house.children[name].pid
+        os.kill(dead, signal.SIGKILL)
+        until = time.monotonic() + 1.0
+        while house.children[name].pid == dead and time.monotonic() < until:
+            time.sleep(0.02)
+        assert house.children[name].pid != dead
+    until = time.monotonic() + 30
+    while time.monotonic() < until and not _healthy(house.urls.marketplace + "/api/v1/health"):
+        time.sleep(0.1)
+    assert _healthy(house.urls.marketplace + "/api/v1/health")
+    services = json.loads((house.home / "run" / "services.json").read_text())
+    assert services["marketplace"]["pid"] == house.children["marketplace"].pid
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_one_house_a_home_and_one_program_a_port(house: House, tmp_path: Path) -> None:
+    with pytest.raises(HouseRunning):
+        House.start(house.home, port_base=0)
+    taken = int(house.urls.chain.rsplit(":", 1)[1])
+    with pytest.raises(PortTaken):
+        House.start(tmp_path, port_base=taken)
+
+
+def test_release_gives_time_back(run: Run, subscription: str) -> None:
+    assert run("subscriptions", "release", subscription, "--wallet", "anna").json["code"] == "not_confirmed"
+    released = run("subscriptions", "release", subscription, "--wallet", "anna", "--yes").json
+    assert released["state"] == "releasing"
+    assert int(released["timeRefunded"]) > 0
+    assert run("use", subscription, "weather").code == 3
+    assert run("audit").json["ok"] is True
+
+
+def test_stopping_leaves_nothing_behind(house: House) -> None:
+    pids = list(house.pids.values())
+    house.stop()
+    house.stop()
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert not _processes_of(house.home)
+    assert not (house.home / "run" / "services.json").exists()
+
+
+def _processes_of(home: Path) -> list[list[str]]:
+    lines = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+        if any(str(home) in part for part in line):
+            lines.append(line)
+    return lines
