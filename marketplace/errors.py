@@ -206,6 +206,7 @@ _STATUS_OF_CODE = {
     "transaction_pending": 504,
     "wrong_chain": 409,
     "chain_replaced": 409,
+    "key_reused": 409,
     "address_malformed": 400,
     "signature_malformed": 400,
 }

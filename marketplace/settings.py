@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -31,6 +31,11 @@ class MarketplaceSettings(BaseSettings):
     """Largest usage log an audit reads, bytes."""
     refresh_ms: int = 50
     """The projection asks the node at most this often, milliseconds."""
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
 
     @property
     def database(self) -> Path:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from s4m.command import Session, common, credits_of, whole_number
+from s4m.command import Session, common, whole_number
 from s4m.wallet import PASSWORD_FILE
 
 
@@ -48,35 +47,16 @@ def show(session: Session, subscription_id: str) -> None:
 @PASSWORD_FILE
 @common
 def release(session: Session, subscription_id: str, wallet_name: str, yes: bool, password_file: Path | None) -> None:
-    """Request the release: time stops now, the rest of the money comes back when the release window is over."""
+    """Take the money back, step by step.
+
+    Active: requests the release, so that time stops now. Afterwards, when the release window is over: the rest comes
+    back. Never activated, and past its deadline: refunds everything.
+    """
     from ledger.sender import Sender
-    from s4m.connect import on_chain, password, wallets
+    from s4m.connect import market, password, wallets
 
     identifier = whole_number(subscription_id, "SUBSCRIPTION_ID")
     session.confirm(f"Release subscription {identifier}? It cannot be taken back.", yes)
     key = wallets(session).open(wallet_name, password(session, password_file))
-    with on_chain(session) as ground, Sender(ground.chain, key) as sender:
-        answer = request_release(ground.contracts, sender, identifier)
-    session.show(answer)
-
-
-def request_release(contracts: Any, sender: Any, subscription_id: int) -> dict[str, Any]:
-    """Sends requestRelease, or release where the window is over already."""
-    from ledger.contracts import Contracts
-    from ledger.events import Released, ReleaseRequested
-    from ledger.values import Status
-
-    assert isinstance(contracts, Contracts)  # noqa: S101 — typed lazily, to keep this module light
-    market = contracts.market
-    if market.status_of(subscription_id) == Status.RELEASING:
-        done = contracts.event_in(sender.send(market.release(subscription_id)), Released)
-        return {"subscriptionId": str(subscription_id), "state": "released", "refunded": str(done.refunded)}
-    asked = contracts.event_in(sender.send(market.request_release(subscription_id)), ReleaseRequested)
-    return {
-        "subscriptionId": str(subscription_id),
-        "state": "releasing",
-        "timePaid": str(asked.time_paid),
-        "timeRefunded": str(asked.time_refunded),
-        "releasableAt": asked.releasable_at,
-        "shown": f"{credits_of(asked.time_refunded)} of prepaid time are back",
-    }
+    with market(session) as client, Sender(client.chain, key) as sender:
+        session.show(client.give_back(sender, identifier))

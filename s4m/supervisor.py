@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,7 @@ from ledger.chain import Chain
 from ledger.contracts import Contracts
 from ledger.deployment import Deployment, deploy, deployment_path
 from ledger.devnet import Devnet
-from ledger.errors import PortTaken
+from ledger.errors import LedgerError, PortTaken
 from ledger.sender import Sender
 from orchestrator.runtime import bubblewrap
 from s4m import reference
@@ -221,8 +221,9 @@ class House:
             return
         port = self.devnet.port
         self.devnet.stop()
-        self.devnet = Devnet.start(port, self.home, **self._options)
-        self._write_services()
+        with suppress(LedgerError):  # the port may still be closing: the next look tries again
+            self.devnet = Devnet.start(port, self.home, **self._options)
+            self._write_services()
 
     def _write_services(self) -> None:
         urls = {"chain": self.urls.chain, **{name: child.service.url for name, child in self.children.items()}}

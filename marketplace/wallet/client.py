@@ -19,9 +19,11 @@ from ledger import structs
 from ledger.chain import Chain
 from ledger.contracts import Contracts
 from ledger.deployment import Deployment
+from ledger.events import Refunded, Released, ReleaseRequested
 from ledger.keys import WalletKey
+from ledger.sender import Sender
 from ledger.typed_data import Activation, Order, Permit, sign, signed_permit, typed_data
-from ledger.values import Address, Money, PlanId, SubscriptionId, Units, from_hex, to_hex
+from ledger.values import Address, Money, PlanId, Status, SubscriptionId, Units, from_hex, to_hex
 from marketplace.documents import canonical, hash_of
 from marketplace.errors import MarketplaceDown, ProblemAnswer, QuoteDiffers, StillPending
 from marketplace.wallet.handover import check_endpoint, refused, state_of
@@ -294,6 +296,27 @@ class MarketClient:
         signature = to_hex(sign(session, self.contracts.market_domain, message))
         body = {"endpointHash": to_hex(endpoint_hash), "signature": signature}
         return dict(self._call("POST", f"/subscriptions/{subscription_id}/activation", json=body))
+
+    def give_back(self, sender: Sender, subscription_id: int) -> dict[str, Any]:
+        """The buyer's own transaction: the next step towards the money, by the chain's status.
+
+        Never activated and past the deadline: refund. Active: request the release (time stops now). Releasing and its
+        window over: release. Anything else is the contract's to refuse.
+        """
+        market = self.contracts.market
+        status = market.status_of(subscription_id)
+        if status in (Status.PURCHASED, Status.REFUNDABLE):
+            back = self.contracts.event_in(sender.send(market.refund(subscription_id)), Refunded)
+            return {"subscriptionId": str(subscription_id), "state": "refunded", "refunded": str(back.amount)}
+        if status == Status.RELEASING:
+            done = self.contracts.event_in(sender.send(market.release(subscription_id)), Released)
+            return {"subscriptionId": str(subscription_id), "state": "released", "refunded": str(done.refunded)}
+        receipt = sender.send(market.request_release(subscription_id))
+        asked = self.contracts.event_in(receipt, ReleaseRequested)
+        return {
+            "subscriptionId": str(subscription_id), "state": "releasing", "timePaid": str(asked.time_paid),
+            "timeRefunded": str(asked.time_refunded), "releasableAt": asked.releasable_at,
+        }  # fmt: skip
 
     def mint(
         self, creator: Address, content_hash: bytes, subscription_id: int, uri: str, provenance: bytes

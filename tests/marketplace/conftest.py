@@ -9,10 +9,11 @@ import pytest
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
-from ledger.deployment import Deployment
+from ledger.deployment import Deployment, deploy
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
+from ledger.values import CREDIT
 from s4m import reference
 from s4m.supervisor import put_documents
 from tests.marketplace.yard import Market, Serving, furnish
@@ -51,3 +52,20 @@ def sender_for(devnet: Devnet, chain: Chain) -> Iterator[Callable[[WalletKey], S
     yield make
     for sender in senders:
         sender.close()
+
+
+@pytest.fixture
+def own_devnet(tmp_path: Path) -> Iterator[tuple[Devnet, Market, WalletKey]]:
+    """A chain of its own, which this test may break."""
+    with Devnet.start(slots_in_an_epoch=3) as devnet:
+        chain = Chain.connect(devnet.rpc_url)
+        deployer, buyer = WalletKey.create(), WalletKey.create()
+        devnet.fund(deployer.address)
+        deployment = deploy(chain, deployer)
+        contracts = Contracts(chain, deployment)
+        with Sender(chain, deployer) as sender:
+            sender.send(contracts.credit.faucet(buyer.address, 100 * CREDIT))
+        furnish(tmp_path, devnet, contracts, deployment)
+        with Serving(devnet.rpc_url, tmp_path) as running:
+            yield devnet, running, buyer
+        chain.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -52,6 +53,20 @@ def test_same_order_twice_is_one_subscription(market: Market, wallet: WalletKey)
     first, second = market.client.post_order(body), market.client.post_order(body)
     assert first == second == market.client.order_state(first["orderId"])
     assert [row["subscriptionId"] for row in market.client.subscriptions(wallet.address)] == [first["subscriptionId"]]
+
+
+def test_one_order_sent_by_many_at_once_is_one_subscription(market: Market, wallet: WalletKey) -> None:
+    body = _body(market, wallet)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(market.client.post_order, [body] * 6))
+    assert len({answer["subscriptionId"] for answer in answers}) == 1
+    assert len(market.client.subscriptions(wallet.address)) == 1
+
+
+def test_second_order_of_one_nonce_is_refused(market: Market, wallet: WalletKey) -> None:
+    first, second = _body(market, wallet), _body(market, wallet)
+    market.client.post_order(first)
+    assert _refused(market, wallet, lambda: market.client.post_order(second)) == "wrong_nonce"
 
 
 def test_second_purchase_uses_the_account_before_the_wallet(market: Market, wallet: WalletKey) -> None:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine, select
 
-from ledger.chain import Chain
-from ledger.contracts import Contracts
-from ledger.deployment import deploy
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
-from ledger.sender import Sender
-from ledger.values import CREDIT
 from marketplace.database import projected
 from marketplace.errors import ProblemAnswer
-from tests.marketplace.yard import Market, Serving, furnish
+from tests.marketplace.yard import Market
 
 
 def _rows(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
@@ -46,25 +38,8 @@ def test_models_show_what_the_chain_says(market: Market) -> None:
     assert shown["rendering-server"]["askBps"] == 2_000
 
 
-@pytest.fixture
-def own_chain(tmp_path: Path) -> Iterator[tuple[Devnet, Market, WalletKey]]:
-    """A chain of its own, which this test may break."""
-    with Devnet.start(slots_in_an_epoch=3) as devnet:
-        chain = Chain.connect(devnet.rpc_url)
-        deployer, buyer = WalletKey.create(), WalletKey.create()
-        devnet.fund(deployer.address)
-        deployment = deploy(chain, deployer)
-        contracts = Contracts(chain, deployment)
-        with Sender(chain, deployer) as sender:
-            sender.send(contracts.credit.faucet(buyer.address, 100 * CREDIT))
-        furnish(tmp_path, devnet, contracts, deployment)
-        with Serving(devnet.rpc_url, tmp_path) as running:
-            yield devnet, running, buyer
-        chain.close()
-
-
-def test_a_reorganisation_and_then_a_dead_node(own_chain: tuple[Devnet, Market, WalletKey]) -> None:
-    devnet, market, buyer = own_chain
+def test_a_reorganisation_and_then_a_dead_node(own_devnet: tuple[Devnet, Market, WalletKey]) -> None:
+    devnet, market, buyer = own_devnet
     before = _rows(market.parts.engine)
     plan = market.plans["virtual-beach-travel"]
     devnet.mine(3)

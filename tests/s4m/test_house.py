@@ -186,3 +186,21 @@ def _processes_of(home: Path) -> list[list[str]]:
         if any(str(home) in part for part in line):
             lines.append(line)
     return lines
+
+
+def test_the_same_home_goes_on_where_it_stopped(house: House, subscription: str) -> None:
+    house.stop()
+    with House.start(house.home, port_base=0) as again:
+        assert again.deployment == house.deployment
+        assert again.listings == house.listings
+        found = runner(again.home)("subscriptions", "list").json
+        assert [row["subscriptionId"] for row in found] == [subscription]
+        dead = again.devnet.pid
+        assert dead is not None
+        os.kill(dead, signal.SIGKILL)
+        until = time.monotonic() + 10
+        while again.devnet.pid == dead and time.monotonic() < until:
+            time.sleep(0.05)
+        assert again.devnet.pid != dead
+        assert again.contracts.market.subscription(int(subscription)).buyer
+    assert not _processes_of(house.home)
