@@ -112,7 +112,7 @@ async def use(request: Request, subscriptionId: int) -> Response:
 async def accept_voucher(request: Request, subscriptionId: int) -> dict[str, Any]:
     """Take the session key's signature under a voucher."""
     house, posted = _house(request.app), _shape(VoucherPost, await request.body())
-    right = house.watch.require(subscriptionId)
+    right = await house.watch.known(subscriptionId)
     kept = await house.vouchers.accept(house.books.of(subscriptionId), posted, right.subscription.signer)
     return {
         "accepted": True,
@@ -125,7 +125,7 @@ async def accept_voucher(request: Request, subscriptionId: int) -> dict[str, Any
 async def newest_voucher(request: Request, subscriptionId: int) -> dict[str, Any]:
     """The newest doubly signed voucher and the one that waits to be signed."""
     house = _house(request.app)
-    book, signer = house.books.of(subscriptionId), house.watch.require(subscriptionId).subscription.signer
+    book, signer = house.books.of(subscriptionId), (await house.watch.known(subscriptionId)).subscription.signer
     signed = book.vouchers.get(signer)
     proposed = await asyncio.to_thread(house.vouchers.propose, book) if book.log.size else None
     return {"signed": kept_json(signed) if signed else None, "proposed": proposed}

@@ -87,7 +87,7 @@ class House:
             replay,
             journal,
             identity=identity,
-            still_entitled=watch.is_entitled,
+            still_entitled=watch.may_sign,
             prefixes=("/gateway",),
         )
         house = cls(

@@ -138,12 +138,17 @@ class Watch:
         """The newest block seen and how many subscriptions are followed."""
         return {"block": self._head.number if self._head else 0, "subscriptions": len(self._rights)}
 
-    def is_entitled(self, subscription: int) -> bool:
-        """What the gate asks on every call and every 30 s of a stream; `ChainUnseen` (503) while blind."""
+    def may_sign(self, subscription: int) -> bool:
+        """What the gate asks on every call and every 30 s of a stream; `ChainUnseen` (503) while blind.
+
+        Wider than the right to use (`require`): vouchers stay valid until a release is executed, so whoever used the
+        service may still sign for it, and read its log, while the release is under way.
+        """
         try:
             self.require(subscription)
         except NotEntitled:
-            return False
+            right = self._rights.get(subscription)
+            return right is not None and right.subscription.status in _SETTLES
         except ChainUnreachable as cause:
             raise ChainUnseen(str(cause)) from cause
         return True
@@ -195,4 +200,5 @@ def _why_not(right: Right, now: float) -> str:
     return "its paid time has run out" if right.lapsed(now) else ""
 
 
+_SETTLES = frozenset({Status.ACTIVE, Status.RELEASING})
 _OVER = frozenset({Status.RELEASING, Status.RELEASED, Status.REFUNDED, Status.REFUNDABLE})

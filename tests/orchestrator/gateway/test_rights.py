@@ -131,7 +131,7 @@ async def to_settle(client: httpx.AsyncClient, since: int = 0) -> list[dict[str,
     return vouchers
 
 
-async def test_release_ends_session_at_once_and_for_good(house: GatewayHouse) -> None:
+async def test_release_ends_use_at_once_and_for_good_but_what_was_used_can_be_signed(house: GatewayHouse) -> None:
     bought = await house.served()
     session = await house.session(bought)
     await session.use("frame", {"budget_k": 20})
@@ -142,7 +142,10 @@ async def test_release_ends_session_at_once_and_for_good(house: GatewayHouse) ->
     assert caught.value.http_status == 403
     assert caught.value.server_code == "not_entitled"
     assert time.monotonic() - begun < 2.0
-    await session.close(sign=False)
+    assert session.receipts.unsigned_units > 0
+    await session.sign()
+    assert session.receipts.unsigned_units == 0
+    await session.close()
     answer = await post_binding(house, bought)
     assert (answer.status_code, answer.json()["code"]) == (403, "not_entitled")
 
