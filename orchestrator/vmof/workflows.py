@@ -27,6 +27,7 @@ from orchestrator.requirements import (
     RunningModel,
     ServiceDecision,
     ServiceRequirements,
+    Shape,
 )
 from orchestrator.vmof import life_cycle
 from orchestrator.vmof.sub_instances import msi_bound, rendering_wish, sub_instances
@@ -60,14 +61,15 @@ class VmofDeps:
         return self.reader or self.datasource.engine
 
 
-@dataclass(frozen=True, slots=True)
-class _Agreed:
+class Agreement(Shape):
     """How a talk with MMF ended: models that run, or why not."""
 
-    models: tuple[RunningModel, ...]
     offer: Offer
     rounds: int
-    refusal: tuple[str, str] | None = None
+    models: tuple[RunningModel, ...] = ()
+    code: str = ""
+    """of the refusal, if it is one"""
+    detail: str = ""
 
 
 class VmofWorkflows:
@@ -87,7 +89,7 @@ class VmofWorkflows:
         except Refusal as cause:
             return {"refusal": RefusalNotice(code=cause.code, detail=str(cause)).to_json()}
         request = sub_instances(wanted, joined["msi"], self._deps.models)
-        agreed = self._agree(key, request)
+        agreed = Agreement.model_validate(step("agree", self._agree, key, request.to_json()))
         decision = ServiceDecision(
             msi=joined["msi"],
             msi_verdict="reuse" if joined["reused"] else "create",
@@ -95,38 +97,41 @@ class VmofWorkflows:
             models=agreed.offer.decision,
             rounds=agreed.rounds,
         )
-        if agreed.refusal is not None:
+        if agreed.code:
             return self._refuse(wanted, agreed, decision)
         share = self._change(_settle, wanted.subscription_id, _json(agreed.models), decision.to_json())
         if share is None:
             return self._withdraw(key, wanted, joined["msi"])
         return {"share": share}
 
-    def _agree(self, key: str, request: OfferRequest) -> _Agreed:
-        """Talk with MMF until models run, or it is plain that they will not."""
-        offer = self._offer(request, f"{key}:offer")
+    def _agree(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
+        """The talk with MMF as one step: its keys are the same when it is repeated, and so are MMF's answers."""
+        return self._talk(key, OfferRequest.model_validate(document)).to_json()
+
+    def _talk(self, key: str, request: OfferRequest) -> Agreement:
+        offer = self._offer(request, f"{key}:offer-0")
         failures = 0
         for number in range(1, ROUNDS + 1):
             if not offer.decision.feasible:
-                return _Agreed((), offer, number, ("infeasible", _lacking(offer)))
-            answer = Acceptance.model_validate(
-                step("accept", patient, self._deps.mmf.post, _acceptance_of(offer), {}, f"{key}:accept-{number}")
-            )
+                return Agreement(offer=offer, rounds=number, code="infeasible", detail=_lacking(offer))
+            path = f"/offers/{offer.offer_id}/acceptance"
+            answer = Acceptance.model_validate(patient(self._deps.mmf.post, path, {}, f"{key}:accept-{number}"))
             if answer.state == "accepted":
-                return _Agreed(answer.models, offer, number)
-            if answer.state == "failed":
-                failures += 1
-                if failures >= START_FAILURES:
-                    return _Agreed((), offer, number, ("start_failed", f"The models did not start: {answer.cause}"))
+                return Agreement(offer=offer, rounds=number, models=answer.models)
+            failures += answer.state == "failed"
+            if failures >= START_FAILURES:
+                detail = f"The models did not start: {answer.cause}"
+                return Agreement(offer=offer, rounds=number, code="start_failed", detail=detail)
             offer = answer.offer or self._offer(request, f"{key}:offer-{number}")
-        return _Agreed((), offer, ROUNDS, ("no_agreement", f"Others were faster in {ROUNDS} rounds. Ask again."))
+        detail = f"Others were faster in {ROUNDS} rounds. Ask again."
+        return Agreement(offer=offer, rounds=ROUNDS, code="no_agreement", detail=detail)
 
     def _offer(self, request: OfferRequest, key: str) -> Offer:
-        return Offer.model_validate(step("offer", patient, self._deps.mmf.post, "/offers", request.to_json(), key))
+        return Offer.model_validate(patient(self._deps.mmf.post, "/offers", request.to_json(), key))
 
-    def _refuse(self, wanted: ServiceRequirements, agreed: _Agreed, decision: ServiceDecision) -> dict[str, Any]:
-        code, detail = agreed.refusal or ("refused", "")
-        refusal = RefusalNotice(code=code, detail=detail, needed=agreed.offer.decision.needed, decision=decision)
+    def _refuse(self, wanted: ServiceRequirements, agreed: Agreement, decision: ServiceDecision) -> dict[str, Any]:
+        needed = agreed.offer.decision.needed
+        refusal = RefusalNotice(code=agreed.code, detail=agreed.detail, needed=needed, decision=decision)
         self._change(_refuse, wanted.subscription_id, refusal.to_json())
         return {"refusal": refusal.to_json()}
 
@@ -151,10 +156,6 @@ class VmofWorkflows:
 
     def _change(self, change: Callable[..., Any], *args: Any) -> Any:
         return transact(self._deps.datasource, change, self._deps, *args)
-
-
-def _acceptance_of(offer: Offer) -> str:
-    return f"/offers/{offer.offer_id}/acceptance"
 
 
 def _lacking(offer: Offer) -> str:
