@@ -6,16 +6,25 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from fastapi import FastAPI, Path
 
+from orchestrator.errors import TryLater
 from orchestrator.instances import ModelState
 from orchestrator.instances.door import Door, IdempotencyKey
 from orchestrator.instances.models import instances
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf import offers
+from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
 from orchestrator.requirements import Notice, Offer, OfferRequest
 from orchestrator.resources.pool import nodes, virtual_pool
 
 SHOWN = (ModelState.PLANNED, ModelState.RUNNING, ModelState.STOPPING)
+
+
+class PoolNotReady(TryLater):
+    """Right after the start: infrastructure or platform models do not supply the pool yet."""
+
+    code = "pool_not_ready"
+    title = "The pool is not supplied yet"
 
 
 def build_mmf(deps: MmfDeps) -> FastAPI:
@@ -56,7 +65,20 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
 
 def _propose(deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:
-    return transact(deps.datasource, offers.propose, deps.models, request, offer_id, deps.clock())
+    return transact(deps.datasource, _offer_or_wait, deps, request, offer_id)
+
+
+def _offer_or_wait(rows: sa.Connection, deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:
+    """The offer; nothing is refused, and nothing kept, while parts of the pool have yet to come up."""
+    offer = offers.propose(rows, deps.models, request, offer_id, deps.clock())
+    if offer.state == "refused" and (missing := _missing_supply(rows, deps)):
+        raise PoolNotReady(f"{', '.join(missing)} have yet to supply the pool. Ask again in a moment.", models=missing)
+    return offer
+
+
+def _missing_supply(rows: sa.Connection, deps: MmfDeps) -> list[str]:
+    there = {one.model for one in instances(rows, [ModelState.RUNNING]) if one.supply}
+    return sorted(name for name, manifest in deps.models.items() if is_supply(manifest) and name not in there)
 
 
 def _models(rows: sa.Connection) -> dict[str, Any]:

@@ -94,7 +94,9 @@ def running_loop() -> Iterator[Loop]:
         loop.close()
 
 
-def build(home: Path, loop: asyncio.AbstractEventLoop, models: Mapping[str, Manifest]) -> House:
+def build(
+    home: Path, loop: asyncio.AbstractEventLoop, models: Mapping[str, Manifest], *, supplied: bool = True
+) -> House:
     """Build the functions on this home and launch the engine; what was under way there is recovered."""
     url = f"sqlite:///{home / 'db' / 'engine.db'}"
     store = open_store(url)
@@ -129,7 +131,8 @@ def build(home: Path, loop: asyncio.AbstractEventLoop, models: Mapping[str, Mani
         FunctionClient("vmof", None, loop, app=vmof),
         late_mmf.client,
     )
-    house.keeper()
+    if supplied:
+        house.keeper()
     return house
 
 

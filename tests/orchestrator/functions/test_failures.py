@@ -85,6 +85,20 @@ def test_the_keeper_restarts_what_died_and_ends_what_nobody_wants(house: House) 
     assert "monitoring-orphan" not in {one.instance_id for one in house.runtime.observe()}
 
 
+def test_a_purchase_before_the_pool_is_supplied_waits_and_is_not_refused(tmp_path: Path, loop: Loop) -> None:
+    house = build(tmp_path, loop.loop, manifests(), supplied=False)
+    outcome: list[Any] = []
+    buyer = Thread(target=lambda: outcome.append(house.instantiate(1, "monitoring")))
+    buyer.start()
+    buyer.join(0.5)
+    assert buyer.is_alive()
+    house.keeper()
+    buyer.join()
+    assert outcome[0]["state"] == "running"
+    assert [row["state"] for row in house.rows("SELECT state FROM offers")] == ["accepted"]
+    tear_down(house, loop)
+
+
 def _spec(house: House) -> Any:
     from orchestrator.runtime.port import InstanceSpec
 
