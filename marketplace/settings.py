@@ -27,8 +27,6 @@ class MarketplaceSettings(BaseSettings):
     """How long a quote holds, seconds: time for a person to read and sign."""
     document_bytes: int = 65_536
     """Largest document accepted, bytes."""
-    log_bytes: int = 64 * 1024 * 1024
-    """Largest usage log an audit reads, bytes."""
     refresh_ms: int = 50
     """The projection asks the node at most this often, milliseconds."""
 

@@ -38,6 +38,9 @@ class SubscriptionFacts:
     paid_through: int = 0
     settled: list[SettledVoucher] = field(default_factory=list)
     time_collected: int = 0
+    time_returned: int = 0
+    collected_through: int = 0
+    """The second up to which time was settled; since the activation at first."""
     returned: int = 0
     activated: bool = False
     requested: bool = False
@@ -72,6 +75,7 @@ class PlanFacts:
     unit_price: int
     period_price: int
     period: int
+    release_window: int
     terms_hash: bytes
 
 
@@ -113,7 +117,7 @@ def _catalogue(market: MarketFacts, event: object) -> None:
     match event:
         case chain_events.PlanPublished(plan_id=plan_id, terms=terms):
             market.plans[int(plan_id)] = PlanFacts(
-                terms.unit_price, terms.period_price, terms.period, bytes(terms.terms_hash)
+                terms.unit_price, terms.period_price, terms.period, terms.release_window, bytes(terms.terms_hash)
             )
         case chain_events.MeterKeySet(model_id=model_id, meter_key=key):
             market.meter_keys[int(model_id)].add(str(key))
@@ -137,7 +141,7 @@ def _life(market: MarketFacts, event: object) -> None:
             _subscribed(market, event)
         case chain_events.Activated(subscription_id=found, since=since, paid_through=through):
             one = market.subscriptions[int(found)]
-            one.activated, one.since, one.paid_through = True, since, through
+            one.activated, one.since, one.paid_through, one.collected_through = True, since, through, since
         case chain_events.CapRaised(subscription_id=found, cap=cap, amount=amount):
             one = market.subscriptions[int(found)]
             one.cap = cap
@@ -152,10 +156,12 @@ def _life(market: MarketFacts, event: object) -> None:
             one = market.subscriptions[int(found)]
             one.refunded = True
             _return(market, one, amount)
-        case chain_events.ReleaseRequested(subscription_id=found, time_paid=paid, time_refunded=back):
+        case chain_events.ReleaseRequested(subscription_id=found, time_paid=paid, time_refunded=back, releasable_at=at):
             one = market.subscriptions[int(found)]
             one.requested = True
             one.time_collected += paid
+            one.time_returned += back
+            one.collected_through = min(at - market.plans[one.plan_id].release_window, one.paid_through)
             market.earned += paid
             _return(market, one, back)
         case chain_events.Released(subscription_id=found, refunded=amount):
@@ -188,6 +194,7 @@ def _income(market: MarketFacts, entry: ChainEvent) -> None:
             voucher = SettledVoucher(units, amount, bytes(root), entry.block_number)
             market.subscriptions[int(found)].settled.append(voucher)
             market.earned += amount
-        case chain_events.TimeCollected(subscription_id=found, amount=amount):
+        case chain_events.TimeCollected(subscription_id=found, amount=amount, through=through):
             market.subscriptions[int(found)].time_collected += amount
+            market.subscriptions[int(found)].collected_through = through
             market.earned += amount

@@ -66,10 +66,14 @@ def _check_vouchers(one: SubscriptionFacts, plan: PlanFacts) -> Iterator[Finding
 
 
 def _check_time(one: SubscriptionFacts, plan: PlanFacts) -> Iterator[Finding]:
-    """Time is paid only after activation, never beyond the prepaid periods; all of it goes to one side or the other."""
+    """Time accrues linearly from the activation, rounded down; on a request the rest of it goes back."""
     prepaid = one.periods * plan.period_price
-    if one.time_collected > prepaid or (one.time_collected and not one.activated):
-        yield _finding("time_differs", one, f"time took {one.time_collected}, prepaid were {prepaid}.")
+    elapsed = one.collected_through - one.since
+    due = plan.period_price * elapsed // plan.period if one.activated and plan.period else 0
+    if one.time_collected != due:
+        yield _finding("time_differs", one, f"time took {one.time_collected}, {elapsed} seconds cost {due}.")
+    if one.requested and one.time_returned != prepaid - due:
+        yield _finding("time_differs", one, f"{one.time_returned} of time came back, {prepaid - due} was unused.")
     if one.activated and one.paid_through != one.since + one.periods * plan.period:
         yield _finding(
             "time_differs", one, f"paid through {one.paid_through} from {one.since} by {one.periods} periods."

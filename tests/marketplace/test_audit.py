@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from ledger import metering
-from ledger.events import ChainEvent, Released, Settled, Subscribed
+from ledger.events import Activated, ChainEvent, Released, Settled, Subscribed, TimeCollected
 from ledger.keys import WalletKey
 from ledger.sender import Sender
 from ledger.structs import SignedVoucher
@@ -85,6 +86,9 @@ def used(market: Market, funded_wallet: Callable[..., WalletKey], sender_for: Ca
     records = _records(market, bought.subscription_id, since)
     _settle(market, sender, bought.session, records[:7])
     header = _settle(market, sender, bought.session, records)
+    while market.parts.chain.latest().timestamp <= since:
+        time.sleep(0.1)
+    sender.send(contracts.market.collect_time([bought.subscription_id]))
     lines = [header, *({"record": each.to_json(), "leafHash": to_hex(each.leaf())} for each in records)]
     return Used(market, bought.subscription_id, bought.session, lines)
 
@@ -118,7 +122,9 @@ def test_an_honest_log_is_proven_record_by_record(used: Used) -> None:
 def test_settled_usage_is_shown_from_events(used: Used) -> None:
     usage = used.market.client.usage(used.subscription_id)
     total = used.lines[-1]["record"]["total"]
-    assert (usage["units"], usage["amount"], len(usage["settled"])) == (total, str(int(total) * 50), 2)
+    assert (usage["units"], len(usage["settled"])) == (total, 3)
+    assert int(usage["settled"][-1]["amount"]) >= 1_000_000 // 86_400
+    assert int(usage["amount"]) == int(total) * 50 + int(usage["settled"][-1]["amount"])
 
 
 @pytest.mark.parametrize(
@@ -218,6 +224,8 @@ def test_tampered_amounts_are_found(used: Used) -> None:
         return history
 
     assert "amount_differs" in _money_codes(change(Settled, amount=10**9), 10**18)
+    assert "time_differs" in _money_codes(change(TimeCollected, amount=10**6), 10**18)
+    assert "time_differs" in _money_codes(change(Activated, paid_through=5), 10**18)
     assert "reserved_differs" in _money_codes(change(Subscribed, reserved=5), 10**18)
     end = replace(_history(used)[-1], event=Released(used.subscription_id, used.session.address, 1))  # type: ignore[arg-type]
     assert "refund_differs" in _money_codes([*_history(used), end], 10**18)
