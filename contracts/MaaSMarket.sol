@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IMaaSMarket} from "./interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "./interfaces/IModelCatalog.sol";
@@ -398,21 +397,26 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
         view
         returns (Sales memory sales, uint256 total)
     {
+        sales = _salesOf(planId);
+        require(periods == 0 || sales.period != 0, NoPeriods(planId));
+        require(periods != 0 || (sales.period == 0 && cap != 0), NothingBought());
+        total = uint256(cap) * sales.unitPrice + uint256(periods) * sales.periodPrice;
+        require(total <= type(uint96).max, Overflow("total"));
+        uint256 latestEnd = block.timestamp + sales.activationWindow + uint256(periods) * sales.period;
+        require(latestEnd <= type(uint32).max, Overflow("paidThrough"));
+    }
+
+    /// @dev The plan's pinned row, or the one that its first purchase will pin.
+    function _salesOf(uint64 planId) private view returns (Sales memory sales) {
+        sales = _sales[planId];
+        if (sales.activationWindow != 0) {
+            require(CATALOG.isOnSale(planId), PlanIsRetired(planId));
+            return sales;
+        }
         (IModelCatalog.PlanTerms memory terms, bool retired) = CATALOG.plan(planId);
         require(!retired, PlanIsRetired(planId));
-        require(periods == 0 || terms.period != 0, NoPeriods(planId));
-        require(periods != 0 || (terms.period == 0 && cap != 0), NothingBought());
-        total = uint256(cap) * terms.unitPrice + uint256(periods) * terms.periodPrice;
-        require(total <= type(uint96).max, Overflow("total"));
-        sales = Sales({
-            sequence: _sales[planId].sequence,
-            unitPrice: terms.unitPrice,
-            periodPrice: terms.periodPrice,
-            period: terms.period,
-            activationWindow: terms.activationWindow
-        });
-        uint256 latestEnd = block.timestamp + terms.activationWindow + uint256(periods) * terms.period;
-        require(latestEnd <= type(uint32).max, Overflow("paidThrough"));
+        (sales.unitPrice, sales.periodPrice) = (terms.unitPrice, terms.periodPrice);
+        (sales.period, sales.activationWindow) = (terms.period, terms.activationWindow);
     }
 
     /// @dev Takes one nonce, also of a direct purchase: no order signed before it can buy the same thing twice.
@@ -440,22 +444,20 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
         _pullShortfall(buyer, shortfall);
     }
 
-    /// @dev Applies one voucher or says why not; returns what it earns.
+    /// @dev Applies one voucher or says why not; returns what it earns. Reads and writes the subscription's slot once.
     function _settle(Voucher calldata voucher, uint256 unitPrice, bytes32 domain) private returns (uint256 amount) {
         uint96 id = voucher.subscriptionId;
         uint40 units = voucher.units;
-        Hot memory hot = _hot[id];
-        if (hot.signer == address(0)) return _skip(id, SkipReason.Unknown);
-        if (hot.flags & (ACTIVATED | CLOSED) != ACTIVATED) return _skip(id, SkipReason.NotActive);
-        if (units <= hot.used) return _skip(id, SkipReason.Stale);
-        if (units > hot.cap) return _skip(id, SkipReason.OverCap);
-        bytes32 structHash = SignedStructs.hashVoucher(id, units, voucher.usageRoot);
-        if (_recover(MessageHashUtils.toTypedDataHash(domain, structHash), voucher.r, voucher.vs) != hot.signer) {
-            return _skip(id, SkipReason.BadSignature);
-        }
-        amount = (units - hot.used) * unitPrice;
-        hot.used = units;
-        _hot[id] = hot;
+        Hot storage hot = _hot[id];
+        (uint256 word, address signer, uint40 cap, uint40 used, uint16 flags) = _unpacked(hot);
+        if (signer == address(0)) return _skip(id, SkipReason.Unknown);
+        if (flags & (ACTIVATED | CLOSED) != ACTIVATED) return _skip(id, SkipReason.NotActive);
+        if (units <= used) return _skip(id, SkipReason.Stale);
+        if (units > cap) return _skip(id, SkipReason.OverCap);
+        bytes32 digest = SignedStructs.digestVoucher(domain, id, units, voucher.usageRoot);
+        if (_recover(digest, voucher.r, voucher.vs) != signer) return _skip(id, SkipReason.BadSignature);
+        amount = (units - used) * unitPrice;
+        _writeUsed(hot, word, units);
         emit Settled(id, units, amount, voucher.usageRoot);
     }
 
@@ -529,6 +531,26 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
         if (failure == ECDSA.RecoverError.NoError && signer == account) return true;
         return
             account.code.length != 0 && SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature);
+    }
+
+    /// @dev The fields of a `Hot` row by one read: signer in the low 160 bits, then cap, used, flags.
+    function _unpacked(Hot storage hot)
+        private
+        view
+        returns (uint256 word, address signer, uint40 cap, uint40 used, uint16 flags)
+    {
+        assembly ("memory-safe") {
+            word := sload(hot.slot)
+        }
+        return (word, address(uint160(word)), uint40(word >> 160), uint40(word >> 200), uint16(word >> 240));
+    }
+
+    /// @dev Replaces `used` in the row that was read as `word`.
+    function _writeUsed(Hot storage hot, uint256 word, uint40 used) private {
+        word = word & ~(uint256(type(uint40).max) << 200) | uint256(used) << 200;
+        assembly ("memory-safe") {
+            sstore(hot.slot, word)
+        }
     }
 
     function _requireStatus(Status expected, Status actual) private pure {

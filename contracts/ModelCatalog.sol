@@ -8,7 +8,7 @@ import {IModelCatalog} from "./interfaces/IModelCatalog.sol";
 /// @title The catalogue of MaaS models and their immutable price plans
 /// @dev A token id is a model id. Models are never burned, so `ownerOf` of a registered model always answers.
 contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
-    /// @dev Three slots: prices and times | terms document | floor and retirement.
+    /// @dev Three slots: prices and times | terms document | floor and sale.
     struct PlanRow {
         uint64 unitPrice;
         uint96 periodPrice;
@@ -17,7 +17,7 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
         uint32 activationWindow;
         bytes32 termsHash;
         uint32 qoeFloor;
-        bool retired;
+        bool onSale;
     }
 
     uint16 private constant NEVER = 10_001;
@@ -85,7 +85,7 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
             activationWindow: terms.activationWindow,
             termsHash: terms.termsHash,
             qoeFloor: terms.qoeFloor,
-            retired: false
+            onSale: true
         });
         for (uint256 i = 0; i < planShares.length; ++i) {
             _shares[planId].push(planShares[i]);
@@ -97,8 +97,8 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
     function retirePlan(uint64 planId) external {
         PlanRow storage row = _planRow(planId);
         _requireModelOwner(uint32(planId >> 32));
-        require(!row.retired, AlreadyRetired(planId));
-        row.retired = true;
+        require(row.onSale, AlreadyRetired(planId));
+        row.onSale = false;
         emit PlanRetired(planId);
     }
 
@@ -120,7 +120,12 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
             qoeFloor: row.qoeFloor,
             termsHash: row.termsHash
         });
-        retired = row.retired;
+        retired = !row.onSale;
+    }
+
+    /// @inheritdoc IModelCatalog
+    function isOnSale(uint64 planId) external view returns (bool) {
+        return _plans[planId].onSale;
     }
 
     /// @inheritdoc IModelCatalog

@@ -91,6 +91,8 @@ interface IModelCatalog {
     function modelCount() external view returns (uint32);
     function model(uint32 modelId) external view returns (Model memory);
     function plan(uint64 planId) external view returns (PlanTerms memory terms, bool retired);
+    /// @notice True for a published plan that is not retired.
+    function isOnSale(uint64 planId) external view returns (bool);
     function shares(uint64 planId) external view returns (Share[] memory);
     function meterKeyOf(uint32 modelId) external view returns (address);
 }
