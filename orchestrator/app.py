@@ -226,9 +226,13 @@ class Program:
         """MSMF, VMOF and MMF, each behind its own gate, each with its own key towards the others."""
         ground = self._ground
         self._runtime = SandboxRuntime(ground.settings.home_dir)
-        msmf = ground.guard("msmf", build_msmf(MsmfDeps(transactions)))
+        msmf = ground.guard("msmf", build_msmf(MsmfDeps(transactions, reader=ground.store.reader)))
         deps = MmfDeps(
-            transactions, self._runtime, manifests(), self._client("mmf", "msmf", ground.settings.msmf_url, msmf)
+            transactions,
+            self._runtime,
+            manifests(),
+            self._client("mmf", "msmf", ground.settings.msmf_url, msmf),
+            reader=ground.store.reader,
         )
         mmf = ground.guard("mmf", build_mmf(deps))
         vmof_deps = VmofDeps(
@@ -236,6 +240,7 @@ class Program:
             mmf=self._client("vmof", "mmf", ground.settings.mmf_url, mmf),
             msmf=self._client("vmof", "msmf", ground.settings.msmf_url, msmf),
             models=manifests(),
+            reader=ground.store.reader,
         )
         vmof = ground.guard("vmof", build_vmof(vmof_deps))
         self._keeper = Keeper(deps)

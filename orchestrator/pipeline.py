@@ -93,6 +93,7 @@ class Pipeline(DBOSConfiguredInstance):
         """The share goes: first the buyers' door, then the models, then the row."""
         key = f"{subscription_id}:release:{attempt}"
         try:
+            self._change(self._let_go, subscription_id)
             self._step("close_route", self._peers.routes.withdraw, subscription_id)
             released = self._step("release_share", self._peers.vmof.delete, f"/shares/{subscription_id}", key)
             return self._change(self._end, subscription_id, reason, released or {})
@@ -190,6 +191,10 @@ class Pipeline(DBOSConfiguredInstance):
 
     def _submitted(self, rows: Session, subscription_id: str, tx_hash: str) -> None:
         tables.amend(rows, subscription_id, outcome={"activationTx": tx_hash}, times={"submitted": tables.now_ms()})
+
+    def _let_go(self, rows: Session, subscription_id: str) -> None:
+        """From here on reconciliation puts the route back no more."""
+        tables.amend(rows, subscription_id, route=None)
 
     def _end(self, rows: Session, subscription_id: str, reason: str, released: Mapping[str, Any]) -> str:
         regrant(rows, released.get("grants", {}))

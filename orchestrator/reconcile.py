@@ -41,16 +41,17 @@ class Routes:
         self._lock = threading.Lock()
 
     def push(self, subscription_id: str) -> None:
-        """Put one route as its row wants it now."""
-        with self._store.reader.connect() as reader:
-            row = tables.service(reader, subscription_id)
-        if row is not None and row["route"] is not None:
-            self._put(row)
+        """Put one route as its row wants it now; a row without a route (any more) wants none."""
+        with self._lock:
+            with self._store.reader.connect() as reader:
+                row = tables.service(reader, subscription_id)
+            if row is not None and row["route"] is not None:
+                self._put(row)
 
     def withdraw(self, subscription_id: str) -> None:
-        """Delete one route; one that is not there is no error."""
-        self._gateway.delete(f"/routes/{subscription_id}")
+        """Delete one route whose row has let go of it; one that is not there is no error."""
         with self._lock:
+            self._gateway.delete(f"/routes/{subscription_id}")
             self._pushed.pop(subscription_id, None)
 
     def sync(self) -> int:
@@ -60,7 +61,7 @@ class Routes:
             rows = [row for row in tables.services(reader, *sorted(SERVED)) if row["route"] is not None]
         stale = [row for row in rows if self._pushed.get(row["subscription_id"]) != _digest(_wanted(row))]
         for row in stale:
-            self._put(row)
+            self.push(row["subscription_id"])
         return len(stale)
 
     def _notice_restart(self) -> None:
@@ -82,8 +83,7 @@ class Routes:
     def _put(self, row: Row) -> None:
         route = _wanted(row)
         self._gateway.put(f"/routes/{row['subscription_id']}", route)
-        with self._lock:
-            self._pushed[row["subscription_id"]] = _digest(route)
+        self._pushed[row["subscription_id"]] = _digest(route)
 
 
 def _wanted(row: Row) -> dict[str, Any]:

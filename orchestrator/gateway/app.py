@@ -68,7 +68,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def health(request: Request) -> dict[str, Any]:
     """Alive, on which chain, and when the latest block was seen."""
     house = _house(request.app)
-    return {"ok": True, "program": "gateway", "chainId": house.chain.chain_id, **house.watch.health()}
+    known = {"boot": house.boot, "chainId": house.chain.chain_id}
+    return {"ok": True, "program": "gateway", **known, **house.watch.health()}
 
 
 async def put_route(request: Request, subscriptionId: int) -> dict[str, Any]:
@@ -85,7 +86,7 @@ async def delete_route(request: Request, subscriptionId: int) -> dict[str, Any]:
     """Serve it no longer; its log and vouchers stay."""
     house = _house(request.app)
     await asyncio.to_thread(house.store.delete_route, subscriptionId)
-    house.drop_route(subscriptionId)
+    await house.drop_route(subscriptionId)
     return {"subscriptionId": str(subscriptionId), "deleted": True}
 
 

@@ -3,15 +3,17 @@
 Opening blocks (it asks the node, reads usage.db and rebuilds every log); closing gives everything back.
 """
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Self
+from uuid import uuid4
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
 from ledger.deployment import Deployment
 from ledger.keys import WalletKey, keystore_address
 from orchestrator.gateway.books import Books
-from orchestrator.gateway.errors import LogBroken
+from orchestrator.gateway.errors import LogBroken, ModelUnavailable
 from orchestrator.gateway.link import Links
 from orchestrator.gateway.models import ModelClients
 from orchestrator.gateway.sessions import Sessions
@@ -49,6 +51,8 @@ class House:
     replay: ReplayStore
     journal: Journal
     gate: Gate
+    boot: str = field(default_factory=lambda: uuid4().hex)
+    """Another at each start, so that whoever pushes routes sees a restart."""
 
     @classmethod
     def open(cls, settings: GatewaySettings) -> Self:
@@ -115,10 +119,14 @@ class House:
         self.uses.put_route(route)
         self.watch.watch(route.subscription)
 
-    def drop_route(self, subscription: int) -> None:
-        """Serve it no longer."""
+    async def drop_route(self, subscription: int) -> None:
+        """Serve it no longer, and let its models drop what they keep of it."""
+        route = self.uses.route(subscription)
         self.uses.drop_route(subscription)
         self.links.forget(str(subscription))
+        for socket in sorted(set(route.sockets.values())) if route else ():
+            with suppress(ModelUnavailable):  # a model that is gone keeps nothing
+                await self.models.configure(socket, {"forget": str(subscription)})
 
     async def close(self) -> None:
         """Give everything back."""

@@ -208,7 +208,11 @@ class _Connection(BaseHTTPRequestHandler):
         if int(length) > limit:
             self._discard(int(length))
             raise TooLarge(f"the body has {length} bytes where {limit} are the most; send less")
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) != int(length):
+            self.close_connection = True
+            raise BadCall(f"the body ended after {len(body)} of {length} bytes; send it whole")
+        return body
 
     def _discard(self, length: int) -> None:
         """A caller hears the refusal only once it has sent its body; a boundless one is cut off."""

@@ -235,3 +235,16 @@ async def test_restarted_client_without_memory_takes_over_the_log(house: Gateway
     assert after.receipts.total == 20
     assert (await after.use("frame", {"budget_k": 40})).record.total == 60
     await after.close()
+
+
+async def test_route_withdrawn_makes_its_models_forget_the_tenant(house: GatewayHouse) -> None:
+    bought = await house.served()
+    session = await house.session(bought, habit=NEVER)
+    asked = {"budget_k": 40, "objects": [4, 9]}
+    await session.use("frame", asked)
+    assert (await session.use("frame", asked)).info["cache"] == "hit"
+    async with house.component("orchestrator") as client:
+        assert (await client.delete(f"/routes/{bought.id}")).status_code == 200
+        assert (await client.put(f"/routes/{bought.id}", json=house.route(bought))).status_code == 200
+    assert "cache" not in (await session.use("frame", asked)).info
+    await session.close()
