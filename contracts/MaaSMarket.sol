@@ -1,77 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IMaaSMarket} from "./interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "./interfaces/IModelCatalog.sol";
 import {SignedStructs} from "./libraries/SignedStructs.sol";
-import {UsageLog} from "./libraries/UsageLog.sol";
-import {Accounts} from "./market/Accounts.sol";
+import {Books} from "./market/Books.sol";
+import {Settlement} from "./market/Settlement.sol";
 
-/// @title Subscriptions, vouchers, settlement, release and payout
-/// @dev Every subscription is fully funded when bought, so no later collection can fail. Facts are stored, status is
-///      computed. All roundings of time are cumulative from activation: pieces add up to exactly what was prepaid.
-contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
-    /// @dev One slot: all that settlement reads and writes of a subscription.
-    struct Hot {
-        address signer;
-        uint40 cap;
-        uint40 used;
-        uint16 flags;
-    }
-
-    /// @dev One slot, read by life: before activation `since` is 0, `paidThrough` counts the prepaid periods and `mark` is
-    ///      the activation deadline; then `mark` is the second through which time is collected; after a release request
-    ///      time is collected through `paidThrough` and `mark` is when anyone may release.
-    struct Slow {
-        address buyer;
-        uint32 since;
-        uint32 paidThrough;
-        uint32 mark;
-    }
-
-    /// @dev One slot: what settlement credits. The price is pinned by the plan's first activation.
-    struct Earnings {
-        uint64 unitPrice;
-        uint96 earned;
-        uint96 paid;
-    }
-
-    /// @dev One slot: what buying needs of a plan, pinned by its first purchase (a plan never changes).
-    struct Sales {
-        uint32 sequence;
-        uint64 unitPrice;
-        uint96 periodPrice;
-        uint32 period;
-        uint32 activationWindow;
-    }
-
-    struct Proposal {
-        address signer;
-        uint64 confirmableAt;
-    }
-
-    uint16 private constant ACTIVATED = 1;
-    uint16 private constant REQUESTED = 2;
-    uint16 private constant CLOSED = 4;
-    uint256 private constant WHOLE_BPS = 10_000;
-
-    IModelCatalog private immutable CATALOG;
-
-    mapping(uint96 subscriptionId => Hot) private _hot;
-    mapping(uint96 subscriptionId => Slow) private _slow;
-    mapping(uint64 planId => Earnings) private _earnings;
-    mapping(uint64 planId => Sales) private _sales;
-    mapping(uint96 subscriptionId => Proposal) private _proposals;
-    /// @dev What each owner of a composite plan's revenue has drawn, the composite itself under its own model id.
-    mapping(uint64 planId => mapping(uint32 modelId => uint256)) private _drawn;
-
-    constructor(address catalog_, address token_) Accounts(token_) EIP712("Slicing4Meta MaaSMarket", "1") {
-        CATALOG = IModelCatalog(catalog_);
-    }
+/// @title The market: buying, and a subscription's life
+/// @dev Every subscription is fully funded when bought, so no later collection can fail.
+contract MaaSMarket is Settlement {
+    constructor(address catalog_, address token_) Books(catalog_, token_) {}
 
     // ------------------------------------------------------------------------------------------------------ buying
 
@@ -224,69 +165,7 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
         emit Released(subscriptionId, slow.buyer, rest);
     }
 
-    // -------------------------------------------------------------------------------------------------- settlement
-
-    /// @inheritdoc IMaaSMarket
-    function settle(Voucher[] calldata vouchers) external {
-        bytes32 domain = _domainSeparatorV4();
-        uint64 planId = 0;
-        uint256 unitPrice = 0;
-        uint256 credit = 0;
-        for (uint256 i = 0; i < vouchers.length; ++i) {
-            uint64 next = _planOf(vouchers[i].subscriptionId);
-            if (next != planId) {
-                _earn(planId, credit);
-                (planId, unitPrice, credit) = (next, _earnings[next].unitPrice, 0);
-            }
-            credit += _settle(vouchers[i], unitPrice, domain);
-        }
-        _earn(planId, credit);
-    }
-
-    /// @inheritdoc IMaaSMarket
-    function collectTime(uint96[] calldata subscriptionIds) external {
-        for (uint256 i = 0; i < subscriptionIds.length; ++i) {
-            _collectTime(subscriptionIds[i]);
-        }
-    }
-
-    /// @inheritdoc IMaaSMarket
-    /// @dev Anyone may call; the model's owner at that moment is paid.
-    function payout(uint64 planId) external nonReentrant returns (uint256 amount) {
-        Earnings storage row = _earnings[planId];
-        uint32 modelId = _modelOf(planId);
-        address owner = _ownerOf(modelId);
-        IModelCatalog.Share[] memory shares = CATALOG.shares(planId);
-        if (shares.length == 0) {
-            amount = row.earned - row.paid;
-        } else {
-            amount = row.earned - _sharesOf(row.earned, shares) - _drawn[planId][modelId];
-            _drawn[planId][modelId] += amount;
-        }
-        if (amount == 0) return 0;
-        row.paid += uint96(amount);
-        emit PaidOut(planId, owner, amount);
-        _push(owner, amount);
-    }
-
-    /// @inheritdoc IMaaSMarket
-    /// @dev Anyone may call; the component's owner at that moment is paid.
-    function payoutShare(uint64 planId, uint32 modelId) external nonReentrant returns (uint256 amount) {
-        amount = sharePending(planId, modelId);
-        if (amount == 0) return 0;
-        address owner = _ownerOf(modelId);
-        _drawn[planId][modelId] += amount;
-        _earnings[planId].paid += uint96(amount);
-        emit SharePaidOut(planId, modelId, owner, amount);
-        _push(owner, amount);
-    }
-
     // ------------------------------------------------------------------------------------------------------- views
-
-    /// @inheritdoc IMaaSMarket
-    function catalog() external view returns (address) {
-        return address(CATALOG);
-    }
 
     /// @inheritdoc IMaaSMarket
     function quote(uint64 planId, uint40 cap, uint32 periods) external view returns (uint256 total) {
@@ -318,11 +197,6 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
     }
 
     /// @inheritdoc IMaaSMarket
-    function earningsOf(uint64 planId) external view returns (uint96 earned, uint96 paid) {
-        return (_earnings[planId].earned, _earnings[planId].paid);
-    }
-
-    /// @inheritdoc IMaaSMarket
     /// @dev 0 once activated.
     function activationDeadlineOf(uint96 subscriptionId) external view returns (uint64) {
         return _hot[subscriptionId].flags & ACTIVATED == 0 ? _slow[subscriptionId].mark : 0;
@@ -335,53 +209,8 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
     }
 
     /// @inheritdoc IMaaSMarket
-    function proveUsage(
-        UsageRecord calldata record,
-        InclusionProof calldata proof,
-        Voucher calldata voucher,
-        bytes calldata meterSig
-    ) external view returns (bool) {
-        Hot storage hot = _hot[voucher.subscriptionId];
-        if (record.subscriptionId != voucher.subscriptionId || hot.signer == address(0)) return false;
-        if (record.total > voucher.units || voucher.units > hot.used) return false;
-        bytes32 digest = hashVoucher(voucher.subscriptionId, voucher.units, voucher.usageRoot);
-        if (_recover(digest, voucher.r, voucher.vs) != hot.signer) return false;
-        address meterKey = CATALOG.meterKeyOf(_modelOf(_planOf(voucher.subscriptionId)));
-        (address meter,,) = ECDSA.tryRecoverCalldata(digest, meterSig);
-        if (meterKey == address(0) || meter != meterKey) return false;
-        (bool wellFormed, bytes32 root) = UsageLog.climb(UsageLog.leafOf(record), record.seq, proof.size, proof.path);
-        return wellFormed && UsageLog.usageRootOf(proof.size, root) == voucher.usageRoot;
-    }
-
-    /// @inheritdoc IMaaSMarket
-    function statusOf(uint96 subscriptionId) public view returns (Status) {
-        uint16 flags = _hot[subscriptionId].flags;
-        if (flags & CLOSED != 0) return flags & ACTIVATED != 0 ? Status.Released : Status.Refunded;
-        if (flags & REQUESTED != 0) return Status.Releasing;
-        if (flags & ACTIVATED != 0) return Status.Active;
-        Slow storage slow = _slow[subscriptionId];
-        if (slow.buyer == address(0)) return Status.None;
-        return block.timestamp <= slow.mark ? Status.Purchased : Status.Refundable;
-    }
-
-    /// @inheritdoc IMaaSMarket
-    function sharePending(uint64 planId, uint32 modelId) public view returns (uint256) {
-        IModelCatalog.Share[] memory shares = CATALOG.shares(planId);
-        for (uint256 i = 0; i < shares.length; ++i) {
-            if (shares[i].modelId != modelId) continue;
-            return _shareDown(_earnings[planId].earned, shares[i].bps) - _drawn[planId][modelId];
-        }
-        revert NotEntitledToShare(planId, modelId);
-    }
-
-    /// @inheritdoc IMaaSMarket
     function hashOrder(Order calldata order) public view returns (bytes32 digest) {
         return _hashTypedDataV4(SignedStructs.hashOrder(order));
-    }
-
-    /// @inheritdoc IMaaSMarket
-    function hashVoucher(uint96 subscriptionId, uint40 units, bytes32 usageRoot) public view returns (bytes32 digest) {
-        return _hashTypedDataV4(SignedStructs.hashVoucher(subscriptionId, units, usageRoot));
     }
 
     /// @inheritdoc IMaaSMarket
@@ -444,74 +273,9 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
         _pullShortfall(buyer, shortfall);
     }
 
-    /// @dev Applies one voucher or says why not; returns what it earns. Reads and writes the subscription's slot once.
-    function _settle(Voucher calldata voucher, uint256 unitPrice, bytes32 domain) private returns (uint256 amount) {
-        uint96 id = voucher.subscriptionId;
-        uint40 units = voucher.units;
-        Hot storage hot = _hot[id];
-        (uint256 word, address signer, uint40 cap, uint40 used, uint16 flags) = _unpacked(hot);
-        if (signer == address(0)) return _skip(id, SkipReason.Unknown);
-        if (flags & (ACTIVATED | CLOSED) != ACTIVATED) return _skip(id, SkipReason.NotActive);
-        if (units <= used) return _skip(id, SkipReason.Stale);
-        if (units > cap) return _skip(id, SkipReason.OverCap);
-        bytes32 digest = SignedStructs.digestVoucher(domain, id, units, voucher.usageRoot);
-        if (_recover(digest, voucher.r, voucher.vs) != signer) return _skip(id, SkipReason.BadSignature);
-        amount = (units - used) * unitPrice;
-        _writeUsed(hot, word, units);
-        emit Settled(id, units, amount, voucher.usageRoot);
-    }
-
-    function _collectTime(uint96 subscriptionId) private {
-        Status status = statusOf(subscriptionId);
-        if (status != Status.Active) {
-            _skip(subscriptionId, status == Status.None ? SkipReason.Unknown : SkipReason.NotActive);
-            return;
-        }
-        uint64 planId = _planOf(subscriptionId);
-        Slow storage slow = _slow[subscriptionId];
-        (uint256 due, uint32 through) = _timeDue(planId, slow);
-        if (due == 0) {
-            _skip(subscriptionId, SkipReason.Stale);
-            return;
-        }
-        slow.mark = through;
-        _earn(planId, due);
-        emit TimeCollected(subscriptionId, due, through);
-    }
-
-    function _skip(uint96 subscriptionId, SkipReason reason) private returns (uint256 nothing) {
-        emit Skipped(subscriptionId, reason);
-        return 0;
-    }
-
-    function _earn(uint64 planId, uint256 amount) private {
-        if (amount == 0) return;
-        uint256 earned = _earnings[planId].earned + amount;
-        require(earned <= type(uint96).max, Overflow("earned"));
-        _earnings[planId].earned = uint96(earned);
-    }
-
-    /// @dev Time elapsed, paid for and not yet collected: its cost, and the second through which it runs.
-    function _timeDue(uint64 planId, Slow storage slow) private view returns (uint256 due, uint32 through) {
-        (uint32 since, uint32 paidThrough, uint32 mark) = (slow.since, slow.paidThrough, slow.mark);
-        through = block.timestamp < paidThrough ? uint32(block.timestamp) : paidThrough;
-        due = _timeCost(planId, since, through) - _timeCost(planId, since, mark);
-    }
-
-    /// @dev Cost of the time from `since` to `through`, rounded down; whole periods cost exactly their price.
-    function _timeCost(uint64 planId, uint32 since, uint32 through) private view returns (uint256) {
-        Sales storage sales = _sales[planId];
-        if (sales.period == 0) return 0;
-        return uint256(sales.periodPrice) * (through - since) / sales.period;
-    }
-
     function _releaseWindowOf(uint64 planId) private view returns (uint32) {
         (IModelCatalog.PlanTerms memory terms,) = CATALOG.plan(planId);
         return terms.releaseWindow;
-    }
-
-    function _ownerOf(uint32 modelId) private view returns (address) {
-        return IERC721(address(CATALOG)).ownerOf(modelId);
     }
 
     function _requireBuyer(uint96 subscriptionId) private view {
@@ -533,51 +297,7 @@ contract MaaSMarket is IMaaSMarket, Accounts, EIP712 {
             account.code.length != 0 && SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature);
     }
 
-    /// @dev The fields of a `Hot` row by one read: signer in the low 160 bits, then cap, used, flags.
-    function _unpacked(Hot storage hot)
-        private
-        view
-        returns (uint256 word, address signer, uint40 cap, uint40 used, uint16 flags)
-    {
-        assembly ("memory-safe") {
-            word := sload(hot.slot)
-        }
-        return (word, address(uint160(word)), uint40(word >> 160), uint40(word >> 200), uint16(word >> 240));
-    }
-
-    /// @dev Replaces `used` in the row that was read as `word`.
-    function _writeUsed(Hot storage hot, uint256 word, uint40 used) private {
-        word = word & ~(uint256(type(uint40).max) << 200) | uint256(used) << 200;
-        assembly ("memory-safe") {
-            sstore(hot.slot, word)
-        }
-    }
-
     function _requireStatus(Status expected, Status actual) private pure {
         require(expected == actual, WrongStatus(expected, actual));
-    }
-
-    /// @dev The zero address for a malformed signature, which no session key is.
-    function _recover(bytes32 digest, bytes32 r, bytes32 vs) private pure returns (address signer) {
-        (signer,,) = ECDSA.tryRecover(digest, r, vs);
-    }
-
-    function _sharesOf(uint256 earned, IModelCatalog.Share[] memory shares) private pure returns (uint256 together) {
-        for (uint256 i = 0; i < shares.length; ++i) {
-            together += _shareDown(earned, shares[i].bps);
-        }
-    }
-
-    /// @dev Rounded down; the dust is the composite's.
-    function _shareDown(uint256 earned, uint16 bps) private pure returns (uint256) {
-        return earned * bps / WHOLE_BPS;
-    }
-
-    function _planOf(uint96 subscriptionId) private pure returns (uint64) {
-        return uint64(subscriptionId >> 32);
-    }
-
-    function _modelOf(uint64 planId) private pure returns (uint32) {
-        return uint32(planId >> 32);
     }
 }

@@ -86,7 +86,7 @@ contract Players is House {
         market.renew(id, uint32(bound(periods, 1, 3)));
     }
 
-    function leave(uint256 which) external counted("leave") {
+    function depart(uint256 which) external counted("depart") {
         uint96 id = some(which);
         vm.prank(market.subscription(id).buyer);
         market.requestRelease(id);
@@ -183,7 +183,7 @@ contract MarketInvariantsTest is House {
         selectors[6] = Players.collect.selector;
         selectors[7] = Players.raise.selector;
         selectors[8] = Players.renew.selector;
-        selectors[9] = Players.leave.selector;
+        selectors[9] = Players.depart.selector;
         selectors[10] = Players.release.selector;
         selectors[11] = Players.pay.selector;
         selectors[12] = Players.wait.selector;
@@ -209,7 +209,7 @@ contract MarketInvariantsTest is House {
         players.collect(0);
         players.raise(1, 0, 10);
         players.renew(2, 0, 1);
-        players.leave(0);
+        players.depart(0);
         players.release(0, true);
         players.pay(0, false);
         invariant_1_solvency();
