@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from market_yard import Market, Serving, furnish
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -16,7 +17,6 @@ from ledger.sender import Sender
 from ledger.values import CREDIT
 from s4m import reference
 from s4m.supervisor import put_documents
-from tests.marketplace.yard import Market, Serving, furnish
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from market_yard import Market
 
 from ledger import metering
 from ledger.events import Activated, ChainEvent, Released, Settled, Subscribed, TimeCollected
@@ -23,7 +24,6 @@ from marketplace.audit.facts import fold
 from marketplace.audit.service import ALL_PROOFS, Auditor
 from marketplace.errors import ProblemAnswer
 from marketplace.projection import addresses_of
-from tests.marketplace.yard import Market
 
 SERVICE = "virtual-beach-travel"
 RECORDS = 20

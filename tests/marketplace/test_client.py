@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from market_yard import Market
 
 from ledger.keys import WalletKey
 from ledger.sender import Sender
@@ -17,7 +18,6 @@ from ledger.values import Status
 from marketplace.errors import EndpointDiffers, MarketplaceDown, QuoteDiffers, ServiceRefused
 from marketplace.wallet.client import MarketClient
 from marketplace.wallet.handover import check_endpoint, refused
-from tests.marketplace.yard import Market
 
 SERVICE = "virtual-beach-travel"
 Forge = Callable[[dict[str, Any]], None]

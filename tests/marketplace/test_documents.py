@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from market_yard import Market
 
 from marketplace.documents import canonical, hash_of
-from tests.marketplace.yard import Market
 
 REQUEST = {"schema": "s4m/request/1", "service": "virtual-beach-travel"}
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import httpx
+from market_yard import Market
 
-from tests.marketplace.yard import Market
 from trust.exposure import unguarded_routes, unlisted_routes
 
 

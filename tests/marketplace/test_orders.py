@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from market_yard import Market
 
 from ledger.keys import WalletKey
 from ledger.typed_data import sign
 from ledger.values import Status, to_hex
 from marketplace.errors import ProblemAnswer
-from tests.marketplace.yard import Market
 
 SERVICE = "virtual-beach-travel"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from market_yard import Market
 from sqlalchemy import Engine, select
 
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from marketplace.database import projected
 from marketplace.errors import ProblemAnswer
-from tests.marketplace.yard import Market
 
 
 def _rows(engine: Engine) -> dict[str, list[tuple[object, ...]]]:

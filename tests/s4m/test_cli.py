@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from command_runner import Run
 
 from s4m.command import money_from
 from s4m.errors import BadInput
 from s4m.main import GROUPS, cli
-from tests.s4m.conftest import Run
 
 HEAVY = ("web3", "matplotlib", "rich", "pydantic", "httpx", "sqlalchemy", "eth_account")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from command_runner import Run, runner
 
 from ledger.errors import PortTaken
 from s4m.errors import HouseRunning
 from s4m.supervisor import House
-from tests.s4m.conftest import Run, runner
 
 FRAME = json.dumps(
     {"objects": [{"object": 3, "k": 20}], "view": {"x": 0, "y": 0, "yaw": 0, "t": 0}, "format": "jpeg", "quality": 80}
