@@ -27,7 +27,7 @@ demo: .venv/.runtime node_modules/.runtime ## ten travellers buy a virtual beach
 test: .venv/.dev node_modules/.dev .venv-ape/.stamp .solcx/.stamp ## contracts (forge, ape) and everything in Python
 	scripts/forge.sh test
 	scripts/ape_test.sh
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev node_modules/.dev .solcx/.stamp ## format, lint, types, imports, artifacts: what CI checks beside the tests
 	$(BIN)/ruff format --check .

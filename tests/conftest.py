@@ -23,6 +23,11 @@ SenderOf = Callable[[WalletKey], Sender]
 FundedWallet = Callable[..., WalletKey]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole-house runs first: they wait more than they work, so two workers end together."""
+    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+
+
 @pytest.fixture(scope="session")
 def devnet() -> Iterator[Devnet]:
     """A real anvil on a free port; its final block is two behind the newest."""

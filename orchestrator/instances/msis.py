@@ -132,6 +132,13 @@ def live_shares(rows: sa.Connection, msi_id: str) -> int:
     return int(rows.scalars(sa.select(sa.func.count()).where(live)).one())
 
 
+def staying_shares(rows: sa.Connection, msi_id: str) -> int:
+    """How many of them are not on their way out: where none stays, the MSI takes nobody in any more."""
+    staying = [state.value for state in LIVE if state is not ShareState.DRAINING]
+    stay = (SHARES.c.msi_id == msi_id) & SHARES.c.state.in_(staying)
+    return int(rows.scalars(sa.select(sa.func.count()).where(stay)).one())
+
+
 def put_share(rows: sa.Connection, share: Share, now: int) -> None:
     """Write a share: new, or the next attempt of one that was refused or released."""
     values: dict[str, Any] = {

@@ -24,6 +24,7 @@ from orchestrator.instances.msis import (
     msis,
     put_share,
     share,
+    staying_shares,
 )
 from orchestrator.requirements import (
     CandidateReason,
@@ -164,9 +165,9 @@ def drain(rows: sa.Connection, subscription_id: str, now: int) -> ReleasedShare:
     if held.state in (ShareState.PLANNING, ShareState.RUNNING):
         move_share(rows, subscription_id, ShareMove.DRAIN, now)
     there = msi(rows, held.msi_id)
-    last = there is not None and there.shares == 1 and there.state in (MsiState.PLANNING, MsiState.RUNNING)
+    open_to_all = there is not None and there.state in (MsiState.PLANNING, MsiState.RUNNING)
     gone = held.state in (ShareState.RELEASED, ShareState.REFUSED)
-    if last and not gone:
+    if open_to_all and not gone and staying_shares(rows, held.msi_id) == 0:
         move_msi(rows, held.msi_id, MsiMove.DECOMMISSION, now)
     return ReleasedShare(
         subscription_id=subscription_id, msi=held.msi_id, msi_state=_state(rows, held.msi_id), released=gone
@@ -183,8 +184,8 @@ def leave(rows: sa.Connection, subscription_id: str, stopped: tuple[str, ...], n
     if held.state is ShareState.DRAINING:
         move_share(rows, subscription_id, ShareMove.RELEASE, now)
     there = msi(rows, held.msi_id)
-    if there is not None and there.shares == 0 and there.state is MsiState.DECOMMISSION:
-        move_msi(rows, held.msi_id, MsiMove.FINISH, now)
+    if there is not None and there.shares == 0:
+        _end_unused(rows, held.msi_id, now)
     rendering = held.rendering()
     return ReleasedShare(
         subscription_id=subscription_id,
@@ -224,8 +225,10 @@ def _end_unused(rows: sa.Connection, msi_id: str, now: int) -> None:
         return
     if there.state is MsiState.PLANNING:
         move_msi(rows, msi_id, MsiMove.FAIL, now)
-    elif there.state is MsiState.RUNNING:
+        return
+    if there.state is MsiState.RUNNING:
         move_msi(rows, msi_id, MsiMove.DECOMMISSION, now)
+    if there.state in (MsiState.RUNNING, MsiState.DECOMMISSION):
         move_msi(rows, msi_id, MsiMove.FINISH, now)
 
 
