@@ -22,6 +22,12 @@ from scripts.travel.brief import Brief
 ROOT = Path(__file__).resolve().parents[2]
 
 
+ARRIVAL_S = 0.3
+"""Travellers arrive one after the other, not at one instant."""
+POLITENESS = 10
+"""Niceness of a traveller's process: in earnest it runs on the traveller's own device, not on the house's cores."""
+
+
 class TravellerFailed(Exception):
     """A traveller's process ended early or said nothing for too long."""
 
@@ -70,6 +76,7 @@ class Company:
         self.members: list[Member] = []
         for brief in briefs:
             self.members.append(self._start(brief))
+            time.sleep(ARRIVAL_S)
 
     def __enter__(self) -> Company:
         return self
@@ -115,7 +122,7 @@ class Company:
         brief.save(path)
         with errors.open("w") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "scripts.travel.traveller", str(path)],
+                ["nice", "-n", str(POLITENESS), sys.executable, "-m", "scripts.travel.traveller", str(path)],
                 cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sink, text=True,
             )  # fmt: skip
         member = Member(brief, process, errors)
