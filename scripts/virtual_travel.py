@@ -77,6 +77,7 @@ def briefs(house: Any, inputs: TravelInputs, chosen: Options) -> list[Brief]:
             Brief(
                 name=f"traveller-{index + 1}",
                 home=home,
+                keepsakes=(chosen.out / f"traveller-{index + 1}").absolute(),
                 rpc_url=house.urls.chain,
                 marketplace_url=house.urls.marketplace,
                 gateway_url=house.urls.gateway,

@@ -17,11 +17,13 @@ class Brief:
     """One traveller: where things are, what to buy, and the world to walk through.
 
     `via` is how it buys: `http` (the typed client) or `cli` (the `s4m` command). `leave_after_s` is when it requests
-    its release, or None to stay. `cap` is in billable units.
+    its release, or None to stay. `cap` is in billable units. `keepsakes` is where souvenirs, last frames and usage logs
+    stay after the run.
     """
 
     name: str
     home: Path
+    keepsakes: Path
     rpc_url: str
     marketplace_url: str
     gateway_url: str
@@ -48,7 +50,8 @@ class Brief:
     def read(cls, path: Path) -> Self:
         """The brief that `save` wrote."""
         document = json.loads(path.read_text())
-        document["home"], document["deployment"] = Path(document["home"]), Path(document["deployment"])
+        for name in ("home", "keepsakes", "deployment"):
+            document[name] = Path(document[name])
         return cls(**document)
 
 

@@ -55,7 +55,7 @@ def close_books(
     report = {
         "inputs": {"kind": inputs.kind, "files": inputs.files},
         "scale": {"pixels": f"1 K is 96x48 pixels, 1/{DEVNET_SCALE} of 960x480", "link_bits": DEVNET_SCALE},
-        "travellers": rows,
+        "travellers": [{**row, **{name: str(row[name]) for name in ("units", "paid", "refunded")}} for row in rows],
         "subscriptions": len(facts.subscriptions),
         "msis": len({service["msi"] for service in services if service["msi"]}),
         "msis_reused": sum(bool(service["reused"]) for service in services),

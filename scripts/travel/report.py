@@ -71,14 +71,14 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
 
 
 def draw(folder: Path, travellers: Sequence[dict[str, Any]], kind: str) -> list[str]:
-    """Meta-Immersion, link rate and money signed for over time, one line a traveller; PNG and SVG."""
+    """Meta-Immersion, link rate and money billed over time, one line a traveller; PNG and SVG."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     figure, panels = plt.subplots(3, 1, figsize=(8, 9), sharex=True, layout="constrained")
-    fields = (("immersion", "Meta-Immersion"), ("rate_mbps", "measured rate, Mb/s"), ("spend", "signed for, credits"))
+    fields = (("immersion", "Meta-Immersion"), ("rate_mbps", "measured rate, Mb/s"), ("spend", "billed, credits"))
     for (name, samples), look in zip(_by_trip(travellers), _looks(), strict=False):
         for panel, (field, _) in zip(panels, fields, strict=True):
             points = [(s["t"], s[field]) for s in samples if s.get(field) is not None]
@@ -110,5 +110,5 @@ def _by_trip(travellers: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[
 def _looks() -> Iterator[dict[str, Any]]:
     """Line, marker and shade, told apart without colour; never exhausted."""
     styles = cycle([("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ("-", "v"), ("--", "x")])
-    for (line, marker), shade in zip(styles, cycle(["0.0", "0.25", "0.45", "0.6"]), strict=False):
+    for (line, marker), shade in zip(styles, cycle(["0.0", "0.2", "0.35", "0.5", "0.65"]), strict=False):
         yield {"ls": line, "marker": marker, "color": shade}

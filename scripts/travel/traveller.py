@@ -134,13 +134,18 @@ class Traveller:
             self.wallet.address, digest, trip.subscription_id,
             f"s4m:souvenir/{digest.hex()}", from_hex(provenance["signature"]),
         )  # fmt: skip
-        path = self.brief.home / "souvenirs" / f"{digest.hex()}.png"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(body)
+        path = self.keep(f"souvenir-{digest.hex()[:12]}.png", body)
         on_chain = self.contracts.assets.asset(int(minted["assetId"])).content_hash
         if sha256(path.read_bytes()).digest() != on_chain:
             raise SystemExit(f"asset {minted['assetId']} does not hold the hash of {path}")
         trip.assets.append({"assetId": minted["assetId"], "contentHash": digest.hex(), "file": str(path)})
+
+    def keep(self, name: str, content: bytes) -> Path:
+        """Take something home: a file that outlives the run."""
+        path = self.brief.keepsakes / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
 
     def request_release(self, trip: Trip) -> None:
         """The buyer's own word to end the subscription."""
@@ -196,6 +201,7 @@ async def _walk(traveller: Traveller, trip: Trip, begun: float) -> None:
             await asyncio.to_thread(traveller.bring_home, trip, body, provenance)
             tell("souvenir", service=trip.service, **trip.assets[-1])
     await trip.usage.sign()
+    traveller.keep(f"{trip.service}.jpg", walk.last_picture)
     if leave is not None:
         await asyncio.to_thread(traveller.request_release, trip)
         await _must_be_refused(trip)
@@ -247,6 +253,8 @@ def main(brief_path: str) -> int:
         if not sys.stdin.readline():
             return 1
         asyncio.run(travel(traveller, trips))
+        for trip in trips:
+            traveller.keep(trip.log.name, trip.log.read_bytes())
         tell("done", address=traveller.wallet.address, trips=[summary(trip) for trip in trips])
     finally:
         traveller.close()

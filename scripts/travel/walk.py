@@ -35,6 +35,7 @@ class Walk:
     usage: UsageSession
     bytes_per_k: float = 900.0
     rate_bps: float = 100e6
+    last_picture: bytes = b""
     souvenir_seconds: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -80,6 +81,7 @@ class Walk:
         )
         if seen.record.quantity:
             self.bytes_per_k = len(seen.body) / seen.record.quantity
+        self.last_picture = seen.body
         self.rate_bps = float(seen.info.get("rate_bps") or self.rate_bps)
         return seen
 
