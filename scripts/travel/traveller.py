@@ -222,7 +222,7 @@ async def _must_be_refused(trip: Trip) -> None:
     raise SystemExit(f"subscription {trip.subscription_id} was still served after its release was requested")
 
 
-def summary(trip: Trip) -> dict[str, Any]:
+def summary(trip: Trip, keepsakes: Path) -> dict[str, Any]:
     """What the parent needs of a trip for its report."""
     assert trip.usage is not None
     return {
@@ -232,7 +232,7 @@ def summary(trip: Trip) -> dict[str, Any]:
         "records": len(trip.usage.receipts.records),
         "units": trip.usage.receipts.total,
         "vouchersSigned": trip.usage.vouchers_signed,
-        "log": str(trip.log),
+        "log": str(keepsakes / trip.log.name),
         "times": trip.times,
         "assets": trip.assets,
     }
@@ -255,7 +255,7 @@ def main(brief_path: str) -> int:
         asyncio.run(travel(traveller, trips))
         for trip in trips:
             traveller.keep(trip.log.name, trip.log.read_bytes())
-        tell("done", address=traveller.wallet.address, trips=[summary(trip) for trip in trips])
+        tell("done", address=traveller.wallet.address, trips=[summary(trip, traveller.brief.keepsakes) for trip in trips])
     finally:
         traveller.close()
     return 0
