@@ -255,7 +255,8 @@ def main(brief_path: str) -> int:
         asyncio.run(travel(traveller, trips))
         for trip in trips:
             traveller.keep(trip.log.name, trip.log.read_bytes())
-        tell("done", address=traveller.wallet.address, trips=[summary(trip, traveller.brief.keepsakes) for trip in trips])
+        told = [summary(trip, traveller.brief.keepsakes) for trip in trips]
+        tell("done", address=traveller.wallet.address, trips=told)
     finally:
         traveller.close()
     return 0
