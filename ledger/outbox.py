@@ -2,11 +2,14 @@
 
 Called by the sender only. A row stands on disk (synchronous=FULL) before its transaction leaves, so a process that is
 killed at any instruction finds, under the same key, the same transaction again. Rows are kept apart by genesis hash
-and account: one file may serve several chains and keys.
+and account: one file may serve several chains and keys. Processes that send from one key share one file: `exclusive`
+lets one of them at a time take a nonce and hand it to the node.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,10 +71,32 @@ class Outbox:
         self._base.execute("PRAGMA journal_mode=WAL")
         self._base.execute("PRAGMA synchronous=FULL")
         self._base.executescript(_SCHEMA)
+        self._gate = (
+            None if path is None else os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        )
+        self._inside = 0
 
     def close(self) -> None:
+        """May be repeated."""
         with self._lock:
             self._base.close()
+            if self._gate is not None:
+                os.close(self._gate)
+                self._gate = None
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """No other thread and no other process on this file is inside; re-entrant. It falls with its process."""
+        with self._lock:
+            if self._gate is not None and not self._inside:
+                fcntl.flock(self._gate, fcntl.LOCK_EX)
+            self._inside += 1
+            try:
+                yield
+            finally:
+                self._inside -= 1
+                if self._gate is not None and not self._inside:
+                    fcntl.flock(self._gate, fcntl.LOCK_UN)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from hashlib import sha256
 from pathlib import Path
-from threading import RLock
 from types import TracebackType
 from uuid import uuid4
 
@@ -31,6 +30,7 @@ _REVIVE_AFTER_S = 0.5  # how long a transaction may stay unmined before the node
 class Sender:
     """One per key; thread-safe. Without a journal its memory ends with it.
 
+    Several processes may send from one key where they share its journal: they take turns at nonces.
     `bump_after_s`: how long a transaction may wait before it is replaced by one with higher fees.
     """
 
@@ -39,7 +39,6 @@ class Sender:
         self.address: Address = key.address
         self._key = key
         self._bump_after_s = bump_after_s
-        self._lock = RLock()
         self._outbox = Outbox(journal, chain.genesis_hash, key.address)
 
     def __enter__(self) -> Sender:
@@ -68,7 +67,7 @@ class Sender:
 
     def recover(self) -> list[str]:
         """Sends again, unchanged, what is signed but not on the chain; returns the hashes. Harmless at any time."""
-        with self._lock:
+        with self._outbox.exclusive():
             return self._rebroadcast(self.chain.transaction_count(self.address))
 
     # preparing
@@ -82,7 +81,7 @@ class Sender:
             if known is None:
                 raise
             return known
-        with self._lock:
+        with self._outbox.exclusive():
             send, is_new = self._enqueue(call, key, gas + gas // 4 + 20_000)
             if is_new:
                 self._deliver(send)
@@ -184,7 +183,7 @@ class Sender:
 
     def _revive(self, key: str, call: Call) -> None:
         """Sends lost transactions again; takes a new nonce where somebody else used this one."""
-        with self._lock:
+        with self._outbox.exclusive():
             send = self._known(key, call)
             if self.chain.knows(send.newest.tx_hash):
                 return
@@ -204,7 +203,7 @@ class Sender:
 
     def _speed_up(self, key: str, call: Call) -> None:
         """Replaces the waiting transaction by one with the same nonce and at least a quarter more in fees."""
-        with self._lock:
+        with self._outbox.exclusive():
             send = self._known(key, call)
             last, fresh = send.newest, self.chain.fees()
             fees = Fees(max(fresh.max_fee, last.max_fee * 5 // 4 + 1), max(fresh.tip, last.tip * 5 // 4 + 1))

@@ -28,3 +28,8 @@ class Keys:
 
     def components(self) -> list[ComponentIdentity]:
         return [self.component(name) for name in COMPONENTS]
+
+
+def journal_of(home: Path, account: str) -> Path:
+    """What an account's senders write down. One file an account: the programs and commands that send from it take turns."""
+    return home / "db" / f"{account}-sends.db"

@@ -21,7 +21,7 @@ from ledger.devnet import DEVNET_CHAIN_ID, Devnet
 from ledger.sender import Sender
 from marketplace.wallet.client import MarketClient
 from marketplace.wallet.keystore import WalletStore
-from s4m.accounts import Keys
+from s4m.accounts import Keys, journal_of
 from s4m.command import Session
 from s4m.errors import BadInput, NothingRunning
 from trust.gate import GateAuth
@@ -92,11 +92,11 @@ def wallets(session: Session) -> WalletStore:
 
 
 def sender(session: Session, chain: Chain, account: str) -> Sender:
-    """The sender of one of this home's accounts; its journal makes repeats harmless. On a devnet gas is free."""
+    """The sender of one of this home's accounts; it shares its journal with the house. On a devnet gas is free."""
     account_key = keys(session).account(account)
     if is_devnet(chain) and not chain.balance(account_key.address):
         Devnet.attach(chain.url).fund(account_key.address)
-    return Sender(chain, account_key, session.home / "db" / f"{account}-cli.db")
+    return Sender(chain, account_key, journal_of(session.home, account))
 
 
 def password(session: Session, password_file: Path | None, *, confirm: bool = False) -> str:

@@ -53,10 +53,12 @@ def release(session: Session, subscription_id: str, wallet_name: str, yes: bool,
     back. Never activated, and past its deadline: refunds everything.
     """
     from ledger.sender import Sender
+    from s4m.accounts import journal_of
     from s4m.connect import market, password, wallets
 
     identifier = whole_number(subscription_id, "SUBSCRIPTION_ID")
     session.confirm(f"Release subscription {identifier}? It cannot be taken back.", yes)
     key = wallets(session).open(wallet_name, password(session, password_file))
-    with market(session) as client, Sender(client.chain, key) as sender:
+    journal = journal_of(session.home, f"wallet-{wallet_name}")
+    with market(session) as client, Sender(client.chain, key, journal) as sender:
         session.show(client.give_back(sender, identifier))

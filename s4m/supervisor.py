@@ -31,7 +31,7 @@ from ledger.errors import LedgerError, PortTaken
 from ledger.sender import Sender
 from orchestrator.runtime import bubblewrap
 from s4m import reference
-from s4m.accounts import ACCOUNTS, Keys
+from s4m.accounts import ACCOUNTS, Keys, journal_of
 from s4m.errors import HouseRunning
 from s4m.processes import Child, Service, Watch, end_leftovers, free_ports, is_free, wait_healthy, write_atomically
 from s4m.reference import Listing
@@ -151,7 +151,7 @@ class House:
         """Enrols keys, then starts the programs and registers the catalogue side by side, and waits for health."""
         self._mark("deployed", begun)
         meter = self.keys.account("meter")
-        with Sender(self.chain, self.keys.account("operator"), self.home / "db" / "operator-sends.db") as sender:
+        with Sender(self.chain, self.keys.account("operator"), journal_of(self.home, "operator")) as sender:
             enrol_components(self.contracts, sender, self.keys.components(), domain=self.keys.domain)
         self._mark("enrolled", begun)
         self.devnet.mine(FINAL_AFTER_BLOCKS)
@@ -239,7 +239,7 @@ def deployed(chain: Chain, keys: Keys, home: Path) -> Deployment:
         deployment = Deployment.load(home, chain.chain_id)
         deployment.check(chain)
         return deployment
-    deployment = deploy(chain, keys.account("deployer"), journal=home / "db" / "deployer-sends.db")
+    deployment = deploy(chain, keys.account("deployer"), journal=journal_of(home, "deployer"))
     deployment.save(home)
     return deployment
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -37,12 +38,12 @@ from ledger.deployment import Deployment
 from ledger.keys import WalletKey
 from ledger.sender import Sender
 
-url, home, receiver, count = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+url, home, receiver, count, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5]
 chain = Chain.connect(url)
 contracts = Contracts(chain, Deployment.load(home, chain.chain_id))
 with Sender(chain, WalletKey.load(home / "key.json"), home / "outbox.db") as sender:
     for number in range(count):
-        sender.send(contracts.credit.transfer(receiver, number + 1), key=f"transfer:{number}")
+        sender.send(contracts.credit.transfer(receiver, number + 1), key=f"{name}:{number}")
 print("done")
 """
 
@@ -129,13 +130,50 @@ def test_two_senders_on_one_journal_do_not_double(own_contracts: Contracts, send
     assert received(own_contracts, receiver) == [1] * 12
 
 
+def test_two_processes_with_one_key_take_turns(
+    own_devnet: Devnet, own_contracts: Contracts, rich: WalletKey, tmp_path: Path
+) -> None:
+    own_contracts.deployment.save(tmp_path)
+    rich.save(tmp_path / "key.json")
+    receiver, count, before = WalletKey.create().address, 15, own_contracts.chain.transaction_count(rich.address)
+    command = [sys.executable, "-c", CHILD, own_devnet.rpc_url, str(tmp_path), receiver, str(count)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    twins = [
+        subprocess.Popen([*command, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        for name in ("one", "two")
+    ]
+    answers = [twin.communicate(timeout=60) for twin in twins]
+    assert answers == [(b"done\n", b"")] * 2
+    assert sorted(received(own_contracts, receiver)) == sorted([*range(1, count + 1)] * 2)
+    with sqlite3.connect(tmp_path / "outbox.db") as journal:
+        nonces = [row[0] for row in journal.execute("SELECT nonce FROM attempts ORDER BY nonce")]
+    assert nonces == list(range(before, before + 2 * count))  # each signed once: no clash, no gap, no second try
+
+
+def test_nobody_takes_a_nonce_while_another_process_hands_one_over(
+    own_devnet: Devnet, own_contracts: Contracts, rich: WalletKey, sender: Sender, tmp_path: Path
+) -> None:
+    own_contracts.deployment.save(tmp_path)
+    rich.save(tmp_path / "key.json")
+    receiver = WalletKey.create().address
+    command = [sys.executable, "-c", CHILD, own_devnet.rpc_url, str(tmp_path), receiver, "1", "late"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with sender._outbox.exclusive():
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(3)
+        assert received(own_contracts, receiver) == []
+    assert child.communicate(timeout=30)[0] == b"done\n"
+    assert received(own_contracts, receiver) == [1]
+
+
 def test_killed_process_loses_and_doubles_nothing(
     own_devnet: Devnet, own_contracts: Contracts, rich: WalletKey, tmp_path: Path
 ) -> None:
     own_contracts.deployment.save(tmp_path)
     rich.save(tmp_path / "key.json")
     receiver, count, chance = WalletKey.create().address, 30, random.Random(7)
-    command = [sys.executable, "-c", CHILD, own_devnet.rpc_url, str(tmp_path), receiver, str(count)]
+    command = [sys.executable, "-c", CHILD, own_devnet.rpc_url, str(tmp_path), receiver, str(count), "transfer"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     for _ in range(KILLS):
         before = own_contracts.chain.transaction_count(rich.address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,9 @@ def test_a_chain_of_its_own_from_start_to_stop(run: Run, tmp_path: Path) -> None
         assert run("trust", "enrol").code == 0
         assert all(row["here"] and not row["revoked"] for row in run("trust", "keys").json)
         assert run("trust", "revoke", "mmf", "--yes").code == 0
+        with sqlite3.connect(tmp_path / "db" / "operator-sends.db") as journal:  # the orchestrator's own
+            sent = {row[0] for row in journal.execute("SELECT description FROM sends")}
+        assert any("revokeKey" in each for each in sent), sent
         assert [row["component"] for row in run("trust", "keys").json if row["revoked"]] == ["mmf"]
         assert run("audit", "--money-only").json["ok"] is True
     finally:
