@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import rfc8785
 
 from orchestrator.errors import DocumentNotYet, MalformedDocument, PeerRefused
-from orchestrator.requirements import FunctionCall
+from orchestrator.requirements import SINGLE_ROLE, FunctionCall
 from orchestrator.store import Row
 
 ENDPOINT_SCHEMA = "s4m/endpoint/1"
@@ -114,10 +114,22 @@ def route_of(purchase: Purchase, documents: Mapping[str, Any], share: Mapping[st
         "terms": documents["terms"],
         "service": share["service"],
         "grant": dict(share["grant"]),
-        "operations": documents["spec"]["operations"],
+        "operations": operations_of(documents["spec"], documents["terms"]),
         "sockets": dict(share["sockets"]),
         "objects": documents["request"].get("objects", []),
         "status": "running",
+    }
+
+
+def operations_of(spec: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, Any]:
+    """A service's own operations; of a single model, every call that its terms meter, straight to the model."""
+    if "operations" in spec:
+        return dict(spec["operations"])
+    plain = {"cache": None, "link": None, "immersion": False, "provenance": False}
+    return {
+        meter["name"]: {"meter": index, "model": SINGLE_ROLE, "call": meter["name"], **plain}
+        for index, meter in enumerate(terms["meters"])
+        if meter["name"] in spec["calls"]
     }
 
 

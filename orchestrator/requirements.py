@@ -12,6 +12,8 @@ from pydantic.alias_generators import to_camel
 
 from orchestrator.resources import Isolation, Resources, ResourceVector
 
+SINGLE_ROLE = "model"
+"""The one role of a service that is a single model."""
 ServiceType = Literal["ar_vr", "digital_twin"]
 Verdict = Literal["reuse", "modify", "create"]
 

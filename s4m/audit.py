@@ -32,9 +32,9 @@ def audit(session: Session, logs: tuple[Path, ...], proofs: str, terms: Path | N
 
     count = ALL_PROOFS if proofs == "all" else whole_number(proofs, "--proofs")
     with on_chain(session) as ground:
-        text = "" if money_only else _text(session, logs)
+        texts = [] if money_only else _texts(session, logs)
         auditor = Auditor(ground.chain, ground.deployment, ground.contracts, _terms_source(session, terms))
-        report = auditor.audit(usage_logs.parse(text), count)
+        report = auditor.audit([log for text in texts for log in usage_logs.parse(text)], count)
     session.show(report.to_json())
     if not report.ok and session.as_json:
         raise click.exceptions.Exit(Exit.FINDINGS)
@@ -42,10 +42,8 @@ def audit(session: Session, logs: tuple[Path, ...], proofs: str, terms: Path | N
         raise AuditFailed(f"{len(report.findings)} finding(s): {report.findings[0].code}, …")
 
 
-def _text(session: Session, logs: tuple[Path, ...]) -> str:
-    if logs:
-        return "\n".join(path.read_text() for path in logs)
-    return "\n".join(fetch_logs(session))
+def _texts(session: Session, logs: tuple[Path, ...]) -> list[str]:
+    return [path.read_text() for path in logs] if logs else fetch_logs(session)
 
 
 def fetch_logs(session: Session) -> list[str]:

@@ -13,6 +13,8 @@ from s4m.wallet import PASSWORD_FILE
 if TYPE_CHECKING:
     from marketplace.wallet.client import Cost, MarketClient, Purchase
 
+DEFAULT_OBJECTS = [{"object": kind, "attention": 3} for kind in range(0, 56, 7)]
+"""What a plain request looks at, where the service shows anything: eight of the beach's 56 kinds, all alike."""
 DEFAULT_QOE = {"immersion_floor": 0.5, "rate_mbps": 250, "latency_ms": 1.5, "reliability": 0.99}
 
 
@@ -76,10 +78,11 @@ def _request(client: MarketClient, plan_id: int, path: Path | None, isolation: i
         except (OSError, ValueError, TypeError) as error:
             raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/1 document.") from error
     spec = client.model(model_of(plan_id))["spec"] or {}
+    shows = any(operation.get("immersion") for operation in spec.get("operations", {}).values())
     return {
         "schema": "s4m/request/1", "scenario": spec.get("scenario", "virtual_travelling"),
         "service": spec.get("name", str(plan_id)), "users": 1, "isolation": isolation, "qoe": DEFAULT_QOE,
-        "objects": [],
+        "objects": DEFAULT_OBJECTS if shows else [],
     }  # fmt: skip
 
 

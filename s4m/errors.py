@@ -4,6 +4,8 @@ CliError
 ├── BadInput            the command line says something impossible
 ├── NotConfirmed        asked before spending, and the answer was no
 ├── NothingDeployed  NothingRunning
+├── FileUnusable        a file cannot be read or written
+├── InternalFault       an error that nobody foresaw: a fault of this program
 ├── AuditFailed         the audit has findings
 └── HouseError          raised by `supervisor.py`
     ├── ServiceNotReady a service did not become healthy in time
@@ -65,6 +67,21 @@ class AuditFailed(CliError):
     remedy = "Read the findings: each names its subscription and what differs."
 
 
+class FileUnusable(CliError):
+    code = "file_unusable"
+    remedy = "Check the path, its permissions and the space left."
+
+
+class InternalFault(CliError):
+    """`trace` names the file that holds the traceback, empty where none could be written."""
+
+    code = "internal_error"
+
+    def __init__(self, error: Exception, trace: str) -> None:
+        where = f"The trace stands in {trace}; report" if trace else "Report"
+        super().__init__(f"{type(error).__name__}: {error}", f"{where} it: this is a fault of s4m, not yours.")
+
+
 class HouseError(CliError):
     code = "house_error"
 
@@ -87,6 +104,8 @@ _EXITS: dict[str, Exit] = {
             "bad_input", "malformed_input", "malformed_document", "malformed_log", "order_differs", "unknown_model",
             "unknown_plan", "unknown_quote", "unknown_order", "unknown_subscription", "unknown_asset", "unknown_wallet",
             "unknown_session", "unknown_document", "wallet_exists", "wrong_chain", "document_missing", "terms_invalid",
+            "malformed_request", "value_out_of_range", "address_malformed", "signature_malformed", "file_unusable",
+            "malformed_request",
         ),
         Exit.BAD_INPUT,
     ),
@@ -94,6 +113,7 @@ _EXITS: dict[str, Exit] = {
         (
             "not_confirmed", "service_refused", "quote_differs", "endpoint_differs", "bad_signature", "quote_expired",
             "plan_retired", "wrong_password", "reverted", "house_running", "not_entitled", "chain_replaced",
+            "purchase_differs", "answer_malformed", "meter_dispute",
         ),
         Exit.REFUSED,
     ),
@@ -107,7 +127,7 @@ _EXITS: dict[str, Exit] = {
         Exit.DOWN,
     ),
     "audit_failed": Exit.FINDINGS,
-    **dict.fromkeys(("anvil_missing", "sandbox_unavailable", "port_taken", "nothing_deployed"), Exit.MISSING),
+    **dict.fromkeys(("anvil_missing", "sandbox_unavailable", "port_taken", "nothing_deployed", "deployment_missing"), Exit.MISSING),
 }  # fmt: skip
 
 

@@ -63,5 +63,8 @@ def pay_out(session: Session, ground: OnChain) -> list[dict[str, Any]]:
 
 
 def _due(ground: OnChain, plan: int) -> int:
-    earnings = ground.contracts.market.earnings_of(plan)
-    return earnings.earned - earnings.paid
+    """What the owner of the plan's model may draw: all that is unpaid, less what its components may still draw."""
+    market = ground.contracts.market
+    earnings = market.earnings_of(plan)
+    shares = ground.contracts.catalog.shares(plan)
+    return earnings.earned - earnings.paid - sum(market.share_pending(plan, share.model_id) for share in shares)

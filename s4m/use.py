@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def use(
     record_file = session.home / "wallets" / "usage" / f"{identifier}.jsonl"
     record_file.parent.mkdir(parents=True, exist_ok=True)
     with market(session) as client:
-        agreement = agreement_of(client, identifier)
+        agreement = agreement_of(client, identifier, wallets(session).request(identifier))
         with BlockingUsage.open(url(session, "gateway"), agreement, key, record_file=record_file) as gateway:
             uses = [gateway.use(operation, asked) for _ in range(repeat)]
             signed = gateway.sign()
@@ -55,15 +56,21 @@ def use(
     session.show(answer)
 
 
-def agreement_of(client: MarketClient, subscription_id: int) -> Agreement:
-    """What the chain says was agreed; terms and spec come from the marketplace and are checked by their hashes."""
+def agreement_of(client: MarketClient, subscription_id: int, request: Mapping[str, Any]) -> Agreement:
+    """What the chain says was agreed; terms and spec come from the marketplace and are checked by their hashes.
+
+    The attention weights are the buyer's own, of the `request` that was kept when it was bought.
+    """
     from ledger.values import SubscriptionId, model_of, plan_of
     from marketplace.wallet.use import Agreement
 
     plan_id = plan_of(subscription_id)
     spec = client.model(model_of(plan_id))["spec"] or {}
     terms = client.plan(plan_id)["terms"] or {}
-    return Agreement.read(client.contracts, SubscriptionId(subscription_id), terms, operations=spec.get("operations"))
+    return Agreement.read(
+        client.contracts, SubscriptionId(subscription_id), terms,
+        operations=spec.get("operations"), objects=request.get("objects", []),
+    )  # fmt: skip
 
 
 def _params(text: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Reads usage logs (JSONL) as the gateway streams them: a header line, then one line a record.
+"""Reads usage logs (JSONL): as the gateway streams them, a header line, then one line a record; or as a buyer's client
+keeps them, records and vouchers without a header.
 
 A header carries the subscription's newest voucher, if there is one; several subscriptions may follow each other in one
 file. Pure; raises `MalformedLog` and judges nothing else.
@@ -16,6 +17,8 @@ from ledger.typed_data import Voucher
 from ledger.usage_log import UsageRecord
 from ledger.values import SubscriptionId, Units, expand, from_hex
 from marketplace.errors import MalformedLog
+
+LOG_SCHEMA = "s4m/log/1"
 
 
 @dataclass(frozen=True)
@@ -81,19 +84,19 @@ def _documents(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _take(
     logs: dict[int, SubscriptionLog], current: SubscriptionLog | None, document: Mapping[str, Any]
-) -> SubscriptionLog:
+) -> SubscriptionLog | None:
     """Records belong to the header above them, whatever they say themselves; without one, to their own subscription."""
     if "record" in document:
         record = UsageRecord.from_json(document["record"])
         leaf = document.get("leafHash")
         log = current or _log(logs, int(record.subscription_id))
         log.lines.append(RecordLine(record, from_hex(leaf) if leaf else None))
-        return log
+        return current
     log = _log(logs, int(document["subscriptionId"]))
     voucher = document.get("voucher", document)
     if voucher and "usageRoot" in voucher:
         log.voucher = _voucher(voucher, log.subscription_id)
-    return log
+    return log if document.get("schema") == LOG_SCHEMA else current
 
 
 def _log(logs: dict[int, SubscriptionLog], subscription_id: int) -> SubscriptionLog:

@@ -258,6 +258,7 @@ class MarketClient:
         answer = self.post_order(self.signed_order(wallet, quote, session.address, digest))
         subscription_id = SubscriptionId(int(answer["subscriptionId"]))
         store.bind_session(session, subscription_id)
+        store.keep_request(subscription_id, document)
         times["ordered"] = time.time()
         order_id, tx_hash = str(answer["orderId"]), str(answer["txHash"])
         return Purchase(subscription_id, order_id, tx_hash, quote.cost, session, times=times)

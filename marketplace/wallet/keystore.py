@@ -7,14 +7,18 @@ nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ledger import errors as ledger_errors
 from ledger.keys import SCRYPT_N, WalletKey, keystore_address
 from ledger.values import Address
+from marketplace.documents import canonical
 from marketplace.errors import MalformedInput, UnknownSession, UnknownWallet, WalletExists, WrongPassword
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -84,11 +88,26 @@ class WalletStore:
         try:
             return WalletKey.load(self.session_path(subscription_id))
         except ledger_errors.KeyFileMissing as error:
-            why = f"subscription {subscription_id} was not bought from this home."
-            raise UnknownSession(why, remedy="Use the home in which it was bought.") from error
+            raise _elsewhere(subscription_id) from error
+
+    def keep_request(self, subscription_id: int, document: Mapping[str, Any]) -> None:
+        """Keeps what was asked for, so that measured immersion is later recomputed with the buyer's own weights."""
+        path = self._request_path(subscription_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(canonical(dict(document)))
+
+    def request(self, subscription_id: int) -> dict[str, Any]:
+        """The request document of a subscription bought from this home; raises `UnknownSession`."""
+        try:
+            return dict(json.loads(self._request_path(subscription_id).read_bytes()))
+        except FileNotFoundError as error:
+            raise _elsewhere(subscription_id) from error
 
     def session_path(self, subscription_id: int) -> Path:
         return self._session_path(str(subscription_id))
+
+    def _request_path(self, subscription_id: int) -> Path:
+        return self._folder / "requests" / f"{subscription_id}.json"
 
     def _session_path(self, name: str) -> Path:
         return self._folder / "sessions" / f"{name}.json"
@@ -101,3 +120,8 @@ class WalletStore:
     def _unknown(self, name: str) -> UnknownWallet:
         known = ", ".join(info.name for info in self.list()) or "none"
         return UnknownWallet(f"{name!r}; known are: {known}.", remedy="Run `s4m wallet create`.")
+
+
+def _elsewhere(subscription_id: int) -> UnknownSession:
+    why = f"subscription {subscription_id} was not bought from this home."
+    return UnknownSession(why, remedy="Use the home in which it was bought.")

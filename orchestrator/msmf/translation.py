@@ -14,7 +14,14 @@ from jsonschema.exceptions import best_match
 from orchestrator.errors import MalformedDocument
 from orchestrator.models.errors import BadManifest
 from orchestrator.models.manifests import parse_manifest, parse_service
-from orchestrator.requirements import AttendedObject, Qoe, ServiceRequirements, ServiceType, TranslationRequest
+from orchestrator.requirements import (
+    SINGLE_ROLE,
+    AttendedObject,
+    Qoe,
+    ServiceRequirements,
+    ServiceType,
+    TranslationRequest,
+)
 from orchestrator.resources import Isolation
 
 SCHEMA = Path(__file__).with_name("request-1.schema.json")
@@ -84,7 +91,7 @@ def _sold(spec: dict[str, Any], asked: str) -> tuple[str, ServiceType, str, dict
     try:
         if spec.get("schema") == "s4m/model/1":
             model = parse_manifest(spec)
-            return model.name, _type(model.table1), asked, {"model": model.name}
+            return model.name, _type(model.table1), asked, {SINGLE_ROLE: model.name}
         service = parse_service(spec)
     except BadManifest as cause:
         raise BadSpec(f"The spec of the plan's model cannot be read: {cause}. Its owner must correct it.") from cause

@@ -18,7 +18,7 @@ from ledger.sender import Sender
 from ledger.structs import SignedVoucher
 from ledger.typed_data import Activation, Voucher, sign
 from ledger.usage_log import UsageLog, UsageRecord
-from ledger.values import Units, compact, from_hex, to_hex
+from ledger.values import SubscriptionId, Units, compact, from_hex, to_hex
 from marketplace.audit import checks, logs, money
 from marketplace.audit.facts import fold
 from marketplace.audit.service import ALL_PROOFS, Auditor
@@ -238,6 +238,20 @@ def test_a_malformed_log_is_refused_by_name(market: Market, text: str) -> None:
     with pytest.raises(ProblemAnswer) as caught:
         market.client.audit(text)
     assert (caught.value.http_status, caught.value.server_code) == (400, "malformed_log")
+
+
+def test_logs_without_headers_are_told_apart_by_their_records() -> None:
+    def line(subscription: int, seq: int) -> str:
+        record = UsageRecord(
+            subscription_id=SubscriptionId(subscription), seq=seq, meter=0, quantity=1, units=Units(1),
+            total=Units(seq + 1), start_millis=1, end_millis=2, immersion=0, request_hash=bytes(32),
+        )  # fmt: skip
+        return json.dumps({"record": record.to_json()})
+
+    voucher = {"subscriptionId": "5", "units": "1", "usageRoot": "0x" + "00" * 32, "size": 1}
+    text = "\n".join([line(5, 0), json.dumps({"subscriptionId": "5", "voucher": voucher}), line(5, 1), line(6, 0)])
+    parsed = logs.parse(text)
+    assert [(log.subscription_id, len(log.lines)) for log in parsed] == [(5, 2), (6, 1)]
 
 
 def test_a_log_of_an_unknown_subscription(used: Used) -> None:
