@@ -31,5 +31,5 @@ class Keys:
 
 
 def journal_of(home: Path, account: str) -> Path:
-    """What an account's senders write down. One file an account: the programs and commands that send from it take turns."""
+    """What an account's senders write down. One file an account: so all that send from it take turns."""
     return home / "db" / f"{account}-sends.db"

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from s4m.errors import BadInput, NotConfirmed, code_of, exit_of
+from s4m.errors import BadInput, FileUnusable, InternalFault, NotConfirmed, code_of, exit_of
 
 if TYPE_CHECKING:
     from s4m.settings import CliSettings
+
+LONGEST_NUMBER = 78
+"""Digits of the largest number that a contract can hold (2^256)."""
 
 Answer = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -36,7 +39,12 @@ class Session:
     def settings(self) -> CliSettings:
         from s4m.settings import CliSettings
 
-        return CliSettings() if self.home_option is None else CliSettings(home=self.home_option)
+        try:
+            return CliSettings() if self.home_option is None else CliSettings(home=self.home_option)
+        except ValueError as error:
+            raise BadInput(
+                f"A setting of the environment (S4M_…) is wrong: {error}.", "Correct or unset it."
+            ) from error
 
     @property
     def home(self) -> Path:
@@ -65,11 +73,33 @@ class Session:
             raise NotConfirmed("Nothing was signed.")
 
 
-def _show_fields(answer: Mapping[str, Any]) -> None:
+def _show_fields(answer: Mapping[str, Any], indent: str = "") -> None:
+    """One line a field; what is inside a field stands indented below it."""
     width = max((len(name) for name in answer), default=0)
     for name, value in answer.items():
-        text = json.dumps(value, default=str) if isinstance(value, Mapping | list | tuple) else str(value)
-        click.echo(f"{name:<{width}}  {text}")
+        if isinstance(value, Mapping) and value:
+            click.echo(f"{indent}{name}")
+            _show_fields(value, indent + "  ")
+        elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            click.echo(f"{indent}{name}")
+            for item in value:
+                click.echo(f"{indent}  - {_plain(item)}")
+        else:
+            click.echo(f"{indent}{name:<{width}}  {_plain(value)}")
+
+
+def _plain(value: Any) -> str:
+    """A value as people write it."""
+    match value:
+        case None | "":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            return ", ".join(f"{name}: {_plain(inner)}" for name, inner in value.items()) or "none"
+        case list() | tuple():
+            return ", ".join(map(_plain, value)) or "none"
+    return str(value)
 
 
 def _show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -79,7 +109,7 @@ def _show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> No
     names = columns or (tuple(rows[0]) if rows else ())
     table = Table(*names, box=None, header_style="bold")
     for row in rows:
-        table.add_row(*(str(row.get(name, "")) for name in names))
+        table.add_row(*(_plain(row.get(name)) for name in names))
     Console(width=None if sys.stdout.isatty() else 200).print(table if rows else "nothing")
 
 
@@ -95,30 +125,55 @@ def common(function: Command) -> Command:
             function(session, *args, **options)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # outermost: every named error becomes an exit code, the rest a traceback
-            if not hasattr(error, "code"):
-                raise
-            fail(error, as_json)
+        except Exception as error:  # noqa: BLE001 — outermost: every error becomes a named one with its exit code
+            fail(_named(error, session), as_json)
 
     return run  # type: ignore[return-value]
 
 
+def _named(error: Exception, session: Session) -> Exception:
+    """The error itself where it names cause and remedy; else a named one, its trace kept in a file of the home."""
+    if isinstance(getattr(error, "code", None), str) and hasattr(error, "remedy"):
+        return error
+    if isinstance(error, OSError) and error.filename:
+        return FileUnusable(f"{error.filename}: {error.strerror}.")
+    return InternalFault(error, _keep_trace(error, session))
+
+
+def _keep_trace(error: Exception, session: Session) -> str:
+    """Where the trace was written; empty where the home takes no files."""
+    import traceback
+
+    try:
+        path = session.home / "logs" / "s4m.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as log:
+            log.write("".join(traceback.format_exception(error)) + "\n")
+    except (OSError, BadInput):
+        return ""
+    return str(path)
+
+
 def fail(error: Exception, as_json: bool) -> None:
-    """Prints what happened and what to do; leaves with the error's exit code."""
-    code, remedy = code_of(error), str(getattr(error, "remedy", "") or "")
-    exit_code = int(exit_of(error))
-    details = {"code": code, "error": str(error), "remedy": remedy, "exit": exit_code}
-    if as_json:
-        click.echo(json.dumps(details, default=str))
-    else:
-        click.echo(f"error [{code}]: {error}" + (f"\n  what to do: {remedy}" if remedy else ""), err=True)
+    """Prints what happened and what to do on stderr; leaves with the error's exit code."""
+    remedy, exit_code = str(getattr(error, "remedy", "") or ""), int(exit_of(error))
+    told = str(error).removesuffix(remedy).rstrip()  # many messages end with their remedy: say it once
+    tell(code_of(error), told or type(error).__name__, remedy, exit_code, as_json)
     raise click.exceptions.Exit(exit_code)
+
+
+def tell(code: str, what: str, remedy: str, exit_code: int, as_json: bool) -> None:
+    """One error on stderr: for programs a last line of JSON, for people two lines."""
+    if as_json:
+        click.echo(json.dumps({"code": code, "error": what, "remedy": remedy, "exit": exit_code}), err=True)
+    else:
+        click.echo(f"error [{code}]: {what}" + (f"\n  what to do: {remedy}" if remedy else ""), err=True)
 
 
 def whole_number(text: str, name: str) -> int:
     """A decimal id or amount from the command line."""
-    if not text.isdecimal():
-        raise BadInput(f"{name} must be a whole number, not {text!r}.")
+    if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER):
+        raise BadInput(f"{name} must be a whole number, not {text[:100]!r}.", "Give decimal digits only.")
     return int(text)
 
 
@@ -130,6 +185,7 @@ def credits_of(amount: int) -> str:
 def money_from(text: str) -> int:
     """`12.5` credits → 12,500,000 smallest units."""
     whole, _, fraction = text.replace(",", "").partition(".")
-    if not (whole or fraction) or not (whole + fraction).isdecimal() or len(fraction) > 6:
-        raise BadInput(f"{text!r} is not an amount of credits (at most 6 decimals).")
+    digits = whole + fraction
+    if not (digits.isascii() and digits.isdecimal()) or len(fraction) > 6 or len(digits) > LONGEST_NUMBER:
+        raise BadInput(f"{text!r} is not an amount of credits.", "Give digits, with at most 6 decimals: 12.5")
     return int(whole or "0") * 1_000_000 + int(fraction.ljust(6, "0"))

@@ -15,7 +15,7 @@ def devnet() -> None:
 
 
 @devnet.command()
-@click.option("--port", default=8700, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8700, show_default=True, help="0 takes a free one.")
 @common
 def start(session: Session, port: int) -> None:
     """Start anvil in the background; its state is kept in the home."""

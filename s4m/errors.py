@@ -105,7 +105,6 @@ _EXITS: dict[str, Exit] = {
             "unknown_plan", "unknown_quote", "unknown_order", "unknown_subscription", "unknown_asset", "unknown_wallet",
             "unknown_session", "unknown_document", "wallet_exists", "wrong_chain", "document_missing", "terms_invalid",
             "malformed_request", "value_out_of_range", "address_malformed", "signature_malformed", "file_unusable",
-            "malformed_request",
         ),
         Exit.BAD_INPUT,
     ),
@@ -127,7 +126,9 @@ _EXITS: dict[str, Exit] = {
         Exit.DOWN,
     ),
     "audit_failed": Exit.FINDINGS,
-    **dict.fromkeys(("anvil_missing", "sandbox_unavailable", "port_taken", "nothing_deployed", "deployment_missing"), Exit.MISSING),
+    **dict.fromkeys(
+        ("anvil_missing", "sandbox_unavailable", "port_taken", "nothing_deployed", "deployment_missing"), Exit.MISSING
+    ),
 }  # fmt: skip
 
 

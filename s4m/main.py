@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -25,6 +27,22 @@ GROUPS: dict[str, tuple[str, str]] = {
 
 class LazyGroup(click.Group):
     """Knows its commands by name and one-line help; imports a command's module when it runs."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **options: Any) -> Any:
+        """As click's, but with --json on the line what click itself refuses is told as JSON too."""
+        run: Callable[..., Any] = super().main
+        if not standalone_mode or "--json" not in (sys.argv[1:] if args is None else args):
+            return run(args, *rest, standalone_mode=standalone_mode, **options)
+        from s4m.command import tell
+
+        try:
+            sys.exit(run(args, *rest, standalone_mode=False, **options))
+        except click.ClickException as error:
+            tell("bad_input", error.format_message(), "See --help.", error.exit_code, as_json=True)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            tell("aborted", "Stopped by the caller.", "Run it again.", 1, as_json=True)
+            sys.exit(1)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(GROUPS)

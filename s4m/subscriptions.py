@@ -36,8 +36,9 @@ def show(session: Session, subscription_id: str) -> None:
     """The chain's side and the service's side."""
     from s4m.connect import market
 
+    identifier = whole_number(subscription_id, "SUBSCRIPTION_ID")
     with market(session) as client:
-        session.show({**client.subscription(subscription_id), "usage": client.usage(subscription_id)})
+        session.show({**client.subscription(identifier), "usage": client.usage(identifier)})
 
 
 @subscriptions.command()

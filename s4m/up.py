@@ -8,7 +8,10 @@ from s4m.command import Session, common
 
 
 @click.command()
-@click.option("--port-base", default=8700, show_default=True, help="Four ports from here; 0 takes free ones.")
+@click.option(
+    "--port-base", type=click.IntRange(0, 65_532), default=8700, show_default=True,
+    help="Four ports from here; 0 takes free ones.",
+)  # fmt: skip
 @common
 def up(session: Session, port_base: int) -> None:
     """Run chain, marketplace, orchestrator and gateway; restart what dies; stop all on Ctrl-C."""

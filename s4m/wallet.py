@@ -72,7 +72,7 @@ def balance(session: Session, name: str) -> None:
 
 @wallet.command()
 @click.argument("name")
-@click.option("--credits", "amount", default="1000", show_default=True)
+@click.option("--credits", "amount", default="1000", show_default=True, help="Credits from the faucet.")
 @common
 def fund(session: Session, name: str, amount: str) -> None:
     """Credits and gas from the devnet's faucet."""

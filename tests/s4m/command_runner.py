@@ -15,7 +15,7 @@ from s4m.main import cli
 
 @dataclass
 class Answer:
-    """What a command left behind."""
+    """What a command left behind; `json` is the answer on stdout, or else the error: the last line of stderr."""
 
     code: int
     json: Any
@@ -34,7 +34,8 @@ def runner(home: Path) -> Run:
         done = CliRunner().invoke(cli, arguments, env={**ENVIRONMENT, **environment})
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        answer = json.loads(done.stdout) if as_json and done.stdout.strip() else None
+        said = done.stdout.strip() or (done.stderr.strip().splitlines() or [""])[-1]
+        answer = json.loads(said) if as_json and said else None
         return Answer(done.exit_code, answer, done.stdout, done.stderr)
 
     return run
