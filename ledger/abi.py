@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from eth_abi.abi import decode, encode
+from eth_abi.exceptions import EncodingError
 from eth_utils.crypto import keccak
 
-from ledger.errors import ArtifactMissing
+from ledger.errors import ArtifactMissing, ValueOutOfRange
 from ledger.values import address
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -54,7 +55,11 @@ class Entry:
         return keccak(f"{self.name}({','.join(self.input_types)})".encode())
 
     def encode_call(self, *arguments: object) -> bytes:
-        return self.hash[:4] + encode(self.input_types, [plain(value) for value in arguments])
+        """Selector and arguments; raises ValueOutOfRange for what the types cannot hold."""
+        try:
+            return self.hash[:4] + encode(self.input_types, [plain(value) for value in arguments])
+        except EncodingError as error:
+            raise ValueOutOfRange(self.name, str(error)) from error
 
     def decode_output(self, data: bytes) -> tuple[Any, ...]:
         return tidy_all(self.outputs, decode(self.output_types, data))

@@ -16,6 +16,7 @@
     ├── ArtifactMissing, DeploymentMissing, DeploymentMalformed
     ├── KeyFileMissing, KeyFileExposed, KeyFileExists, KeyFileMalformed, WrongPassword
     ├── AddressMalformed, SignatureMalformed, RecordMalformed, EventMalformed
+    ├── ValueOutOfRange     a number that the contract's types cannot hold
     └── RecordOutOfOrder    a usage log only grows at its end
 
 Called by everyone. It imports nothing of the project; `ledger.reverts` builds Reverted from a contract's answer.
@@ -270,6 +271,15 @@ class AddressMalformed(LedgerError):
 
     def __init__(self, text: object) -> None:
         super().__init__(f"{text!r} is not an Ethereum address.", "Give 0x and 40 hexadecimal digits.")
+
+
+class ValueOutOfRange(LedgerError):
+    code = "value_out_of_range"
+
+    def __init__(self, function: str, reason: str) -> None:
+        super().__init__(
+            f"A value is not of the type that {function} takes: {reason}", "Give an id or amount in range."
+        )
 
 
 class SignatureMalformed(LedgerError):

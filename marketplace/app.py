@@ -44,6 +44,14 @@ from trust.policy import Policy
 from trust.replay import ReplayStore
 
 API = "/api/v1"
+INTERNAL = {
+    "type": "urn:slicing4meta:problem:internal_error",
+    "title": "The marketplace failed",
+    "status": 500,
+    "code": "internal_error",
+    "detail": "Nobody foresaw this; the marketplace's log holds the trace.",
+    "remedy": "Report it with the time and the request.",
+}
 
 
 def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time.time) -> Parts:
@@ -132,7 +140,7 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
 
 
 def _add_problems(app: FastAPI) -> None:
-    """Every named error becomes problem+json; what is unknown stays a 500 of the server."""
+    """Every named error becomes problem+json; what is unknown is a 500 that tells nothing of the inside."""
 
     async def named(_request: Request, error: Exception) -> JSONResponse:
         status, body = problem_of(error)
@@ -141,8 +149,12 @@ def _add_problems(app: FastAPI) -> None:
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         return await named(request, MalformedInput(_first(error), remedy="Correct the field and send it again."))
 
+    async def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
+        return JSONResponse(INTERNAL, 500, media_type="application/problem+json")
+
     handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[JSONResponse]]]] = [
         (MarketplaceError, named), (LedgerError, named), (RequestValidationError, invalid),
+        (Exception, unforeseen),
     ]  # fmt: skip
     for kind, handler in handlers:
         app.add_exception_handler(kind, handler)

@@ -23,6 +23,8 @@ from sqlalchemy.dialects.sqlite import insert
 from marketplace.database import documents
 from marketplace.errors import MalformedDocument, UnknownDocument
 
+REQUEST_SCHEMA = "s4m/request/1"
+
 
 @cache
 def _request_schema() -> dict[str, Any]:
@@ -31,8 +33,11 @@ def _request_schema() -> dict[str, Any]:
 
 
 def canonical(document: object) -> bytes:
-    """The RFC 8785 bytes of a JSON value."""
-    return rfc8785.dumps(document)  # type: ignore[arg-type]
+    """The RFC 8785 bytes of a JSON value; raises `MalformedDocument` for what is none, such as NaN."""
+    try:
+        return rfc8785.dumps(document)  # type: ignore[arg-type]
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        raise MalformedDocument(f"it is not JSON: {error}.", remedy="Send RFC 8785 canonical JSON.") from error
 
 
 def hash_of(document: object) -> bytes:
@@ -55,7 +60,7 @@ def check(digest: str, body: bytes, limit: int) -> str:
         )
     document = _parsed(body)
     schema = str(document.get("schema", ""))
-    if schema == "s4m/request/1":
+    if schema == REQUEST_SCHEMA:
         _check_request(document)
     return schema
 
@@ -64,7 +69,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
         same = canonical(document) == body
-    except (ValueError, rfc8785.CanonicalizationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedDocument(f"it is not JSON: {error}.", remedy="Send RFC 8785 canonical JSON.") from error
     if not isinstance(document, dict) or not same:
         raise MalformedDocument("it is not a canonical JSON object.", remedy="Serialise it by RFC 8785 (JCS).")

@@ -13,6 +13,8 @@ MarketplaceError
 └── WalletError (client side)
     ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
+    ├── PurchaseDiffers                      (the chain does not hold what the server says was bought)
+    ├── AnswerMalformed                      (the server's answer cannot be read)
     ├── ServiceRefused  StillPending
     ├── MarketplaceDown
     └── ProblemAnswer                        (a problem+json answer, with the server's own code)
@@ -152,6 +154,14 @@ class QuoteDiffers(WalletError):
     code, status, title = "quote_differs", 409, "The quote is not what the chain says; nothing was signed"
 
 
+class PurchaseDiffers(WalletError):
+    code, status, title = "purchase_differs", 409, "The chain does not hold the purchase that the marketplace tells of"
+
+
+class AnswerMalformed(WalletError):
+    code, status, title = "answer_malformed", 502, "The server's answer cannot be read"
+
+
 class EndpointDiffers(WalletError):
     code, status, title = "endpoint_differs", 409, "The endpoint does not match its hash; nothing was signed"
 
@@ -209,4 +219,5 @@ _STATUS_OF_CODE = {
     "key_reused": 409,
     "address_malformed": 400,
     "signature_malformed": 400,
+    "value_out_of_range": 400,
 }

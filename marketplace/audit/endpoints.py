@@ -44,6 +44,6 @@ def _audit(auditor: Auditor, body: bytes, proofs: str) -> dict[str, Any]:
 def _count(proofs: str) -> int:
     if proofs == "all":
         return ALL_PROOFS
-    if not proofs.isdecimal():
+    if not (proofs.isascii() and proofs.isdecimal() and len(proofs) < 20):
         raise MalformedInput(f"proofs is {proofs!r}.", remedy="Give a whole number or `all`.")
     return int(proofs)

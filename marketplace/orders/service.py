@@ -15,15 +15,17 @@ from sqlalchemy import RowMapping, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ledger import structs
-from ledger.errors import Reverted, SignatureMalformed
+from ledger.errors import Reverted, SignatureMalformed, ValueOutOfRange
 from ledger.events import Subscribed
 from ledger.typed_data import Order, Permit, digest, recover, typed_data
 from ledger.values import ZERO_ADDRESS, ZERO_HASH, Address, Money, PlanId, Units, address, from_hex, to_hex
 from marketplace.database import orders, quotes
+from marketplace.documents import REQUEST_SCHEMA
 from marketplace.errors import (
     BadSignature,
     DocumentMissing,
     InsufficientFunds,
+    MalformedDocument,
     MalformedInput,
     OrderDiffers,
     PlanRetired,
@@ -98,7 +100,7 @@ def quote(parts: Parts, request: QuoteRequest) -> dict[str, Any]:
 def _plan(parts: Parts, plan_id: int) -> structs.PlanTerms:
     try:
         plan = parts.contracts.catalog.plan(PlanId(plan_id))
-    except (Reverted, OverflowError, ValueError) as error:
+    except (Reverted, ValueOutOfRange) as error:
         raise UnknownPlan(f"no plan {plan_id} was published.", remedy="GET /api/v1/models lists them.") from error
     if plan.retired:
         raise PlanRetired(f"plan {plan_id} takes no new buyers.", remedy="Choose a newer version of the plan.")
@@ -150,9 +152,7 @@ def _check(parts: Parts, request: OrderRequest, order: Order) -> None:
         why = f"signed for chain {request.chainId}, this is chain {chain_id}."
         raise WrongChain(why, remedy="Switch the wallet's network and sign again.")
     _check_quote(parts, request)
-    if parts.documents.body(to_hex(order.requirements_hash)) is None:
-        remedy = "PUT it to /api/v1/documents/{hash} first."
-        raise DocumentMissing(f"no document has the hash {to_hex(order.requirements_hash)}.", remedy=remedy)
+    _check_document(parts, to_hex(order.requirements_hash))
     _check_signature(parts, order, from_hex(request.signature))
     _check_funds(parts, order, request)
 
@@ -173,6 +173,16 @@ def _check_quote(parts: Parts, request: OrderRequest) -> None:
         given, due = str(getattr(request.order, name)).lower(), str(quoted[column]).lower()
         if given != due:
             raise OrderDiffers(f"{name} is {given}, quoted was {due}.", remedy="Sign what was quoted, or quote again.")
+
+
+def _check_document(parts: Parts, digest: str) -> None:
+    """There, and a request: well-formed, because only such are stored under that schema. Else money waits in vain."""
+    document = parts.documents.document(digest)
+    if document is None:
+        raise DocumentMissing(f"no document has the hash {digest}.", remedy="PUT it to /api/v1/documents/{hash} first.")
+    if document.get("schema") != REQUEST_SCHEMA:
+        why = f"{digest} is no request: its schema is {document.get('schema')!r}."
+        raise MalformedDocument(why, remedy=f"Ask by a document of schema {REQUEST_SCHEMA}, then quote and sign again.")
 
 
 def _check_signature(parts: Parts, order: Order, signature: bytes) -> None:

@@ -39,7 +39,8 @@ def one(parts: Parts, subscription_id: str) -> dict[str, Any]:
 
 
 def chain_side(parts: Parts, subscription_id: str) -> Subscription:
-    if not subscription_id.isdecimal() or int(subscription_id) >= 2**96:
+    is_number = subscription_id.isascii() and subscription_id.isdecimal() and len(subscription_id) < 30
+    if not is_number or int(subscription_id) >= 2**96:
         raise MalformedInput(f"{subscription_id!r} is no subscription id.", remedy="Give a decimal id below 2^96.")
     found = parts.contracts.market.subscription(SubscriptionId(int(subscription_id)))
     if found.status == Status.NONE:

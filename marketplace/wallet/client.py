@@ -8,7 +8,8 @@ one client may be used from several threads.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -25,11 +26,27 @@ from ledger.sender import Sender
 from ledger.typed_data import Activation, Order, Permit, sign, signed_permit, typed_data
 from ledger.values import Address, Money, PlanId, Status, SubscriptionId, Units, from_hex, to_hex
 from marketplace.documents import canonical, hash_of
-from marketplace.errors import MarketplaceDown, ProblemAnswer, QuoteDiffers, StillPending
+from marketplace.errors import (
+    AnswerMalformed,
+    MarketplaceDown,
+    ProblemAnswer,
+    PurchaseDiffers,
+    QuoteDiffers,
+    StillPending,
+)
 from marketplace.wallet.handover import check_endpoint, refused, state_of
 from marketplace.wallet.keystore import WalletStore
 
+_UNKNOWN_MODEL = {
+    "code": "unknown_model",
+    "title": "No such model",
+    "remedy": "List what is for sale (`s4m catalog list`) and take a name from it.",
+}
 POLL_S = 0.1
+LAG_S = 10.0
+"""How far this client's node may be behind the marketplace's, seconds."""
+LONGEST_ORDER_S = 900
+"""How long a signed order may stay good, seconds: time to sign by hand, not to wait for another price of gas."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +131,7 @@ class MarketClient:
             if model["name"] == name and offers:
                 return max(int(plan["planId"]) for plan in offers)
         detail = f"nothing called {name!r} is for sale."
-        raise ProblemAnswer(404, {"code": "unknown_model", "title": "No such model", "detail": detail})
+        raise ProblemAnswer(404, {**_UNKNOWN_MODEL, "detail": detail})
 
     def subscriptions(self, buyer: Address | None = None) -> list[dict[str, Any]]:
         return list(self._call("GET", "/subscriptions", params={"buyer": buyer} if buyer else None))
@@ -167,12 +184,20 @@ class MarketClient:
         request = {"planId": str(plan_id), "cap": str(cap), "periods": periods, "buyer": buyer}
         body = self._call("POST", "/quotes", json=request)
         cost = self.cost(buyer, plan_id, cap, periods)
-        quote = Quote(str(body["quoteId"]), cost, int(body["nonce"]), int(body["deadline"]), body)
-        self._check_quote(quote, buyer)
+        with _readable("quote"):
+            quote = Quote(str(body["quoteId"]), cost, int(body["nonce"]), int(body["deadline"]), body)
+            self._check_quote(quote, buyer)
         return quote
 
     def _check_quote(self, quote: Quote, buyer: Address) -> None:
-        """The typed data that the server shows must be the one that we build ourselves, field by field."""
+        """The typed data that the server shows must be the one that we build ourselves, field by field.
+
+        The deadline is the server's to choose, but near: who holds a signed order must not keep it for a better day.
+        """
+        now = max(int(time.time()), self.chain.latest().timestamp)
+        if not now <= quote.deadline <= now + LONGEST_ORDER_S:
+            why = f"the marketplace's deadline is {quote.deadline}: due is {now} to {now + LONGEST_ORDER_S}."
+            raise QuoteDiffers(why, remedy="Check this machine's clock, then the marketplace.")
         nonce = self.contracts.market.account_of(buyer).nonce
         given = dict(quote.body["typedData"])
         blank = self.order(quote, buyer, buyer, bytes(32))
@@ -256,12 +281,25 @@ class MarketClient:
         agree(quote.cost)
         session = store.new_session()
         answer = self.post_order(self.signed_order(wallet, quote, session.address, digest))
-        subscription_id = SubscriptionId(int(answer["subscriptionId"]))
+        with _readable("order"):
+            subscription_id = SubscriptionId(int(answer["subscriptionId"]))
+            order_id, tx_hash = str(answer["orderId"]), str(answer["txHash"])
+        self._check_purchase(subscription_id, wallet.address, session.address)
         store.bind_session(session, subscription_id)
         store.keep_request(subscription_id, document)
         times["ordered"] = time.time()
-        order_id, tx_hash = str(answer["orderId"]), str(answer["txHash"])
         return Purchase(subscription_id, order_id, tx_hash, quote.cost, session, times=times)
+
+    def _check_purchase(self, subscription_id: SubscriptionId, buyer: Address, signer: Address) -> None:
+        """The subscription that the server names is really this buyer's, metered by this very session key."""
+        until = time.monotonic() + LAG_S
+        found = self.contracts.market.subscription(subscription_id)
+        while found.status == Status.NONE and time.monotonic() < until:
+            time.sleep(POLL_S)
+            found = self.contracts.market.subscription(subscription_id)
+        if (found.buyer, found.signer) != (buyer, signer):
+            why = f"subscription {subscription_id} is of {found.buyer}, signed by {found.signer}; due was {signer}."
+            raise PurchaseDiffers(why, remedy="Look for your purchase in the market's events; keep the session key.")
 
     def take_over(self, purchase: Purchase, timeout_s: float = 60.0) -> Purchase:
         """Waits for `running`, checks the endpoint, signs the activation, waits for `active`."""
@@ -337,7 +375,20 @@ class MarketClient:
             raise MarketplaceDown(why, remedy="Start it with `s4m up`, or correct the address.") from error
         if answer.is_error:
             raise ProblemAnswer(answer.status_code, _problem(answer))
-        return answer.json() if answer.content else None
+        with _readable(path):
+            return answer.json() if answer.content else None
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """What the server sent is not our program's fault where it cannot be read."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        why = f"{what}: {type(error).__name__}: {error}."
+        raise AnswerMalformed(
+            why, remedy="Check that the address is a marketplace's; nothing more was signed."
+        ) from error
 
 
 def _problem(answer: httpx.Response) -> dict[str, Any]:

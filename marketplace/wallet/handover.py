@@ -24,7 +24,7 @@ def refused(answer: Mapping[str, Any]) -> None:
     """Raises `ServiceRefused` where waiting is in vain, with the orchestrator's own reason."""
     service, status = answer["service"], str(answer["chain"]["status"])
     if state_of(answer) == "refused":
-        raise ServiceRefused(f"{service.get('refusal')}.", remedy="After the deadline, take the money back (refund).")
+        raise ServiceRefused(_why(service.get("refusal")), remedy=_REFUND)
     if state_of(answer) == "decommissioned" or status in ENDED:
         raise ServiceRefused(f"the subscription is {status}, the service {state_of(answer)}.", remedy="Buy again.")
 
@@ -42,4 +42,13 @@ def check_endpoint(subscription_id: int, service: Mapping[str, Any]) -> tuple[st
     return endpoint, digest
 
 
+def _why(refusal: object) -> str:
+    """The orchestrator's own words: its code and detail."""
+    if not isinstance(refusal, Mapping):
+        return f"{refusal}."
+    code, detail = refusal.get("code", "refused"), refusal.get("detail") or refusal.get("title") or "no reason was told"
+    return f"[{code}] {detail}"
+
+
+_REFUND = "After the activation deadline take the money back: s4m subscriptions release ID --wallet NAME"
 _REMEDY = "Do not use this service; ask its provider."

@@ -15,7 +15,14 @@ from market_yard import Market
 from ledger.keys import WalletKey
 from ledger.sender import Sender
 from ledger.values import Status
-from marketplace.errors import EndpointDiffers, MarketplaceDown, QuoteDiffers, ServiceRefused
+from marketplace.errors import (
+    AnswerMalformed,
+    EndpointDiffers,
+    MarketplaceDown,
+    PurchaseDiffers,
+    QuoteDiffers,
+    ServiceRefused,
+)
 from marketplace.wallet.client import MarketClient
 from marketplace.wallet.handover import check_endpoint, refused
 
@@ -24,9 +31,9 @@ Forge = Callable[[dict[str, Any]], None]
 
 
 class Liar:
-    """A man in the middle: forwards everything and changes the answer to POST /quotes."""
+    """A man in the middle: forwards everything and changes the answer to one request."""
 
-    def __init__(self, url: str, forge: Forge) -> None:
+    def __init__(self, url: str, forge: Forge, path: str = "/quotes") -> None:
         liar = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -37,7 +44,7 @@ class Liar:
                 )
                 content = answer.content
                 liar.seen.append(self.command + " " + self.path)
-                if self.path.endswith("/quotes"):
+                if self.path.endswith(path):
                     document = answer.json()
                     forge(document)
                     content = httpx.Response(200, json=document).content
@@ -83,6 +90,10 @@ def _other_nonce(quote: dict[str, Any]) -> None:
     quote["nonce"] = quote["typedData"]["message"]["nonce"] = "9"
 
 
+def _far_deadline(quote: dict[str, Any]) -> None:
+    quote["deadline"] = quote["typedData"]["message"]["deadline"] = str(int(quote["deadline"]) + 86_400)
+
+
 @pytest.fixture
 def lying(market: Market, request: pytest.FixtureRequest) -> Iterator[Liar]:
     liar = Liar(market.url, request.param)
@@ -91,13 +102,42 @@ def lying(market: Market, request: pytest.FixtureRequest) -> Iterator[Liar]:
 
 
 @pytest.mark.parametrize(
-    "lying", [_raise_total, _other_contract, _other_chain, _other_plan, _other_nonce], indirect=True
+    "lying", [_raise_total, _other_contract, _other_chain, _other_plan, _other_nonce, _far_deadline], indirect=True
 )
 def test_a_quote_that_differs_from_the_chain_is_never_signed(market: Market, lying: Liar, wallet: WalletKey) -> None:
     client = MarketClient(lying.url, market.client.chain, market.parts.deployment)
     with client, pytest.raises(QuoteDiffers):
         client.buy_only(wallet, market.plans[SERVICE], market.request(), 10, 1, store=market.store)
     assert not [line for line in lying.seen if line.endswith("/orders")]
+    assert market.client.subscriptions(wallet.address) == []
+
+
+def test_a_purchase_that_the_chain_does_not_hold_is_not_taken(market: Market, wallet: WalletKey) -> None:
+    """A marketplace that names somebody else's subscription, to have this buyer's key sign for it."""
+    bought = market.client.buy_only(wallet, market.plans[SERVICE], market.request(), 10, 1, store=market.store)
+    liar = Liar(market.url, lambda answer: answer.update(subscriptionId=str(bought.subscription_id)), "/orders")
+    try:
+        with (
+            MarketClient(liar.url, market.client.chain, market.parts.deployment) as client,
+            pytest.raises(PurchaseDiffers),
+        ):
+            client.buy_only(wallet, market.plans[SERVICE], market.request(), 10, 1, store=market.store)
+    finally:
+        liar.stop()
+    assert market.store.session(bought.subscription_id).address == bought.session.address
+
+
+@pytest.mark.parametrize("forge", [dict.clear, lambda answer: answer.update(nonce="x", deadline=None)])
+def test_an_answer_that_cannot_be_read_is_named(market: Market, wallet: WalletKey, forge: Forge) -> None:
+    liar = Liar(market.url, forge)
+    try:
+        with (
+            MarketClient(liar.url, market.client.chain, market.parts.deployment) as client,
+            pytest.raises(AnswerMalformed),
+        ):
+            client.buy_only(wallet, market.plans[SERVICE], market.request(), 10, 1, store=market.store)
+    finally:
+        liar.stop()
     assert market.client.subscriptions(wallet.address) == []
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from market_yard import Market
 
+from ledger.errors import ValueOutOfRange
 from ledger.keys import WalletKey
 from ledger.typed_data import sign
 from ledger.values import Status, to_hex
-from marketplace.errors import ProblemAnswer
+from marketplace.errors import MalformedDocument, ProblemAnswer
 
 SERVICE = "virtual-beach-travel"
 
@@ -134,6 +135,40 @@ def test_document_missing(market: Market, wallet: WalletKey) -> None:
     quote = market.client.quote(wallet.address, market.plans[SERVICE], 100, 1)
     body = market.client.signed_order(wallet, quote, WalletKey.create().address, b"\x07" * 32)
     assert _refused(market, wallet, lambda: market.client.post_order(body)) == "document_missing"
+
+
+@pytest.mark.parametrize("document", [{"schema": "s4m/request/2", "service": SERVICE}, {"a": 1}])
+def test_a_document_that_is_no_request_buys_nothing(
+    market: Market, wallet: WalletKey, document: dict[str, Any]
+) -> None:
+    digest = market.client.put_document(document)
+    quote = market.client.quote(wallet.address, market.plans[SERVICE], 100, 1)
+    body = market.client.signed_order(wallet, quote, WalletKey.create().address, digest)
+    assert _refused(market, wallet, lambda: market.client.post_order(body)) == "malformed_document"
+
+
+def test_a_document_that_json_cannot_hold_buys_nothing(market: Market, wallet: WalletKey) -> None:
+    before = market.fingerprint(wallet)
+    with pytest.raises(MalformedDocument):
+        market.client.buy_only(wallet, market.plans[SERVICE], {"a": float("nan")}, 100, 1, store=market.store)
+    assert market.fingerprint(wallet) == before
+
+
+@pytest.mark.parametrize("number", [str(2**64), "9" * 77])
+def test_numbers_that_no_contract_can_hold(market: Market, wallet: WalletKey, number: str) -> None:
+    quote = {"planId": number, "cap": "1", "periods": 0, "buyer": wallet.address}
+    assert _refused(market, wallet, lambda: market.client._call("POST", "/quotes", json=quote)) == "unknown_plan"
+    with pytest.raises(ValueOutOfRange):
+        market.client.cost(wallet.address, int(number), 1)
+    for field in ("planId", "cap", "periods", "total", "nonce", "deadline"):
+        body = _body(market, wallet)
+        body["order"][field] = number
+        code = _refused(market, wallet, lambda sent=body: market.client.post_order(sent))  # type: ignore[misc]
+        assert code in ("order_differs", "value_out_of_range"), field
+    body = _body(market, wallet)
+    body["permit"]["value"] = body["permit"]["deadline"] = "9" * 78
+    code = _refused(market, wallet, lambda: market.client.post_order(body))
+    assert code in ("value_out_of_range", "insufficient_funds")
 
 
 @pytest.mark.parametrize(("field", "value"), [("cap", "101"), ("total", "1"), ("nonce", "5"), ("deadline", "9")])
