@@ -10,6 +10,8 @@ import click
 from s4m.command import Session, common
 
 if TYPE_CHECKING:
+    import httpx
+
     from marketplace.wallet.client import MarketClient
 
 
@@ -34,28 +36,57 @@ def audit(session: Session, logs: tuple[Path, ...], proofs: str, terms: Path | N
     with on_chain(session) as ground:
         texts = [] if money_only else _texts(session, logs)
         auditor = Auditor(ground.chain, ground.deployment, ground.contracts, _terms_source(session, terms))
-        report = auditor.audit([log for text in texts for log in usage_logs.parse(text)], count)
+        parsed = [log for text in texts for log in usage_logs.parse(text)]
+        report = auditor.audit(parsed, count, complete=not (money_only or logs))
     session.show(report.to_json())
     if not report.ok and session.as_json:
         raise click.exceptions.Exit(Exit.FINDINGS)
     if not report.ok:
-        raise AuditFailed(f"{len(report.findings)} finding(s): {report.findings[0].code}, …")
+        raise AuditFailed(
+            f"{len(report.findings)} finding(s): {', '.join(sorted({each.code for each in report.findings}))}."
+        )
 
 
 def _texts(session: Session, logs: tuple[Path, ...]) -> list[str]:
-    return [path.read_text() for path in logs] if logs else fetch_logs(session)
+    return [_read(path) for path in logs] if logs else fetch_logs(session)
+
+
+def _read(path: Path) -> str:
+    from marketplace.errors import MalformedLog
+
+    try:
+        return path.read_text()
+    except UnicodeDecodeError as error:
+        raise MalformedLog(f"{path} is not UTF-8.", remedy="Fetch it again from the gateway.") from error
 
 
 def fetch_logs(session: Session) -> list[str]:
-    """Every activated subscription's log, as the gateway shows it to the operator."""
+    """Every activated subscription's log, as the gateway shows it to the operator.
+
+    A log that the gateway does not have is left out: where use of it was settled, the audit finds it missing.
+    """
+    import httpx
+
+    from marketplace.errors import GatewayDown
     from s4m.connect import component, market
 
     client: MarketClient
     with market(session) as client:
         known = [row["subscriptionId"] for row in client.subscriptions() if row["since"]]
     with component(session, "gateway") as gateway:
-        answers = {name: gateway.get(f"/logs/{name}") for name in known}
-    return [answer.text for answer in answers.values() if answer.status_code == 200]
+        try:
+            answers = [gateway.get(f"/logs/{name}") for name in known]
+        except httpx.TransportError as error:
+            raise GatewayDown(f"{type(error).__name__}.", remedy="Start the house (`s4m up`).") from error
+    return [_log_in(answer) for answer in answers if answer.status_code != 404]
+
+
+def _log_in(answer: httpx.Response) -> str:
+    from marketplace.errors import ProblemAnswer
+
+    if answer.is_error:
+        raise ProblemAnswer(answer.status_code, dict(answer.json()))
+    return answer.text
 
 
 def _terms_source(session: Session, path: Path | None) -> Any:
@@ -66,11 +97,14 @@ def _terms_source(session: Session, path: Path | None) -> Any:
     from marketplace.errors import MarketplaceError
     from s4m import reference
     from s4m.connect import market
-    from s4m.errors import NothingRunning
+    from s4m.errors import BadInput, NothingRunning
 
     known = {bytes.fromhex(digest): json.loads(body) for digest, body in reference.documents()}
     if path is not None:
-        given = json.loads(path.read_text())
+        try:
+            given = dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise BadInput(f"{path} is no JSON object: {error}.", "Give the plan's s4m/terms/1 document.") from error
         known[hash_of(given)] = given
 
     def find(digest: bytes) -> dict[str, Any] | None:

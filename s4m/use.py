@@ -65,12 +65,26 @@ def agreement_of(client: MarketClient, subscription_id: int, request: Mapping[st
     from marketplace.wallet.use import Agreement
 
     plan_id = plan_of(subscription_id)
-    spec = client.model(model_of(plan_id))["spec"] or {}
+    spec = _spec_of(client, model_of(plan_id))
     terms = client.plan(plan_id)["terms"] or {}
     return Agreement.read(
         client.contracts, SubscriptionId(subscription_id), terms,
         operations=spec.get("operations"), objects=request.get("objects", []),
     )  # fmt: skip
+
+
+def _spec_of(client: MarketClient, model_id: int) -> dict[str, Any]:
+    """The model's spec document; it says which meter counts which operation, so it must be the chain's."""
+    from ledger.values import to_hex
+    from marketplace.documents import hash_of
+    from marketplace.errors import QuoteDiffers
+
+    spec = dict(client.model(model_id)["spec"] or {})
+    due = client.contracts.catalog.model(model_id).spec_hash
+    if hash_of(spec) != due:
+        why = f"its spec of model {model_id} hashes to {to_hex(hash_of(spec))}, the chain says {to_hex(due)}."
+        raise QuoteDiffers(why, remedy="Ask the provider to put the spec document, or check the marketplace's address.")
+    return spec
 
 
 def _params(text: str) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 Finding codes: foreign_record, leaf_differs, sequence_broken, total_differs, time_disordered, meter_unknown,
 units_differ, terms_missing, terms_differ, settled_units_differ, root_differs, log_short, voucher_differs,
-session_signature_wrong, meter_signature_wrong, subscription_unknown, proof_refused.
+session_signature_wrong, meter_signature_wrong, subscription_unknown, log_missing, proof_refused.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ledger import metering
@@ -34,6 +34,14 @@ def check_log(
     yield from _check_roots(log, one)
     if log.voucher is not None:
         yield from _check_voucher(log, log.voucher, one, market, domain)
+
+
+def check_missing(logs: Iterable[SubscriptionLog], market: MarketFacts) -> Iterator[Finding]:
+    """Use that was settled on-chain and whose log nobody shows: withheld, or lost."""
+    shown = {log.subscription_id for log in logs}
+    for identifier, one in market.subscriptions.items():
+        if one.used and identifier not in shown:
+            yield Finding("log_missing", identifier, f"{one.used} units are settled, and there is no log of them.")
 
 
 def usage_log_of(log: SubscriptionLog) -> UsageLog:

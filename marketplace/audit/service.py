@@ -39,8 +39,11 @@ class Auditor:
     contracts: Contracts
     terms_of: TermsOf
 
-    def audit(self, logs: Sequence[SubscriptionLog] = (), proofs: int = 16) -> Report:
-        """The whole market's money and the given logs; `proofs` records of each log are proven on-chain."""
+    def audit(self, logs: Sequence[SubscriptionLog] = (), proofs: int = 16, *, complete: bool = False) -> Report:
+        """The whole market's money and the given logs; `proofs` records of each log are proven on-chain.
+
+        `complete` says that these are meant to be all logs: then settled use without a log is a finding.
+        """
         block = self.chain.latest()
         events = self.chain.logs(self.deployment.block_number, block.number, addresses_of(self.deployment))
         market = fold(events)
@@ -48,6 +51,8 @@ class Auditor:
         report.findings += self._money_findings(market, report)
         for log in logs:
             self._audit_log(report, market, log, proofs, block)
+        if complete:
+            report.findings += checks.check_missing(logs, market)
         return report
 
     def _money(self, market: MarketFacts, block: BlockStamp) -> Money:

@@ -119,6 +119,59 @@ def test_an_honest_log_is_proven_record_by_record(used: Used) -> None:
     assert used.audit(proofs=ALL_PROOFS) == []
 
 
+def test_settled_use_without_a_log_is_found_where_all_logs_are_due(used: Used) -> None:
+    parts = used.market.parts
+    documents = parts.documents
+    auditor = Auditor(parts.chain, parts.deployment, parts.contracts, lambda digest: documents.document(to_hex(digest)))
+    mine = logs.parse("\n".join(json.dumps(line) for line in used.lines))
+    assert auditor.audit(mine, 0, complete=True).findings == []
+    found = auditor.audit([], 0, complete=True).findings
+    assert [(each.code, each.subscription_id) for each in found] == [("log_missing", used.subscription_id)]
+    assert auditor.audit([], 0).findings == []
+
+
+def test_a_log_in_another_order_is_found(used: Used) -> None:
+    swapped = [*used.lines[:4], used.lines[5], used.lines[4], *used.lines[6:]]
+    assert {"sequence_broken", "root_differs", "voucher_differs"} <= set(used.audit(swapped))
+
+
+def test_a_record_told_twice_is_found(used: Used) -> None:
+    assert {"sequence_broken", "total_differs"} <= set(used.audit([*used.lines[:5], *used.lines[4:]]))
+
+
+def test_a_voucher_over_another_root_is_found(used: Used) -> None:
+    lines: Lines = json.loads(json.dumps(used.lines))
+    lines[0]["voucher"]["usageRoot"] = "0x" + "22" * 32
+    assert used.audit(lines) == ["meter_signature_wrong", "session_signature_wrong", "voucher_differs"]
+
+
+def test_a_voucher_over_another_root_well_signed_is_found_all_the_same(used: Used) -> None:
+    """Both keys in one forger's hand: the log and the root settled on-chain still say otherwise."""
+    lines: Lines = json.loads(json.dumps(used.lines))
+    body, domain = lines[0]["voucher"], used.market.parts.contracts.market_domain
+    voucher = Voucher(used.subscription_id, Units(int(body["units"])), b"\x22" * 32)  # type: ignore[arg-type]
+    body["usageRoot"] = to_hex(voucher.usage_root)
+    body["meterSignature"] = to_hex(sign(used.market.keys.account("meter"), domain, voucher))
+    body["r"], body["vs"] = map(to_hex, compact(sign(used.session, domain, voucher)))
+    assert used.audit(lines) == ["voucher_differs"]
+    assert used.audit(lines, proofs=1) == ["proof_refused", "voucher_differs"]
+
+
+def test_a_whole_log_forged_consistently_misses_what_was_settled(used: Used) -> None:
+    """A second, cheaper history: every sum, hash and signature right, only not the one that was settled."""
+    records = [UsageRecord.from_json(line["record"]) for line in used.lines[1:]]
+    domain = used.market.parts.contracts.market_domain
+    forged = [replace(each, request_hash=b"\x33" * 32) for each in records]
+    root = UsageLog.of(forged).usage_root()
+    voucher = Voucher(records[-1].subscription_id, records[-1].total, root)
+    header: dict[str, Any] = json.loads(json.dumps(used.lines[0]))
+    header["voucher"]["usageRoot"] = to_hex(root)
+    header["voucher"]["meterSignature"] = to_hex(sign(used.market.keys.account("meter"), domain, voucher))
+    header["voucher"]["r"], header["voucher"]["vs"] = map(to_hex, compact(sign(used.session, domain, voucher)))
+    lines = [header, *({"record": each.to_json(), "leafHash": to_hex(each.leaf())} for each in forged)]
+    assert used.audit(lines) == ["root_differs"]
+
+
 def test_settled_usage_is_shown_from_events(used: Used) -> None:
     usage = used.market.client.usage(used.subscription_id)
     total = used.lines[-1]["record"]["total"]
