@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from s4m.errors import ServiceNotReady
 
 RESTART_PAUSE_S = 0.1
 """How often the watcher looks; a dead child is started again well within a second."""
+
+PROGRAMS = ("marketplace", "orchestrator", "orchestrator.gateway")
 
 REST_S = 0.5
 """Least time between two starts of one service, seconds: a service that cannot live does not eat the machine."""
@@ -181,12 +184,36 @@ def write_atomically(path: Path, document: Mapping[str, Any]) -> None:
 def end_leftovers(services_file: Path, home: Path) -> list[int]:
     """Ends processes that a killed supervisor of this very home left behind; returns their pids.
 
-    Only a process that names this home on its command line is touched: pids are reused.
+    Only a process that names this home on its command line is touched: pids are reused. One that was started and not
+    yet recorded when the supervisor was killed is known by its exact command line.
     """
-    if not services_file.exists():
-        return []
-    recorded = json.loads(services_file.read_text())
-    return [pid for entry in recorded.values() if (pid := int(entry.get("pid", 0))) and _end(pid, home)]
+    return [pid for pid in sorted(_recorded(services_file) | _started_for(home)) if _end(pid, home)]
+
+
+def _recorded(services_file: Path) -> set[int]:
+    try:
+        recorded = json.loads(services_file.read_text())
+        return {pid for entry in recorded.values() if (pid := int(entry.get("pid", 0)))}
+    except (FileNotFoundError, ValueError, AttributeError):  # none, or damaged: then command lines must do
+        return set()
+
+
+def _started_for(home: Path) -> set[int]:
+    """The chain and the programs of exactly this home, of this user."""
+    return {
+        process.pid
+        for process in psutil.process_iter(["cmdline", "uids"])
+        if process.info["uids"] and process.info["uids"].real == os.getuid() and _serves(process.info["cmdline"], home)
+    }
+
+
+def _serves(words: Sequence[str] | None, home: Path) -> bool:
+    match list(words or ()):
+        case [_, "-m", module, "--home", folder, *_] if module in PROGRAMS:
+            return folder == str(home)
+        case [_, *options]:
+            return ("--state", str(home / "chain" / "state.json")) in pairwise(options)
+    return False
 
 
 def _end(pid: int, home: Path) -> bool:
