@@ -6,6 +6,7 @@ registered on their own metadata; this file does not know them.
 """
 
 import enum
+import sqlite3
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from sqlalchemy.orm import Session
 from orchestrator.errors import StoreUnusable
 
 METADATA = sa.MetaData()
+
+FRACTIONS_SINCE = (3, 42, 0)
+"""The first SQLite whose `unixepoch` knows fractions of a second; the durable engine counts on it from Python 3.12 on,
+whatever library that Python was built with."""
 
 Executor = sa.Connection | Session
 
@@ -173,16 +178,24 @@ def open_store(url: str, *metadata: sa.MetaData) -> Store:
 def _engine(url: str) -> sa.Engine:
     engine = sa.create_engine(url, pool_size=20, max_overflow=40)
     if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _set_pragmas)
+        sa.event.listen(engine, "connect", prepare_sqlite)
     return engine
 
 
-def _set_pragmas(connection: Any, _record: Any) -> None:
+def prepare_sqlite(connection: Any, _record: Any) -> None:
+    """What every SQLite connection of the engine's database needs; a listener of SQLAlchemy's `connect`."""
+    if sqlite3.sqlite_version_info < FRACTIONS_SINCE:
+        connection.create_function("unixepoch", -1, _unixepoch)
     connection.isolation_level = "IMMEDIATE"
     connection.execute("PRAGMA busy_timeout=30000")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _unixepoch(*modifiers: str) -> float:
+    """SQLite's `unixepoch('subsec')` for a library that does not know fractions yet."""
+    return time.time() if "subsec" in modifiers else int(time.time())
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
