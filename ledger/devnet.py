@@ -7,6 +7,7 @@ wrapper leaves anvil running), and stops only what it started.
 
 from __future__ import annotations
 
+import json
 import platform
 import secrets
 import socket
@@ -54,6 +55,8 @@ class Devnet:
         and at the end, read at the start) and the log in home/chain/anvil.log; without, both end with the process.
         """
         binary = anvil or find_anvil()
+        if home is not None:
+            _keep_one_genesis(home)
         options = [
             *("--silent", "--host", HOST, "--chain-id", str(chain_id), "--hardfork", HARDFORK),
             *("--block-time", str(block_time), "--mixed-mining", "--slots-in-an-epoch", str(slots_in_an_epoch)),
@@ -194,6 +197,33 @@ def _genesis_options(home: Path | None) -> list[str]:
     if home is not None and _state_path(home).exists():
         return []
     return ["--base-fee", str(10**9 + secrets.randbelow(10**8))]
+
+
+def _keep_one_genesis(home: Path) -> None:
+    """Takes the foreign first blocks out of the chain's state.
+
+    anvil makes a genesis block at each start, loads the state over it and writes both out again; at the next start it
+    takes any of them for the chain's first. While the state has one alone, that is the true one, and is remembered.
+    """
+    path, remembered = _state_path(home), home / "chain" / "genesis.json"
+    if not path.exists():
+        remembered.unlink(missing_ok=True)
+        return
+    state = json.loads(path.read_text())
+    first = [block["header"] for block in state["blocks"] if int(block["header"]["number"], 16) == 0]
+    if len(first) == 1:
+        _replace(remembered, first[0])
+    elif remembered.exists():
+        true = json.loads(remembered.read_text())
+        state["blocks"] = [b for b in state["blocks"] if int(b["header"]["number"], 16) or b["header"] == true]
+        _replace(path, state)
+
+
+def _replace(path: Path, document: object) -> None:
+    """The file has the old or the new content, never a part."""
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(json.dumps(document))
+    draft.replace(path)
 
 
 def _state_options(home: Path | None) -> list[str]:

@@ -71,6 +71,20 @@ def test_stopped_devnet_leaves_no_process() -> None:
         os.kill(pid, 0)
 
 
+def test_the_chain_stays_the_same_through_many_restarts(tmp_path: Path) -> None:
+    """anvil adds its own genesis block to what it writes, and takes any of them for the first at the next start."""
+    genesis = set()
+    for _ in range(6):
+        with Devnet.start(home=tmp_path) as devnet:
+            devnet.mine()
+            chain = Chain.connect(devnet.rpc_url)
+            genesis.add(chain.genesis_hash)
+            assert chain.block(1).parent_hash == chain.genesis_hash
+            chain.close()
+        time.sleep(1.05)  # two first blocks of one second would be equal
+    assert len(genesis) == 1
+
+
 def test_state_survives_a_kill(tmp_path: Path) -> None:
     first = Devnet.start(home=tmp_path)
     key = WalletKey.create()
