@@ -35,15 +35,25 @@ def mint(session: Session, file: Path, subscription_id: str, provenance: str) ->
     """Mint FILE to the subscription's buyer; `s4m use … --mint` does it in one step."""
     from hashlib import sha256
 
-    from ledger.values import from_hex
     from s4m.connect import market
 
+    signature = _bytes(provenance)
     identifier = whole_number(subscription_id, "--subscription")
     content = sha256(file.read_bytes()).digest()
     with market(session) as client:
         buyer = client.contracts.market.subscription(identifier).buyer
         uri = f"s4m:assets/{content.hex()}"
-        session.show(client.mint(buyer, content, identifier, uri, from_hex(provenance)))
+        session.show(client.mint(buyer, content, identifier, uri, signature))
+
+
+def _bytes(provenance: str) -> bytes:
+    from ledger.values import from_hex
+    from s4m.errors import BadInput
+
+    try:
+        return from_hex(provenance)
+    except ValueError as error:
+        raise BadInput(f"--provenance is not hexadecimal: {error}.", "Copy it from the answer that made it.") from error
 
 
 @assets.command()

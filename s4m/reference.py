@@ -18,6 +18,7 @@ from ledger.keys import WalletKey
 from ledger.sender import Receipt, Sender
 from ledger.structs import PlanTerms, Share
 from ledger.values import Address, Call, Kind, ModelId, Money, PlanId, plan_id, to_hex
+from orchestrator.models.errors import BadManifest
 from orchestrator.models.manifests import (
     Document,
     Manifest,
@@ -147,14 +148,17 @@ def registered_names(known: Mapping[bytes, ModelId]) -> dict[str, ModelId]:
 
 
 def read_spec(path: Path) -> Spec:
-    """A manifest or service from a file; raises `BadInput` or orchestrator.models' `BadManifest`."""
+    """A manifest or service from a file; raises `BadInput`."""
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} is no JSON document: {error}.", "Give an s4m/model/1 or s4m/service/1 file.") from error
     if not isinstance(document, dict):
         raise BadInput(f"{path} is no JSON object.", "Give an s4m/model/1 or s4m/service/1 file.")
-    return parse_service(document) if document.get("schema") == "s4m/service/1" else parse_manifest(document)
+    try:
+        return parse_service(document) if document.get("schema") == "s4m/service/1" else parse_manifest(document)
+    except BadManifest as error:
+        raise BadInput(f"{path}: {error}.", "Give an s4m/model/1 or s4m/service/1 file.") from error
 
 
 def documents() -> list[tuple[str, bytes]]:

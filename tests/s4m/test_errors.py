@@ -92,6 +92,20 @@ def test_impossible_words_are_named(
     assert answer.json["remedy"]
 
 
+@pytest.mark.parametrize("text", ["{}", "[1]", '{"schema": "s4m/service/1"}', "\x00"])
+def test_a_manifest_that_is_none_is_named(run: Run, tmp_path: Path, text: str) -> None:
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(text)
+    answer = run("catalog", "publish", manifest)
+    assert (answer.code, answer.json["code"]) == (2, "bad_input")
+
+
+def test_a_provenance_that_is_no_signature_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "thing.png").write_bytes(b"x")
+    answer = run("assets", "mint", tmp_path / "thing.png", "--subscription", "5", "--provenance", "zz")
+    assert (answer.code, answer.json["code"]) == (2, "bad_input")
+
+
 def test_a_home_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "home" / "keys").mkdir(parents=True)
     (tmp_path / "home" / "wallets").write_text("not a folder")
