@@ -8,6 +8,7 @@ Each tenant has a database of its own in memory, bounded by the granted `storage
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +64,9 @@ class Vault:
 
     database: sqlite3.Connection = field(default_factory=_open)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self.database.close)
 
     def estimate(self, kind: str, name: str) -> Estimate | None:
         row = self.database.execute(

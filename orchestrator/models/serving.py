@@ -33,6 +33,7 @@ MAX_TENANT_CHARS = 100
 DISCARD_BYTES = 64 << 10
 IDLE_SECONDS = 120.0
 THREAD_STACK_BYTES = 512 << 10
+MOST_NESTED = 100
 Grant = Mapping[str, int]
 Params = Mapping[str, Any]
 
@@ -246,6 +247,8 @@ class _Connection(BaseHTTPRequestHandler):
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
+    if _nesting(body) > MOST_NESTED:
+        raise BadCall(f"the body nests deeper than {MOST_NESTED}; send a flatter JSON object")
     try:
         value = json.loads(body or b"{}", parse_constant=_no_constant)
     except (ValueError, RecursionError) as cause:
@@ -253,6 +256,21 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadCall("the body is not a JSON object; send one")
     return value
+
+
+def _nesting(body: bytes) -> int:
+    """How deep the body may nest: an upper bound, brackets inside strings counted too. The parser recurses on the
+    thread's small stack, which newer Pythons no longer guard."""
+    if body.count(b"[") + body.count(b"{") <= MOST_NESTED:
+        return 0
+    depth = deepest = 0
+    for byte in body:
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
 
 
 def _no_constant(name: str) -> Any:

@@ -18,9 +18,7 @@ from ledger.errors import PortTaken
 from s4m.errors import HouseRunning
 from s4m.supervisor import House
 
-FRAME = json.dumps(
-    {"objects": [7], "view": {"x": 0, "y": 0, "yaw": 0, "t": 0}, "format": "jpeg", "quality": 80}
-)
+FRAME = json.dumps({"objects": [7], "view": {"x": 0, "y": 0, "yaw": 0, "t": 0}, "format": "jpeg", "quality": 80})
 
 
 @pytest.fixture(scope="module")
