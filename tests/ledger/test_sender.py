@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -145,7 +146,7 @@ def test_two_processes_with_one_key_take_turns(
     answers = [twin.communicate(timeout=60) for twin in twins]
     assert answers == [(b"done\n", b"")] * 2
     assert sorted(received(own_contracts, receiver)) == sorted([*range(1, count + 1)] * 2)
-    with sqlite3.connect(tmp_path / "outbox.db") as journal:
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as journal:
         nonces = [row[0] for row in journal.execute("SELECT nonce FROM attempts ORDER BY nonce")]
     assert nonces == list(range(before, before + 2 * count))  # each signed once: no clash, no gap, no second try
 

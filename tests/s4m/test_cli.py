@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,10 @@ def test_a_chain_of_its_own_from_start_to_stop(run: Run, tmp_path: Path) -> None
         assert run("trust", "enrol").code == 0
         assert all(row["here"] and not row["revoked"] for row in run("trust", "keys").json)
         assert run("trust", "revoke", "mmf", "--yes").code == 0
-        with sqlite3.connect(tmp_path / "db" / "operator-sends.db") as journal:  # the orchestrator's own
+        with (
+            closing(sqlite3.connect(tmp_path / "db" / "operator-sends.db")) as journal,
+            journal,
+        ):  # the orchestrator's own
             sent = {row[0] for row in journal.execute("SELECT description FROM sends")}
         assert any("revokeKey" in each for each in sent), sent
         assert [row["component"] for row in run("trust", "keys").json if row["revoked"]] == ["mmf"]
