@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -73,13 +73,20 @@ def test_forecast_has_the_hours_asked_for() -> None:
     assert len(value(ask(conditions, {"t": 1e9, "hours": 6}))["forecast"]) == 6
 
 
+@pytest.fixture
+def data() -> Iterator[DataManagement]:
+    kept = DataManagement()
+    yield kept
+    for tenant in ("1", "2"):
+        kept.forget(tenant)
+
+
 def reading(data: DataManagement, number: float, tenant: str = "1", **more: Any) -> Any:
     params = {"source": "user", "kind": "position", "values": {"x": number}, "variance": 4.0, "t": 10.0, **more}
     return value(ask(data.ingest, params, tenant))
 
 
-def test_fusion_is_surer_than_its_best_source() -> None:
-    data = DataManagement()
+def test_fusion_is_surer_than_its_best_source(data: DataManagement) -> None:
     estimate = [reading(data, number)["estimates"]["x"] for number in (10.0, 12.0, 11.0, 11.0)][-1]
     assert estimate["variance"] == pytest.approx(1.0)
     assert estimate["value"] == pytest.approx(11.0)
@@ -95,8 +102,7 @@ def test_good_source_outweighs_a_poor_one_and_old_knowledge_fades() -> None:
     )
 
 
-def test_queries_filter_what_was_stored() -> None:
-    data = DataManagement()
+def test_queries_filter_what_was_stored(data: DataManagement) -> None:
     for n in range(5):
         reading(data, float(n), t=float(n))
     reading(data, 1.0, kind="weather")
@@ -105,18 +111,14 @@ def test_queries_filter_what_was_stored() -> None:
     assert len(value(ask(data.query, {}))["estimates"]) == 2
 
 
-def test_tenants_data_never_mix() -> None:
-    data = DataManagement()
+def test_tenants_data_never_mix(data: DataManagement) -> None:
     reading(data, 10.0, tenant="1")
     assert value(ask(data.query, {}, tenant="2"))["estimates"] == []
     assert reading(data, 50.0, tenant="2")["estimates"]["x"]["value"] == 50.0
 
 
-def test_storage_granted_is_storage_had_and_a_refusal_changes_nothing() -> None:
-    data, params = (
-        DataManagement(),
-        {"source": "user", "kind": "k", "values": {f"{'n' * 50}{n}": 1.0 for n in range(64)}},
-    )
+def test_storage_granted_is_storage_had_and_a_refusal_changes_nothing(data: DataManagement) -> None:
+    params = {"source": "user", "kind": "k", "values": {f"{'n' * 50}{n}": 1.0 for n in range(64)}}
 
     def fill(storage_mib: int) -> int:
         for n in range(300):
@@ -132,8 +134,7 @@ def test_storage_granted_is_storage_had_and_a_refusal_changes_nothing() -> None:
     assert stored[0]["t"] == small - 1
 
 
-def test_query_is_not_open_to_sql() -> None:
-    data = DataManagement()
+def test_query_is_not_open_to_sql(data: DataManagement) -> None:
     reading(data, 1.0)
     assert value(ask(data.query, {"kind": "x' OR '1'='1"}))["estimates"] == []
     with pytest.raises(BadCall):
