@@ -1,0 +1,86 @@
+"""`make bench AREA=gas|demo|all`: measures and writes out/bench/AREA.json, with the raw receipts or report beside it.
+
+Each figure is {"name", "value", "unit", "load", "against": {"what", "value"}, "bar": {"op", "value"}, "holds"}. Exits
+non-zero where a bar does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+Figure = dict[str, Any]
+
+
+def figure(
+    name: str, value: float, unit: str, load: str, bar: tuple[str, float], against: tuple[str, float] | None = None
+) -> Figure:
+    """One figure with its bar; `against` is a peer or limit, where there is one."""
+    op, limit = bar
+    peer = {"what": against[0], "value": against[1]} if against else None
+    holds = value <= limit if op == "<=" else value >= limit
+    bar_document = {"op": op, "value": limit}
+    return {
+        "name": name, "value": value, "unit": unit, "load": load, "against": peer, "bar": bar_document, "holds": holds,
+    }  # fmt: skip
+
+
+def gas(out: Path, _seed: int, _input: Path | None) -> list[Figure]:
+    """Gas of full receipts on a fresh node."""
+    from scripts.bench_gas import measure
+
+    figures, raw = measure(figure)
+    (out / "gas-raw.json").write_text(json.dumps(raw, indent=2) + "\n")
+    return figures
+
+
+def demo(out: Path, seed: int, data: Path | None) -> list[Figure]:
+    """One warm demo of ten travellers; its whole report is the raw solution."""
+    command = [sys.executable, "scripts/virtual_travel.py", "--out", str(out / "demo"), "--seed", str(seed)]
+    if data is not None:
+        command += ["--data", str(data)]
+    subprocess.run(command, check=True)
+    report = json.loads((out / "demo" / "report.json").read_text())
+    load = f"10 travellers, 20 s, {report['inputs']['kind']} input"
+    running = report["latency_ms"]["event_to_running"]
+    return [
+        figure("event_to_running_p50_ms", running["p50"], "ms", load, ("<=", 1000)),
+        figure("event_to_running_p99_ms", running["p99"], "ms", load, ("<=", 5000)),
+        figure("warm_demo_s", report["duration_s"], "s", load, ("<=", 90)),
+        figure("settle_gas_per_voucher", report["settle_gas_per_voucher"], "gas", load, ("<=", 42_000)),
+    ]
+
+
+AREAS: dict[str, Callable[[Path, int, Path | None], list[Figure]]] = {"gas": gas, "demo": demo}
+
+
+def main() -> int:
+    """Runs the areas asked for, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--area", choices=[*AREAS, "all"], default="all")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--input", type=Path, help="folder of recordings (area demo)")
+    parser.add_argument("--out", type=Path, default=Path("out/bench"))
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    held = True
+    for area in AREAS if given.area == "all" else [given.area]:
+        figures = AREAS[area](given.out, given.seed, given.input)
+        (given.out / f"{area}.json").write_text(json.dumps(figures, indent=2) + "\n")
+        for each in figures:
+            mark = "holds" if each["holds"] else "MISSED"
+            bar = f"{each['bar']['op']} {each['bar']['value']}"
+            print(f"{each['name']:<32}{each['value']:>12} {each['unit']:<4} {bar:<10} {mark}")
+        held &= all(each["holds"] for each in figures)
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
