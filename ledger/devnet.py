@@ -53,8 +53,11 @@ class Devnet:
 
         Port 0 means a free one. With a home the chain's state is kept in home/chain/state.json (written each second
         and at the end, read at the start) and the log in home/chain/anvil.log; without, both end with the process.
+        The state of blocks before a restart is not kept (an hour of it is a gigabyte), so a few blocks are mined at
+        once, until the final one can be read again; their events and transactions are kept.
         """
         binary = anvil or find_anvil()
+        goes_on = home is not None and _state_path(home).exists()
         if home is not None:
             _keep_one_genesis(home)
         options = [
@@ -68,7 +71,10 @@ class Devnet:
             if port and _is_taken(port):
                 raise PortTaken(HOST, port)
             try:
-                return cls._launch(binary, chosen, options, home, timeout_s)
+                devnet = cls._launch(binary, chosen, options, home, timeout_s)
+                if goes_on:
+                    devnet.mine(2 * slots_in_an_epoch + 1)
+                return devnet
             except PortTaken as error:
                 taken = error
         raise taken
@@ -231,7 +237,7 @@ def _state_options(home: Path | None) -> list[str]:
         return []
     state = _state_path(home)
     state.parent.mkdir(parents=True, exist_ok=True)
-    return ["--state", str(state), "--state-interval", "1", "--preserve-historical-states"]
+    return ["--state", str(state), "--state-interval", "1"]
 
 
 def _log(home: Path | None) -> IO[bytes]:
