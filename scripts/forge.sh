@@ -7,4 +7,5 @@ if [ -z "$forge" ]; then
   echo "error: forge is not installed. Run: make contracts" >&2
   exit 1
 fi
+PATH=$PATH:$PWD/.venv/node/bin  # where the machine has no Node.js of its own
 exec "$forge" "$@"

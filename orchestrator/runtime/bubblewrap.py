@@ -93,6 +93,7 @@ def probe(bwrap: Path) -> None:
             [
                 str(bwrap),
                 "--unshare-all",
+                *("--setenv", "PATH", f"/usr/bin:/bin:{os.environ.get('PATH', '')}"),  # the caller's may show no `true`
                 *shown,
                 "--ro-bind-try",
                 "/nix",

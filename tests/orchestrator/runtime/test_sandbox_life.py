@@ -264,3 +264,8 @@ def test_forbidden_user_namespaces_are_told_with_their_remedy_and_nothing_starts
     assert caught.value.cause == "user_namespaces_forbidden"
     assert "sysctl" in caught.value.remedy
     assert not (home / "instances").exists()
+
+
+def test_caller_whose_path_shows_no_programs_has_sandboxes_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    SandboxRuntime(home).check()
