@@ -33,8 +33,8 @@ __all__ = ["Agreement", "BlockingUsage", "MeterDispute", "UsageSession", "Use", 
 
 BINDING_S = 3600
 RENEW_BEFORE_S = 20
-PASSING = frozenset({502, 503, 504})
-"""Statuses that may pass: a model or the chain is away for a moment."""
+PASSING = frozenset({429, 502, 503, 504})
+"""Statuses that may pass: a model or the chain is away for a moment, or too many uses wait."""
 
 
 class UseRefused(ProblemAnswer):

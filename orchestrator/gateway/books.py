@@ -17,6 +17,9 @@ from orchestrator.gateway.errors import LogBroken
 from orchestrator.gateway.store import Kept, KeptVoucher, UsageStore
 
 MOST_IN_FLIGHT = 4
+"""Uses of one subscription at work at once."""
+MOST_WAITING = 64
+"""Uses of one subscription at work or waiting for their turn; a client that sends more waits at its own end."""
 
 
 @dataclass

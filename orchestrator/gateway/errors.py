@@ -8,6 +8,7 @@ GatewayError
 ├── VoucherRequired      402  unsigned use passed the plan's credit: sign the enclosed voucher, then repeat
 ├── CapReached           402  the subscription's cap would be passed
 ├── BadVoucher           422  the voucher is not the log's or not the session key's
+├── TooManyUses          429  too many uses of one subscription wait at once: nothing recorded, nothing billed
 ├── StaleVoucher         409  an older voucher than one that was accepted: nothing changes
 ├── RequestIdReused      409  the request id was used for another request
 ├── AnswerGone           410  the first answer to this request id is no longer kept
@@ -53,6 +54,10 @@ class CapReached(GatewayError):
 
 class BadVoucher(GatewayError):
     code, status, title = "bad_voucher", 422, "The voucher is not acceptable"
+
+
+class TooManyUses(GatewayError):
+    code, status, title = "too_many_uses", 429, "Too many uses at once"
 
 
 class StaleVoucher(GatewayError):

@@ -127,6 +127,8 @@ class House:
         for socket in sorted(set(route.sockets.values())) if route else ():
             with suppress(ModelUnavailable):  # a model that is gone keeps nothing
                 await self.models.configure(socket, {"forget": str(subscription)})
+            if not self.uses.serves_by(socket):  # the last route over it: its model is stopped, its name not used again
+                await self.models.hang_up(socket)
 
     async def close(self) -> None:
         """Give everything back."""

@@ -68,6 +68,17 @@ class ModelClients:
         """POST /configure."""
         await self._post(socket, "configure", json.dumps(fields).encode(), {"Content-Type": "application/json"})
 
+    @property
+    def open_sockets(self) -> frozenset[str]:
+        """The sockets to which connections are kept."""
+        return frozenset(self._clients)
+
+    async def hang_up(self, socket: str) -> None:
+        """Close the connections to one socket; they are opened anew when it is used again."""
+        client = self._clients.pop(socket, None)
+        if client is not None:
+            await client.aclose()
+
     async def close(self) -> None:
         """Close all connections."""
         for client in self._clients.values():

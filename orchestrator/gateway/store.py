@@ -167,7 +167,8 @@ class UsageStore:
         """The newest voucher of each subscription and signer among rows after `since`, by row."""
         rows = self._read(
             "SELECT subscription, units, usage_root, size, signer, signature, meter_signature, id FROM vouchers "
-            "WHERE id IN (SELECT max(id) FROM vouchers WHERE id > ? GROUP BY subscription, signer) ORDER BY id",
+            "WHERE id IN (SELECT id FROM (SELECT id, max(size) FROM vouchers WHERE id > ? "
+            "GROUP BY subscription, signer)) ORDER BY id",
             (since,),
         )
         return [KeptVoucher(int(row[0]), int(row[1]), *row[2:]) for row in rows]

@@ -18,8 +18,8 @@ from ledger.metering import Terms, bill, vested
 from ledger.typed_data import Domain, Provenance, sign
 from ledger.usage_log import UsageRecord
 from ledger.values import SubscriptionId, Units, address, to_hex
-from orchestrator.gateway.books import Book, Books
-from orchestrator.gateway.errors import AnswerGone, MalformedUse, NoRoute, RequestIdReused
+from orchestrator.gateway.books import MOST_WAITING, Book, Books
+from orchestrator.gateway.errors import AnswerGone, MalformedUse, NoRoute, RequestIdReused, TooManyUses
 from orchestrator.gateway.shapes import Route, UseRequest
 from orchestrator.gateway.store import Kept, UsageStore
 from orchestrator.gateway.vouchers import VoucherDesk
@@ -97,12 +97,17 @@ class UseDesk:
         found = self._routes.get(subscription)
         return found[0] if found else None
 
+    def serves_by(self, socket: str) -> bool:
+        """Whether any route leads over this socket."""
+        return any(socket in route.sockets.values() for route, _ in self._routes.values())
+
     async def use(self, subscription: int, request: UseRequest, raw: bytes) -> Served:
         """One use; a repeat of a request id that is at work waits for it, one that is done gets its answer."""
         self._watch.require(subscription)
         book = self._books.of(subscription)
         task = book.in_flight.get(request.requestId)
         if task is None:
+            _require_room(book)
             task = asyncio.create_task(self._first_or_again(book, request, raw))
             book.in_flight[request.requestId] = task
             task.add_done_callback(lambda _: book.in_flight.pop(request.requestId, None))
@@ -120,7 +125,7 @@ class UseDesk:
     async def _first(self, book: Book, asked: Asked) -> Served:
         right = self._watch.require(book.subscription)
         self._vouchers.require_credit(book, asked.terms, right.subscription.signer)
-        self._vouchers.require_cap(book, right.subscription.cap, asked.most_units)
+        self._vouchers.require_cap(book, _cap(asked, right), asked.most_units)
         started = _now_ms()
         with _reserved(book, asked.most_units):
             made = await self._workshop.make(asked)
@@ -161,7 +166,7 @@ class UseDesk:
         right, ended = self._watch.require(book.subscription), max(_now_ms(), started)
         meter, before = asked.operation.meter, book.tally
         after = bill(asked.terms, before, meter, made.quantity, made.immersion, _free(asked, right, ended))
-        self._vouchers.require_cap(book, right.subscription.cap, after.billed - before.billed - asked.most_units)
+        self._vouchers.require_cap(book, _cap(asked, right), after.billed - before.billed - asked.most_units)
         record = UsageRecord(
             subscription_id=SubscriptionId(book.subscription),
             seq=book.log.size,
@@ -205,6 +210,19 @@ def _reserved(book: Book, units: int) -> Iterator[None]:
         yield
     finally:
         book.reserved -= units
+
+
+def _require_room(book: Book) -> None:
+    if len(book.in_flight) >= MOST_WAITING:
+        raise TooManyUses(
+            f"{MOST_WAITING} uses of subscription {book.subscription} are at work or wait for their turn. "
+            "Nothing was recorded or billed; wait for an answer, then repeat with the same request id."
+        )
+
+
+def _cap(asked: Asked, right: Right) -> int:
+    """The cap that binds: a raise counts once it is final (the route has it then), whatever the latest block says."""
+    return min(right.subscription.cap, int(asked.route.cap))
 
 
 def _free(asked: Asked, right: Right, at_ms: int) -> int:

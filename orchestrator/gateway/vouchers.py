@@ -67,12 +67,14 @@ class VoucherDesk:
         signature = from_hex(posted.signature)
         if _signer(self.domain, voucher, signature) != signer:
             raise BadVoucher("The signature is not the subscription's session key's over this voucher.")
-        if posted.size < book.signed_size(signer):
-            raise StaleVoucher(f"A voucher over {book.signed_size(signer)} records was accepted; sign the newest one.")
         proposal = sign(self.meter_key, self.domain, voucher)
         kept = KeptVoucher(book.subscription, voucher.units, root, posted.size, signer, signature, proposal)
-        if posted.size > book.signed_size(signer):
-            await asyncio.shield(self._keep(book, kept))
+        async with book.lock:  # two at once: the older one, kept last, would be settled in place of the newer
+            if posted.size < book.signed_size(signer):
+                newest = book.signed_size(signer)
+                raise StaleVoucher(f"A voucher over {newest} records was accepted; sign the newest one.")
+            if posted.size > book.signed_size(signer):
+                await asyncio.shield(self._keep(book, kept))
         return kept
 
     async def _keep(self, book: Book, kept: KeptVoucher) -> None:

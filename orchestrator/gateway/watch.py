@@ -14,7 +14,7 @@ import structlog
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
-from ledger.errors import LedgerError
+from ledger.errors import BlockGone, LedgerError
 from ledger.structs import Subscription
 from ledger.values import BlockStamp, Status, SubscriptionId, plan_of
 from orchestrator.gateway.errors import ChainUnreachable, NotEntitled
@@ -37,6 +37,7 @@ class Right:
 
     subscription: Subscription
     period: int
+    block: BlockStamp
 
     def lapsed(self, now: float) -> bool:
         return self.period > 0 and now >= self.subscription.paid_through
@@ -106,9 +107,8 @@ class Watch:
                 f"Subscription {subscription} is {right.subscription.status.name.lower()} on the chain, entitled at "
                 f"the finalised block: {str(granted).lower()}. Wait for its activation to be final, or buy again."
             )
-        if subscription in self._ended:
+        if self._ended.pop(subscription, None):
             await asyncio.to_thread(self._store.reopen, subscription)
-            del self._ended[subscription]
         return right
 
     def require(self, subscription: int) -> Right:
@@ -154,10 +154,19 @@ class Watch:
         return True
 
     async def refresh(self, subscription: int, block: BlockStamp) -> Right:
-        """Read one subscription at `block`; end its sessions where it is no longer active."""
+        """Read one subscription at `block`; end its sessions where it is no longer active.
+
+        What a later block said stands, however late this answer comes; what nobody bought is not remembered.
+        """
         read = self._contracts.market.subscription
         state = await asyncio.to_thread(read, SubscriptionId(subscription), block)
-        right = Right(state, await self._period(subscription) if state.status != Status.NONE else 0)
+        right = Right(state, await self._period(subscription) if state.status != Status.NONE else 0, block)
+        known = self._rights.get(subscription)
+        if known is not None and known.block.number > block.number:
+            if await asyncio.to_thread(self._stands, known.block):
+                return self._rights.get(subscription) or known
+        if state.status == Status.NONE and subscription not in self._rights:
+            return right
         self._rights[subscription] = right
         if state.status in _OVER:
             await self.end(subscription, state.status.name.lower())
@@ -181,6 +190,13 @@ class Watch:
         events = self._chain.logs(known.number + 1, head.number, {"market": self._contracts.deployment.market})
         named = {getattr(event.event, "subscription_id", None) for event in events}
         return [id_ for id_, right in rights.items() if right is None or id_ in named]
+
+    def _stands(self, block: BlockStamp) -> bool:
+        """Whether the chain still has this block; False after a reorganisation."""
+        try:
+            return self._chain.block(block.number).hash == block.hash
+        except BlockGone:
+            return False
 
     async def _period(self, subscription: int) -> int:
         plan = plan_of(subscription)
