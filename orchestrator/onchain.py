@@ -69,10 +69,10 @@ class OnChain:
         except Reverted as cause:
             raise ActivationRefused(f"The market refused the activation: {cause}", chain_code=cause.code) from cause
 
-    def used(self, subscription_ids: Sequence[int]) -> Mapping[int, int]:
-        """Settled units of every subscription that can still be settled, at the newest block."""
+    def used(self, subscription_ids: Sequence[int], *, final: bool = False) -> Mapping[int, int]:
+        """Settled units of every subscription that can still be settled, at the newest (or newest final) block."""
         with passing_node_faults():
-            block = self._chain.latest()
+            block = self._chain.finalized() if final else self._chain.latest()
             found = {}
             for subscription_id in subscription_ids:
                 state = self._contracts.market.subscription(SubscriptionId(subscription_id), block=block)

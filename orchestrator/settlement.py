@@ -19,6 +19,10 @@ from sqlalchemy.dialects.sqlite import insert
 from orchestrator import store as tables
 from orchestrator.store import Row, Store
 
+WAITING, FINAL = "", "final"
+UNSETTLED = (WAITING, "settled", "stale", "not_active")
+"""Results that a reorganisation can still take back: looked at again until the final block says the same."""
+
 log = structlog.get_logger("settlement")
 
 
@@ -71,8 +75,8 @@ class VoucherSource(Protocol):
 class MarketDoor(Protocol):
     """The market, as settlement sees it; ids and units as integers."""
 
-    def used(self, subscription_ids: Sequence[int]) -> Mapping[int, int]:
-        """Settled units of each subscription that can still be settled, all read at one block."""
+    def used(self, subscription_ids: Sequence[int], *, final: bool = False) -> Mapping[int, int]:
+        """Settled units of each subscription that can still be settled, at the newest (or newest final) block."""
 
     def settle(self, vouchers: Sequence[SignedVoucher], key: str) -> BatchResult:
         """Send one batch, once for each key however often it is called."""
@@ -111,23 +115,32 @@ class Settlement:
                 writer.execute(_newest(voucher))
 
     def _plan(self, report: Report) -> None:
-        """Write down batches of what the chain has not settled."""
-        with self._store.reader.connect() as reader:
-            waiting = reader.execute(sa.select(tables.VOUCHERS).where(tables.VOUCHERS.c.result == "")).mappings().all()
-        if not waiting:
-            return
-        used = self._market.used([int(row["subscription_id"]) for row in waiting])
+        """Write down batches of what the chain has not settled, or has no longer after a reorganisation."""
+        unsettled = self._conclude()
+        used = self._market.used([int(row["subscription_id"]) for row in unsettled]) if unsettled else {}
         vouchers = []
-        for row in sorted(waiting, key=lambda row: int(row["subscription_id"])):
+        for row in sorted(unsettled, key=lambda row: int(row["subscription_id"])):
             reason = _needless(row, used)
-            if reason:
+            if not reason:
+                vouchers.append(SignedVoucher.of(row))
+            elif row["result"] == WAITING:
                 self._mark(row["subscription_id"], row["units"], reason)
                 report.skipped.append({"subscriptionId": row["subscription_id"], "reason": reason})
-            else:
-                vouchers.append(SignedVoucher.of(row))
         with self._store.writer.begin() as writer:
             for start in range(0, len(vouchers), self._batch_size):
                 writer.execute(_batch(vouchers[start : start + self._batch_size]))
+
+    def _conclude(self) -> list[Row]:
+        """Close what the final block has settled; answers what is still open."""
+        with self._store.reader.connect() as reader:
+            query = sa.select(tables.VOUCHERS).where(tables.VOUCHERS.c.result.in_(UNSETTLED))
+            found = reader.execute(query).mappings().all()
+        sent = [int(row["subscription_id"]) for row in found if row["result"] != WAITING]
+        used = self._market.used(sent, final=True) if sent else {}
+        closed = [row for row in found if row["result"] != WAITING and _needless(row, used)]
+        for row in closed:
+            self._mark(row["subscription_id"], row["units"], FINAL)
+        return [row for row in found if row not in closed]
 
     def _finish(self, report: Report) -> None:
         """Send every batch that has no result yet and record what came of it."""
@@ -157,6 +170,8 @@ class Settlement:
             )
             for voucher in vouchers:
                 said = result.skipped.get(voucher.subscription_id, "settled")
+                if said not in UNSETTLED:
+                    log.warning("settlement.skipped", subscription=voucher.subscription_id, reason=said)
                 writer.execute(_marked(voucher.subscription_id, voucher.units, said))
 
     def _mark(self, subscription_id: str, units: str, result: str) -> None:
@@ -189,11 +204,12 @@ def _newest(voucher: Mapping[str, Any]) -> Any:
 
 
 def _batch(vouchers: Sequence[SignedVoucher]) -> Any:
-    """A batch's row; its key is its content."""
+    """A batch's row; its key is its content. One that a reorganisation took back is sent again, under the same key."""
     documents = [asdict(voucher) for voucher in vouchers]
     key = sha256(rfc8785.dumps(documents)).hexdigest()
     row = {"batch": key, "vouchers": documents, "created_ms": tables.now_ms()}
-    return insert(tables.SETTLEMENTS).values(row).on_conflict_do_nothing()
+    again = {"tx_hash": "", "result": None}
+    return insert(tables.SETTLEMENTS).values(row).on_conflict_do_update(index_elements=["batch"], set_=again)
 
 
 def _marked(subscription_id: str, units: str, result: str) -> Any:

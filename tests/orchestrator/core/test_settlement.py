@@ -11,6 +11,7 @@ from core_market import Market
 from core_server import calling, served
 from fastapi import FastAPI
 
+from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
 from ledger.values import PlanId, SubscriptionId
@@ -146,6 +147,33 @@ def test_a_batch_that_a_crash_interrupted_is_finished_once(
     assert again.settled == [{"subscriptionId": str(active[0]), "units": "70"}]
     with store.reader.connect() as reader:
         assert reader.execute(sa.select(sa.func.count()).select_from(tables.SETTLEMENTS)).scalar() == 1
+
+
+def test_a_settlement_that_a_reorganisation_took_back_is_made_again(
+    store: Store, gateway: VoucherServer, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        devnet = stack.enter_context(Devnet.start(slots_in_an_epoch=3))  # final = latest - 6
+        market = Market.on(devnet)
+        stack.callback(market.close)
+        bought = market.buy(market.register())
+        market.activate(bought)
+        devnet.mine(8)
+        client = stack.enter_context(calling("gateway", stack.enter_context(served(gateway.app))))
+        sender = stack.enter_context(Sender(market.chain, market.sender_key, tmp_path / "sends.db"))
+        desk = Settlement(
+            store, client, OnChain(market.chain, market.contracts, market.contracts.market_domain, sender)
+        )
+        gateway.put(market.voucher(bought, 90))
+        assert len(desk.settle().settled) == 1
+        devnet.reorg(2)
+        assert used(market, bought) == 0
+        assert desk.settle().settled == [{"subscriptionId": str(bought), "units": "90"}]
+        assert used(market, bought) == 90
+        devnet.mine(8)
+        assert desk.settle().tx == []  # final now, and looked at no more
+        with store.reader.connect() as reader:
+            assert reader.execute(sa.select(tables.VOUCHERS.c.result)).scalars().all() == ["final"]
 
 
 def test_a_gateway_that_is_down_is_tried_later(market: Market, store: Store, tmp_path: Path) -> None:
