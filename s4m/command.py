@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from s4m.errors import BadInput, FileUnusable, InternalFault, NotConfirmed, code_of, exit_of
+from s4m.errors import BadInput, FileUnusable, InternalFault, NotConfirmed, cause_and_remedy, code_of, exit_of
 
 if TYPE_CHECKING:
     from s4m.settings import CliSettings
@@ -156,9 +156,8 @@ def _keep_trace(error: Exception, session: Session) -> str:
 
 def fail(error: Exception, as_json: bool) -> None:
     """Prints what happened and what to do on stderr; leaves with the error's exit code."""
-    remedy, exit_code = str(getattr(error, "remedy", "") or ""), int(exit_of(error))
-    told = str(error).removesuffix(remedy).rstrip()  # many messages end with their remedy: say it once
-    tell(code_of(error), told or type(error).__name__, remedy, exit_code, as_json)
+    exit_code = int(exit_of(error))
+    tell(code_of(error), *cause_and_remedy(error), exit_code, as_json)
     raise click.exceptions.Exit(exit_code)
 
 

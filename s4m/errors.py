@@ -137,6 +137,12 @@ def code_of(error: BaseException) -> str:
     return str(getattr(error, "server_code", "") or getattr(error, "code", "") or "internal_error")
 
 
+def cause_and_remedy(error: BaseException) -> tuple[str, str]:
+    """What happened, and what to do (empty where the error names nothing); many messages end with their remedy."""
+    remedy = str(getattr(error, "remedy", "") or "")
+    return str(error).removesuffix(remedy).rstrip(" ;") or type(error).__name__, remedy
+
+
 _EXIT_OF_STATUS = {400: Exit.BAD_INPUT, 402: Exit.UNPAID, 404: Exit.BAD_INPUT, 503: Exit.DOWN, 504: Exit.PENDING}
 
 

@@ -154,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(chosen: Options, inputs: TravelInputs, home: Path, begun: float) -> dict[str, Any]:
     from ledger.errors import LedgerError
     from orchestrator.runtime.errors import RuntimeFault
-    from s4m.errors import CliError
+    from s4m.errors import CliError, cause_and_remedy, code_of
     from s4m.supervisor import House
     from scripts.travel.closing import close_books
 
@@ -167,7 +167,8 @@ def _run(chosen: Options, inputs: TravelInputs, home: Path, begun: float) -> dic
         print_table(rows)
         report["figures"] = draw(chosen.out, rows, inputs.kind)
     except (LedgerError, RuntimeFault, CliError, TravellerFailed) as error:
-        report["failures"] = [f"{type(error).__name__}: {error}"]
+        cause, remedy = cause_and_remedy(error)
+        report["failures"] = [f"[{code_of(error)}]: {cause}" + (f"\n  what to do: {remedy}" if remedy else "")]
     report["duration_s"] = round(time.time() - begun, 1)
     write_json(chosen.out / "report.json", report)
     for failure in report["failures"]:

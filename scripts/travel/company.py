@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from scripts.travel.brief import Brief
 
@@ -30,6 +30,8 @@ POLITENESS = 10
 
 class TravellerFailed(Exception):
     """A traveller's process ended early or said nothing for too long."""
+
+    code: ClassVar[str] = "traveller_failed"
 
 
 @dataclass
