@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import rfc8785
 
+from ledger.metering import Terms, TermsInvalid
 from orchestrator.errors import DocumentNotYet, MalformedDocument, PeerRefused
 from orchestrator.requirements import SINGLE_ROLE, FunctionCall
 from orchestrator.store import Row
@@ -68,6 +69,7 @@ class Documents:
         request = self.fetch(purchase.requirements_hash)
         plan = self._plan_facts(int(purchase.plan_id))
         spec, terms = self._kept(plan.spec_hash), self._kept(plan.terms_hash)
+        _require_terms(terms)
         return {"request": request, "spec": spec, "terms": terms, "period": plan.period}
 
     def fetch(self, document_hash: str) -> Any:
@@ -92,6 +94,16 @@ class Documents:
         if document_hash not in self._immutable:
             self._immutable[document_hash] = self.fetch(document_hash)
         return self._immutable[document_hash]
+
+
+def _require_terms(terms: Any) -> None:
+    """Before anything is placed: what cannot be metered is not served."""
+    try:
+        Terms.parse(terms)
+    except TermsInvalid as cause:
+        raise MalformedDocument(
+            f"The plan's terms cannot be metered: {cause}. Publish a plan with valid terms."
+        ) from cause
 
 
 def document_hash_of(document: Any) -> str:

@@ -79,6 +79,10 @@ class Listener:
                 self.halted = violation
                 log.critical("listener.halted", **violation.problem())
                 return
+            except Exception as cause:  # outermost: a listener that ended would leave every later purchase unheard
+                if not down:
+                    log.exception("listener.failed", error=str(cause), remedy="tried again by itself")
+                down = True
             stop.wait(self._poll_interval_s)
 
     def look(self) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID, SQLAlchemyDatasource
 from sqlalchemy.orm import Session
@@ -21,6 +22,13 @@ from orchestrator.errors import OrchestratorError, Refusal, StepFailed, TryLater
 from orchestrator.reconcile import Routes
 from orchestrator.requirements import FunctionCall
 from orchestrator.store import SERVED, ChainStatus, Row, ServiceState, Store
+
+ENDABLE = SERVED | {ServiceState.REQUESTED}
+"""States in which a service may be ended; one in the making is left alone until its workflow ends."""
+MAKING = frozenset({ServiceState.PREPARING, ServiceState.PLANNING})
+"""States that only the instantiating workflow moves on."""
+OPEN = ("PENDING", "ENQUEUED")
+"""The engine's statuses of a workflow that goes on."""
 
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 5_000
 """Pauses between attempts double from the first to the longest, milliseconds."""
@@ -79,7 +87,16 @@ class Pipeline(DBOSConfiguredInstance):
         except TryLater as cause:
             return self._change(self._postpone, subscription_id, attempt, cause, ServiceState.REQUESTED)
         except Refusal as cause:
-            return self._change(self._refuse, subscription_id, cause)
+            return self._decline(subscription_id, attempt, cause)
+
+    def _decline(self, subscription_id: str, attempt: int, cause: Refusal) -> str:
+        """Refused for good: what was placed until then goes first, else nobody would ever end it."""
+        key = f"{subscription_id}:decline:{attempt}"
+        try:
+            released = self._step("undo", self._peers.vmof.delete, f"/shares/{subscription_id}", key)
+        except TryLater as later:
+            return self._change(self._postpone, subscription_id, attempt, later, ServiceState.REQUESTED)
+        return self._change(self._refuse, subscription_id, cause, released or {})
 
     @DBOS.workflow(name="activate", max_recovery_attempts=None)
     def activate(self, subscription_id: str, endpoint_hash: str, signature: str) -> str:
@@ -93,7 +110,8 @@ class Pipeline(DBOSConfiguredInstance):
         """The share goes: first the buyers' door, then the models, then the row."""
         key = f"{subscription_id}:release:{attempt}"
         try:
-            self._change(self._let_go, subscription_id)
+            if not self._change(self._let_go, subscription_id):
+                return "overtaken"
             self._step("close_route", self._peers.routes.withdraw, subscription_id)
             released = self._step("release_share", self._peers.vmof.delete, f"/shares/{subscription_id}", key)
             return self._change(self._end, subscription_id, reason, released or {})
@@ -121,8 +139,11 @@ class Pipeline(DBOSConfiguredInstance):
     # what the transactions do: rows of this room, exactly once
 
     def _begin(self, rows: Session, subscription_id: str, attempt: int) -> Purchase | None:
+        """None where the chain wants no service any more, judged at the very block the dispatcher judges by, so that
+        an end and a beginning never work side by side. Activated already (nobody need wait for us) is still owed."""
         row = tables.service(rows, subscription_id)
-        if row is None or row["attempt"] != attempt or row["chain_status"] != ChainStatus.PURCHASED:
+        final = rows.scalar(sa.select(tables.CURSOR.c.timestamp)) or 0
+        if row is None or row["attempt"] != attempt or end_reason(row, final) is not None:
             return None
         if not tables.move(rows, subscription_id, ServiceState.PREPARING, {ServiceState.REQUESTED}):
             return None
@@ -157,6 +178,9 @@ class Pipeline(DBOSConfiguredInstance):
         tables.move(rows, subscription_id, ServiceState.RUNNING, {ServiceState.PLANNING}, outcome=outcome)
         row = tables.service(rows, subscription_id)
         if row is not None:
+            if row["chain_status"] == ChainStatus.ACTIVE:
+                since = {"activated": tables.now_ms()}
+                tables.move(rows, subscription_id, ServiceState.ACTIVE, {ServiceState.RUNNING}, times=since)
             log.info(
                 "service.running",
                 subscription=subscription_id,
@@ -182,19 +206,25 @@ class Pipeline(DBOSConfiguredInstance):
         log.warning("service.postponed", subscription=subscription_id, code=cause.code, error=str(cause))
         return "postponed"
 
-    def _refuse(self, rows: Session, subscription_id: str, cause: Refusal) -> str:
+    def _refuse(self, rows: Session, subscription_id: str, cause: Refusal, released: Mapping[str, Any]) -> str:
         refusal = cause.reason
         states = {ServiceState.PREPARING, ServiceState.PLANNING}
-        tables.move(rows, subscription_id, ServiceState.REFUSED, states, outcome={"refusal": refusal, "waiting": None})
+        outcome = {"refusal": refusal, "waiting": None}
+        tables.move(rows, subscription_id, ServiceState.REFUSED, states, outcome=outcome, route=None)
+        regrant(rows, released.get("grants", {}))
         log.warning("service.refused", subscription=subscription_id, code=refusal.get("code", cause.code))
         return "refused"
 
     def _submitted(self, rows: Session, subscription_id: str, tx_hash: str) -> None:
         tables.amend(rows, subscription_id, outcome={"activationTx": tx_hash}, times={"submitted": tables.now_ms()})
 
-    def _let_go(self, rows: Session, subscription_id: str) -> None:
-        """From here on reconciliation puts the route back no more."""
+    def _let_go(self, rows: Session, subscription_id: str) -> bool:
+        """From here on reconciliation puts the route back no more. False where a service is in the making after all."""
+        row = tables.service(rows, subscription_id)
+        if row is None or row["state"] not in ENDABLE:
+            return False
         tables.amend(rows, subscription_id, route=None)
+        return True
 
     def _end(self, rows: Session, subscription_id: str, reason: str, released: Mapping[str, Any]) -> str:
         regrant(rows, released.get("grants", {}))
@@ -206,7 +236,7 @@ class Pipeline(DBOSConfiguredInstance):
         outcome: dict[str, Any] = {"endReason": reason, "waiting": None}
         if never_ran:
             outcome["refusal"] = _deadline_refusal(row)
-        tables.move(rows, subscription_id, state, SERVED | {ServiceState.REQUESTED}, outcome=outcome, route=None)
+        tables.move(rows, subscription_id, state, ENDABLE, outcome=outcome, route=None)
         log.info("service.ended", subscription=subscription_id, reason=reason, state=state.value)
         return state.value
 
@@ -301,7 +331,7 @@ def end_reason(row: Row, final_timestamp: int) -> EndReason | None:
 
 def due_work(row: Row, final_timestamp: int, now_ms: int) -> Work | None:
     """What a row asks for now. A service in the making is left alone until its workflow ends."""
-    if row["state"] not in {*SERVED, ServiceState.REQUESTED} or row["due_ms"] > now_ms:
+    if row["state"] not in ENDABLE or row["due_ms"] > now_ms:
         return None
     reason = end_reason(row, final_timestamp)
     if reason is not None:
@@ -309,6 +339,13 @@ def due_work(row: Row, final_timestamp: int, now_ms: int) -> Work | None:
     if row["state"] == ServiceState.REQUESTED:
         return Work(Kind.INSTANTIATE, row["subscription_id"], row["attempt"])
     return None
+
+
+def wanted_work(row: Row, final_timestamp: int, now_ms: int) -> Work | None:
+    """The workflow that must be at work, or be started, for this row."""
+    if row["state"] in MAKING:
+        return Work(Kind.INSTANTIATE, row["subscription_id"], row["attempt"])
+    return due_work(row, final_timestamp, now_ms)
 
 
 class Dispatcher:
@@ -338,24 +375,32 @@ class Dispatcher:
             return count
 
     def mend(self) -> None:
-        """A workflow that ended without moving its row (a database error) makes way for the next attempt."""
+        """A workflow that ended, well or badly, without moving its row makes way for the next attempt.
+
+        Its id is used up: without this the row would ask for the same work for ever, and nobody would do it.
+        """
+        timestamp, now = self._final_timestamp(), tables.now_ms()
         with self._store.reader.connect() as reader:
-            making = tables.services(reader, ServiceState.PREPARING, ServiceState.PLANNING)
-        for row in making:
-            status = DBOS.get_workflow_status(f"{Kind.INSTANTIATE}:{row['subscription_id']}:{row['attempt']}")
-            if status is None or status.status in ("PENDING", "ENQUEUED", "SUCCESS"):
+            rows = tables.services(reader, *sorted(ENDABLE | MAKING))
+        for row in rows:
+            work = wanted_work(row, timestamp, now)
+            status = DBOS.get_workflow_status(work.workflow_id) if work else None
+            if work is None or status is None or status.status in OPEN:
                 continue
-            log.error("workflow.broken", workflow=status.workflow_id, status=status.status)
             with self._store.writer.begin() as writer:
-                states = {ServiceState.PREPARING, ServiceState.PLANNING}
-                attempt = {"attempt": row["attempt"] + 1}
-                tables.move(writer, row["subscription_id"], ServiceState.REQUESTED, states, **attempt)
+                fresh = tables.service(writer, work.subscription_id)
+                if fresh is None or wanted_work(fresh, timestamp, now) != work:
+                    continue
+                state = {"state": ServiceState.REQUESTED.value} if fresh["state"] in MAKING else {}
+                tables.amend(writer, work.subscription_id, attempt=work.attempt + 1, **state)
+            log.error("workflow.broken", workflow=work.workflow_id, status=status.status)
 
     def _look(self) -> tuple[list[Work], int]:
-        with self._store.reader.connect() as reader:
-            rows = tables.services(reader, ServiceState.REQUESTED, *sorted(SERVED))
-            making = len(tables.services(reader, ServiceState.PREPARING, ServiceState.PLANNING))
+        """The time first: a row read after it can only know more (that it was activated before its deadline)."""
         timestamp, now = self._final_timestamp(), tables.now_ms()
+        with self._store.reader.connect() as reader:
+            rows = tables.services(reader, *sorted(ENDABLE))
+            making = len(tables.services(reader, *sorted(MAKING)))
         return [work for row in rows if (work := due_work(row, timestamp, now)) is not None], making
 
     def _has(self, work: Work) -> bool:

@@ -162,9 +162,9 @@ class Watch:
         state = await asyncio.to_thread(read, SubscriptionId(subscription), block)
         right = Right(state, await self._period(subscription) if state.status != Status.NONE else 0, block)
         known = self._rights.get(subscription)
-        if known is not None and known.block.number > block.number:
-            if await asyncio.to_thread(self._stands, known.block):
-                return self._rights.get(subscription) or known
+        later = known is not None and known.block.number > block.number
+        if known is not None and later and await asyncio.to_thread(self._stands, known.block):
+            return self._rights.get(subscription) or known
         if state.status == Status.NONE and subscription not in self._rights:
             return right
         self._rights[subscription] = right

@@ -1,6 +1,6 @@
 """What a row asks for: a table of chain status, state and time against the work that is due."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import store as tables
-from orchestrator.pipeline import EndReason, Kind, due_work, end_reason
+from orchestrator.pipeline import Dispatcher, EndReason, Kind, Pipeline, due_work, end_reason
 from orchestrator.store import ChainStatus, Row, ServiceState, Store
 
 DEADLINE, PAID_THROUGH = 1_000, 2_000
@@ -95,6 +95,19 @@ def test_a_postponed_attempt_waits_for_its_time(store: Store) -> None:
     row = row_of(store, due_ms=500)
     assert due_work(row, 0, 499) is None
     assert due_work(row, 0, 500) is not None
+
+
+def test_an_activation_that_comes_with_the_time_is_not_overlooked(store: Store) -> None:
+    """The listener stores the activation and the later time at once, between two reads of the dispatcher."""
+    row = row_of(store, state=ServiceState.RUNNING.value)
+
+    def commit_and_tell() -> int:
+        with store.writer.begin() as writer:
+            tables.amend(writer, row["subscription_id"], chain_status=ChainStatus.ACTIVE.value)
+        return DEADLINE + 1
+
+    dispatcher = Dispatcher(cast("Pipeline", None), store, commit_and_tell, max_parallel=1)
+    assert dispatcher.dispatch() == 0
 
 
 @settings(max_examples=40, deadline=None)

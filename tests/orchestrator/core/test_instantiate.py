@@ -102,6 +102,62 @@ def test_an_altered_document_is_refused(house: CoreHouse) -> None:
     assert house.wait_state(bought, "refused")["refusal"]["code"] == "malformed_document"
 
 
+def test_a_purchase_activated_before_it_runs_is_still_served(house: CoreHouse) -> None:
+    """Whoever foresees the endpoint can activate early; it must neither starve nor take a place in the queue."""
+    digest = house.documents.put(house.request(objects=[{"object": 41, "attention": 1}]))
+    withheld = house.documents.documents.pop(digest.hex())
+    bought = house.market.buy(house.plan, digest)
+    house.market.activate(bought)
+    house.market.devnet.mine(3)
+    wait_for(lambda: house.service(bought).get("chainStatus") == "active")
+    house.documents.documents[digest.hex()] = withheld
+    assert house.wait_state(bought, "active")["endpoint"]
+
+
+def test_a_refusal_after_the_placement_gives_everything_back(house: CoreHouse) -> None:
+    """The gateway refuses the route (an operation without its meter) when the models run already."""
+    spec = service_named(SERVICE)
+    few = house.documents.put({**spec.terms, "meters": spec.terms["meters"][:1]})
+    plan = house.market.register(spec.spec_hash, few, Kind.COMPOSITE)
+    before = allocations(house)
+    bought = house.market.buy(plan, house.documents.put(house.request(isolation=2)))
+    service = house.wait_state(bought, "refused", "running")
+    assert service["state"] == "refused"
+    assert allocations(house) == before
+    with house.client() as client:
+        instances = client.get("/instances").json()["instances"]
+    mine = [share["state"] for msi in instances for share in msi["held"] if share["subscriptionId"] == str(bought)]
+    assert mine in (["released"], [])
+
+
+def test_terms_that_nobody_can_meter_are_refused_before_anything_is_placed(house: CoreHouse) -> None:
+    spec = service_named(SERVICE)
+    broken = house.documents.put({**spec.terms, "credit_units": "-1"})
+    plan = house.market.register(spec.spec_hash, broken, Kind.COMPOSITE)
+    bought = house.market.buy(plan, house.documents.put(house.request()))
+    refusal = house.wait_state(bought, "refused", "running")["refusal"]
+    assert refusal["code"] == "malformed_document"
+    assert "stepI" not in house.service(bought)["times"]
+
+
+def test_a_release_whose_workflow_came_to_nothing_is_made_again(house: CoreHouse) -> None:
+    """As after a database error at the workflow's last step: its id is used up, its row still asks for it."""
+    bought = house.market.buy(house.plan, house.documents.put(house.request()))
+    house.wait_state(bought, "running")
+    house.market.activate(bought, from_hex(house.service(bought)["endpointHash"]))
+    house.wait_state(bought, "active")
+    house.market.sender.send(house.market.contracts.market.request_release(bought))
+    house.wait_state(bought, "decommissioned")
+    with closing(sqlite3.connect(house.home / "db" / "engine.db", timeout=10)) as engine, engine:
+        engine.execute("UPDATE services SET state = 'active' WHERE subscription_id = ?", (str(bought),))
+    house.wait_state(bought, "decommissioned", seconds=10)
+
+
+def allocations(house: CoreHouse) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(house.home / "db" / "engine.db", timeout=10)) as engine:
+        return engine.execute("SELECT * FROM allocations ORDER BY allocation_id").fetchall()
+
+
 def test_kill_and_restart_double_nothing(house: CoreHouse) -> None:
     requested = house.documents.put(house.request(isolation=1))
     bought = [house.market.buy(house.plan, requested)]
@@ -172,6 +228,7 @@ def test_time_that_ran_out_ends_what_it_paid_for(house: CoreHouse) -> None:
 
     assert house.wait_state(prepaid, "decommissioned")["endReason"] == "lapsed"
     assert house.wait_state(never_activated, "decommissioned")["endReason"] == "deadline"
+    assert not [row for row in allocations(house) if str(never_activated) in row]
     refused = house.wait_state(withheld, "refused")["refusal"]
     assert refused["code"] == "document_missing"
     assert "refunded" in refused["detail"]

@@ -185,6 +185,25 @@ def test_a_reorganisation_below_the_final_block_is_a_violation(reorg_market: Mar
         listener.look()
 
 
+def test_a_database_that_fails_for_a_while_does_not_end_the_listener(
+    market: Market, plan: PlanId, store: Store
+) -> None:
+    listener, stop = listener_of(market, store), threading.Event()
+    with store.writer.begin() as writer:
+        writer.exec_driver_sql("ALTER TABLE chain_events RENAME TO away")
+    thread = threading.Thread(target=listener.run, args=(stop,))
+    thread.start()
+    bought = market.buy(plan)
+    market.devnet.mine(3)
+    time.sleep(0.5)
+    assert thread.is_alive()
+    with store.writer.begin() as writer:
+        writer.exec_driver_sql("ALTER TABLE away RENAME TO chain_events")
+    wait_for(lambda: str(bought) in ids_of(store))
+    stop.set()
+    thread.join()
+
+
 def test_a_node_that_goes_away_is_waited_for(market: Market, plan: PlanId, store: Store, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with Devnet.start(home=home) as first:
