@@ -19,14 +19,16 @@ export SOLCX_BINARY_PATH := $(CURDIR)/.solcx
 AREA ?= all
 ARGS ?=
 
-.PHONY: help demo test check bench contracts figures soak clean format
+.PHONY: help setup demo test check bench contracts figures soak clean format
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/.dev node_modules/.dev .venv-ape/.stamp .build/.stamp ## all that the other targets need, made ahead
 
 demo: .venv/.runtime node_modules/.runtime ## ten travellers buy a virtual beach on a local chain, use it, pay, audit
 	$(BIN)/python scripts/virtual_travel.py $(ARGS)
 
-test: .venv/.dev node_modules/.dev .venv-ape/.stamp .build/.stamp ## contracts (forge, ape) and everything in Python
+test: setup ## contracts (forge, ape) and everything in Python
 	scripts/forge.sh test
 	scripts/ape_test.sh
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -180,15 +180,23 @@ class Devnet:
         self.mine()
 
 
-def find_anvil(root: Path = _REPOSITORY) -> Path:
-    """The native binary of @foundry-rs/anvil below root/node_modules; raises AnvilMissing."""
+def find_anvil(*roots: Path) -> Path:
+    """The native binary of @foundry-rs/anvil below a root's node_modules; raises AnvilMissing.
+
+    The roots are, where none is given, the repository (for a wheel: where it is installed) and the current folder.
+    """
     machine = platform.machine().lower()
     system = "linux" if sys.platform.startswith("linux") else sys.platform
     name = f"anvil-{system}-{_MACHINES.get(machine, machine)}"
-    binary = root / "node_modules" / "@foundry-rs" / name / "bin" / "anvil"
-    if not binary.is_file():
-        raise AnvilMissing(str(binary))
-    return binary
+    places = [root / "node_modules" / "@foundry-rs" / name / "bin" / "anvil" for root in roots or _roots()]
+    for binary in places:
+        if binary.is_file():
+            return binary
+    raise AnvilMissing(" or ".join(dict.fromkeys(map(str, places))))
+
+
+def _roots() -> tuple[Path, ...]:
+    return _REPOSITORY, Path.cwd()
 
 
 def _state_path(home: Path) -> Path:

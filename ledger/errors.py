@@ -192,8 +192,7 @@ class AnvilMissing(LedgerError):
     def __init__(self, looked_for: str) -> None:
         super().__init__(
             f"The local Ethereum node `anvil` was not found ({looked_for}).",
-            "Run `make setup` in the repository (or `npm install --no-save @foundry-rs/anvil`), "
-            "or name the native binary.",
+            "Run `make setup` in the repository, or `npm install --no-save @foundry-rs/anvil` in the current folder.",
         )
 
 

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 forge=$(ls node_modules/@foundry-rs/forge-*/bin/forge 2>/dev/null | head -n 1)
 if [ -z "$forge" ]; then
-  echo "error: forge is not installed. Run: make contracts" >&2
+  echo "error: forge is not installed. Run: make setup" >&2
   exit 1
 fi
 PATH=$PATH:$PWD/.venv/node/bin  # where the machine has no Node.js of its own

@@ -50,6 +50,10 @@ def test_taken_port_is_named() -> None:
 def test_missing_anvil_is_named(tmp_path: Path) -> None:
     with pytest.raises(AnvilMissing, match="make setup"):
         find_anvil(tmp_path)
+    beside = tmp_path / "here" / find_anvil().relative_to(Path(__file__).parents[2])
+    beside.parent.mkdir(parents=True)
+    beside.touch()
+    assert find_anvil(tmp_path, tmp_path / "here") == beside
     with pytest.raises(AnvilMissing):
         Devnet.start(anvil=tmp_path / "anvil")
 
