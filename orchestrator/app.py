@@ -38,7 +38,7 @@ from orchestrator.models.manifests import manifests
 from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.onchain import OnChain
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
-from orchestrator.reconcile import Reconciler, Routes
+from orchestrator.reconcile import Grants, Reconciler, Routes
 from orchestrator.runtime.errors import SandboxUnavailable
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
@@ -167,7 +167,7 @@ class Program:
         self._listener = self._make_listener()
         self._dispatcher = Dispatcher(pipeline, ground.store, self._listener.final_timestamp, settings.max_parallel)
         self._settlement = Settlement(ground.store, gateway, chain, settings.settle_batch)
-        self._reconciler = Reconciler(routes, self._keeper)
+        self._reconciler = Reconciler(routes, Grants(ground.store, self._vmof), self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)
         self._stop = threading.Event()
         self._pool_stands = threading.Event()

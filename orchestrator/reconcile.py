@@ -1,7 +1,7 @@
 """Holds what is wanted against what really is: routes at the gateway, model instances in the runtime.
 
-`Routes` is used by the pipeline at handover and at the end; `Instances` and `Routes.sync` by app's reconciling loop,
-once a second. Both compare levels, never remember intentions: whatever died, restarted or was forgotten is put right
+`Routes` is used by the pipeline at handover and at the end; MMF's keeper, `Grants.sync` and `Routes.sync` by app's
+reconciling loop, once a second. All compare levels, never remember intentions: whatever died, restarted or was forgotten is put right
 by the next look. Neither decides what is wanted: the rows say it.
 """
 
@@ -20,10 +20,14 @@ from orchestrator.store import SERVED, Row, Store
 log = structlog.get_logger("reconcile")
 
 
-class GatewayCalls(Protocol):
-    """Calls of the gateway from a worker thread."""
+class Reads(Protocol):
+    """Reads of a neighbour from a worker thread."""
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any: ...
+
+
+class GatewayCalls(Reads, Protocol):
+    """Calls of the gateway from a worker thread."""
 
     def put(self, path: str, json: Any, idempotency_key: str = "") -> Any: ...
 
@@ -86,6 +90,36 @@ class Routes:
         self._pushed[row["subscription_id"]] = _digest(route)
 
 
+class Grants:
+    """The grants in the routes, held against VMOF's shares.
+
+    Answers of two instantiations may be written down in another order than VMOF gave them; the later grant wins here.
+    """
+
+    def __init__(self, store: Store, vmof: Reads) -> None:
+        self._store = store
+        self._vmof = vmof
+
+    def sync(self) -> int:
+        """Correct every route whose grant is not its share's; returns how many. `Routes.sync` then puts them."""
+        if not self._routes():
+            return 0
+        given = self._vmof.get("/instances", {"grants": "true"})["grants"]
+        stale = [name for name, route in self._routes().items() if given.get(name, route["grant"]) != route["grant"]]
+        for subscription_id in stale:
+            with self._store.writer.begin() as writer:
+                row = tables.service(writer, subscription_id)
+                if row is not None and row["route"] is not None:
+                    route = {**row["route"], "grant": given[subscription_id]}
+                    tables.amend(writer, subscription_id, route=route)
+        return len(stale)
+
+    def _routes(self) -> dict[str, dict[str, Any]]:
+        with self._store.reader.connect() as reader:
+            rows = tables.services(reader, *sorted(SERVED))
+        return {row["subscription_id"]: row["route"] for row in rows if row["route"] is not None}
+
+
 def _wanted(row: Row) -> dict[str, Any]:
     """The route with what may change after the purchase: the signer and the cap."""
     return {**row["route"], "signer": row["signer"], "cap": row["cap"]}
@@ -104,13 +138,13 @@ class InstanceKeeper(Protocol):
 class Reconciler:
     """One look after the other; a part that fails is tried again at the next."""
 
-    def __init__(self, routes: Routes, keep_instances: InstanceKeeper) -> None:
-        self._parts: Mapping[str, Any] = {"instances": keep_instances, "routes": routes.sync}
+    def __init__(self, routes: Routes, grants: Grants, keep_instances: InstanceKeeper) -> None:
+        self._parts: Mapping[str, Any] = {"instances": keep_instances, "grants": grants.sync, "routes": routes.sync}
         self._failing: dict[str, str] = {}
         """part → code of its present failure"""
 
     def look(self) -> frozenset[str]:
-        """Reconcile instances, then routes; answers which of them failed."""
+        """Reconcile instances, grants, then routes; answers which of them failed."""
         for name, part in self._parts.items():
             try:
                 changed = part()

@@ -13,6 +13,8 @@ from functools import partial
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from dbos import DBOS, SetWorkflowID
+from dbos import error as engine_errors
+from dbos._core import WorkflowHandlePolling
 from fastapi import FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -38,6 +40,14 @@ class MalformedCall(OrchestratorError):
     code = "malformed_call"
     status = 422
     title = "The call does not have the shape it must have"
+
+
+class KeyReused(OrchestratorError):
+    """An Idempotency-Key came again with another call; the first call's answer is not the second's."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    title = "The Idempotency-Key belongs to another call"
 
 
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
@@ -84,10 +94,26 @@ class Door:
 
 def run_once(workflow_id: str, workflow: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """The result of the one run of `workflow` with this id. Blocks; call it outside any durable step."""
-    with SetWorkflowID(workflow_id):
-        handle: Any = DBOS.start_workflow(workflow, *args, **kwargs)
+    try:
+        with SetWorkflowID(workflow_id):
+            handle: Any = DBOS.start_workflow(workflow, *args, **kwargs)
+    except engine_errors.DBOSConflictingWorkflowError as cause:
+        raise _reused(workflow_id) from cause
+    if isinstance(handle, WorkflowHandlePolling):
+        _require_same(workflow_id, handle, args)
     result: R = handle.get_result(polling_interval_sec=POLLING_S)
     return result
+
+
+def _require_same(workflow_id: str, handle: Any, args: tuple[Any, ...]) -> None:
+    """A workflow that was there before must have been started for the same."""
+    given = handle.get_status().input
+    if given is not None and tuple(given["args"])[-len(args) :] != args:
+        raise _reused(workflow_id)
+
+
+def _reused(workflow_id: str) -> KeyReused:
+    return KeyReused(f"{workflow_id} was begun for another call. Take a new Idempotency-Key for a new call.")
 
 
 def patient(call: Callable[..., Any], *args: Any) -> Any:

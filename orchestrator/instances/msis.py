@@ -182,6 +182,12 @@ def shares(rows: sa.Connection) -> Sequence[Share]:
     return _shares(rows, sa.true())
 
 
+def running_grants(rows: sa.Connection) -> dict[str, dict[str, int]]:
+    """Subscription → what its running share is granted now."""
+    query = sa.select(SHARES.c.subscription_id, SHARES.c.grant).where(SHARES.c.state == ShareState.RUNNING.value)
+    return {row.subscription_id: dict(row.grant) for row in rows.execute(query)}
+
+
 def rendered_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
     """The running shares, of any MSI, that one model instance renders for."""
     by = SHARES.c.rendering_instance == instance_id

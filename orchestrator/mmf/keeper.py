@@ -13,6 +13,7 @@ from orchestrator.instances import ModelMove, ModelState, take_turn
 from orchestrator.instances.models import STANDING, ModelInstance, add_instance, instance, instances, move_instance
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf.catalogue import is_supply
+from orchestrator.mmf.offers import finish
 from orchestrator.mmf.starter import Started, Starter, specs_of
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
@@ -21,6 +22,8 @@ from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import supply
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
+STOPPING_S = 30
+"""How long a workflow may take to stop an instance until the keeper does it, seconds."""
 UNOWNED = frozenset({ModelState.GONE, ModelState.FAILED})
 
 
@@ -47,12 +50,16 @@ class Keeper:
         amiss = read(self._deps.reading, self._amiss, seen)
         orphans = read(self._deps.reading, _orphans, seen)
         self._starter.down(orphans)
+        left = read(self._deps.reading, _left_stopping, self._deps.clock() - STOPPING_S)
+        if left:
+            self._starter.down(left)
+            transact(self._deps.datasource, _gone, self._deps, left)
         started = self._starter.up(amiss)
         if started.sockets:
             transact(self._deps.datasource, _answered, self._deps, started)
         if started.failed:
             raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
-        return [*orphans, *(spec.instance_id for spec in amiss)]
+        return [*orphans, *left, *(spec.instance_id for spec in amiss)]
 
     def _amiss(self, rows: sa.Connection, seen: Mapping[str, Observation]) -> list[InstanceSpec]:
         kept = [one for one in instances(rows) if one.supply or one.state is ModelState.RUNNING]
@@ -70,6 +77,15 @@ def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None)
 def _orphans(rows: sa.Connection, seen: Iterable[str]) -> list[str]:
     """What runs without a row that owns it. A row is always written before the start."""
     return [name for name in seen if (one := instance(rows, name)) is None or one.state in UNOWNED]
+
+
+def _left_stopping(rows: sa.Connection, before: int) -> list[str]:
+    """What has been stopping for too long: the workflow that stopped it was lost, what it holds would be held on."""
+    return [one.instance_id for one in instances(rows, [ModelState.STOPPING]) if one.changed_at < before]
+
+
+def _gone(rows: sa.Connection, deps: MmfDeps, left: list[str]) -> None:
+    finish(rows, left, deps.clock())
 
 
 def _expect_supply(rows: sa.Connection, deps: MmfDeps, manifest: Manifest) -> None:

@@ -44,6 +44,14 @@ class UnknownOffer(OrchestratorError):
     title = "No offer has this id"
 
 
+class OfferReused(OrchestratorError):
+    """The Idempotency-Key of an offer came again with another request."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    title = "The Idempotency-Key belongs to another call"
+
+
 def offer_name(key: str) -> str:
     """The id of the offer made for an idempotency key."""
     return f"offer-{sha256(key.encode()).hexdigest()[:16]}"
@@ -53,6 +61,8 @@ def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id
     """The offer with this id: as it was made, or made now. Nothing is allocated by it."""
     known = find_offer(rows, offer_id)
     if known is not None:
+        if known[1] != request:
+            raise OfferReused(f"{offer_id} was made for another request. Take a new Idempotency-Key for a new request.")
         return known[0]
     held = uses(rows, request.subscription_id, request.msi)
     decision = _as_held(rows, held) if held else _decide(rows, models, request, offer_id)

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Path
 
 from orchestrator.errors import Refusal
 from orchestrator.instances.door import Door, IdempotencyKey
-from orchestrator.instances.msis import msis, shares
+from orchestrator.instances.msis import msis, running_grants, shares
 from orchestrator.instances.transact import read
 from orchestrator.requirements import InstantiationRequest, Notice
 from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
@@ -48,8 +48,8 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         return released
 
     @door.app.get("/instances")
-    async def list_instances() -> dict[str, Any]:
-        return await door.run(read, deps.reading, _instances)
+    async def list_instances(grants: bool = False) -> dict[str, Any]:
+        return await door.run(read, deps.reading, _grants if grants else _instances)
 
     return door.app
 
@@ -58,6 +58,10 @@ def refused(refusal: dict[str, Any]) -> ShareRefused:
     """A recorded refusal as the error that becomes its problem document, under the refusal's own code."""
     details = {name: value for name, value in refusal.items() if name != "detail"}
     return ShareRefused(refusal["detail"], **details)
+
+
+def _grants(rows: sa.Connection) -> dict[str, Any]:
+    return {"grants": running_grants(rows)}
 
 
 def _instances(rows: sa.Connection) -> dict[str, Any]:

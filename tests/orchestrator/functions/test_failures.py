@@ -104,3 +104,14 @@ def _spec(house: House) -> Any:
 
     manifest = manifests()["monitoring"]
     return InstanceSpec(instance_id="x", program=manifest.program, grant={}, memory_mib=manifest.memory_mib)
+
+
+def test_the_keeper_ends_what_a_lost_workflow_left_stopping(house: House) -> None:
+    share = house.instantiate(1, "monitoring")
+    name = share["models"][0]["instance"]
+    with house.store.writer.begin() as rows:  # as after a crash of the engine between stopping and freeing
+        rows.exec_driver_sql("DELETE FROM uses")
+        rows.exec_driver_sql("UPDATE model_instances SET state = 'stopping', changed_at = 0 WHERE supply = 0")
+    assert house.keeper() == [name]
+    assert house.rows("SELECT * FROM allocations") == []
+    assert name not in {one.instance_id for one in house.runtime.observe()}

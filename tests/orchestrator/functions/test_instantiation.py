@@ -138,3 +138,17 @@ def test_a_call_without_a_key_or_shape_is_refused_by_name(house: House) -> None:
     assert refusal_of(house.vmof.post, "/instances", {"requirements": {}}, "k")["code"] == "malformed_call"
     assert refusal_of(house.mmf.post, "/offers", {})["code"] == "malformed_call"
     assert refusal_of(house.mmf.post, "/offers/none/acceptance", {}, "k")["code"] == "unknown_offer"
+
+
+def test_a_key_used_again_for_another_call_is_refused_and_changes_nothing(house: House) -> None:
+    wanted = {"requirements": house.requirements(1, "monitoring")}
+    share = house.vmof.post("/instances", wanted, "1:instance:0")
+    other = {"requirements": house.requirements(2, "monitoring")}
+    assert refusal_of(house.vmof.post, "/instances", other, "1:instance:0")["code"] == "idempotency_key_reused"
+    assert refusal_of(house.vmof.delete, "/shares/1", "1:instance:0")["code"] == "idempotency_key_reused"
+    request = {"subscriptionId": "9", "msi": "msi-9", "cluster": "ar_vr", "isolation": 0, "roles": []}
+    house.mmf.post("/offers", request, "9:offer")
+    answer = refusal_of(house.mmf.post, "/offers", {**request, "isolation": 1}, "9:offer")
+    assert answer["code"] == "idempotency_key_reused"
+    assert house.rows("SELECT subscription_id, state FROM shares") == [{"subscription_id": "1", "state": "running"}]
+    assert house.vmof.post("/instances", wanted, "1:instance:0") == share

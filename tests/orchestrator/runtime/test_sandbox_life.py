@@ -169,6 +169,17 @@ def test_delete_leaves_neither_process_nor_file_and_may_be_repeated(runtime: San
     runtime.delete("never-was")
 
 
+def test_the_end_of_a_home_leaves_nothing_not_even_a_folder_that_a_crash_left_empty(
+    runtime: SandboxRuntime, home: Path
+) -> None:
+    running = runtime.ensure(cache_spec())
+    (home / "instances" / "half-made" / "s").mkdir(parents=True)  # killed before the intent was written
+    SandboxRuntime(home).delete_all()
+    assert list((home / "instances").iterdir()) == []
+    assert running.pid is not None
+    assert not psutil.pid_exists(running.pid)
+
+
 def test_instance_outlives_its_starter_and_is_adopted_and_ended_by_the_next(
     runtime: SandboxRuntime, home: Path
 ) -> None:
