@@ -1,8 +1,8 @@
 """Holds what is wanted against what really is: routes at the gateway, model instances in the runtime.
 
 `Routes` is used by the pipeline at handover and at the end; MMF's keeper, `Grants.sync` and `Routes.sync` by app's
-reconciling loop, once a second. All compare levels, never remember intentions: whatever died, restarted or was forgotten is put right
-by the next look. Neither decides what is wanted: the rows say it.
+reconciling loop, once a second. All compare levels, never remember intentions: whatever died, restarted or was
+forgotten is put right by the next look. Neither decides what is wanted: the rows say it.
 """
 
 import threading
