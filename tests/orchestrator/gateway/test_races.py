@@ -10,7 +10,7 @@ from gateway_house import NEVER, TERMS, GatewayHouse
 from ledger.keys import WalletKey
 from ledger.typed_data import sign
 from ledger.usage_log import UsageRecord
-from ledger.values import SubscriptionId, Units, to_hex
+from ledger.values import Status, SubscriptionId, Units, to_hex
 from marketplace.wallet.use import UseRefused
 from orchestrator.gateway.books import MOST_WAITING, Book
 from orchestrator.gateway.errors import NotEntitled, StaleVoucher
@@ -62,7 +62,8 @@ async def test_late_answer_of_an_older_block_does_not_undo_a_release(house: Gate
     before = house.contracts.chain.latest()
     house.sender_of(bought.buyer).send(house.contracts.market.request_release(bought.id))
     await watch.look()
-    await watch.refresh(bought.id, before)  # asked for before the release, answered after it
+    late = await watch.refresh(bought.id, before)  # asked for before the release, answered after it
+    assert late.subscription.status == Status.RELEASING  # else a session opened just then would be granted
     with pytest.raises(NotEntitled, match="releasing"):
         watch.require(bought.id)
     store.close()
