@@ -133,6 +133,7 @@ contract MaaSMarket is Settlement {
     }
 
     /// @inheritdoc IMaaSMarket
+    /// @dev What a full plan can no longer earn goes back to the buyer: nobody can lock a buyer in by filling a plan.
     function requestRelease(uint96 subscriptionId) external {
         _requireBuyer(subscriptionId);
         _requireStatus(Status.Active, statusOf(subscriptionId));
@@ -140,6 +141,8 @@ contract MaaSMarket is Settlement {
         Slow storage slow = _slow[subscriptionId];
         (uint256 due, uint32 through) = _timeDue(planId, slow);
         uint256 unused = _timeCost(planId, slow.since, slow.paidThrough) - _timeCost(planId, slow.since, through);
+        uint256 room = _roomOf(planId);
+        if (due > room) (due, unused) = (room, unused + due - room);
         uint64 opensAt = uint64(block.timestamp) + _releaseWindowOf(planId);
         (slow.paidThrough, slow.mark) = (through, uint32(opensAt));
         _hot[subscriptionId].flags = ACTIVATED | REQUESTED;
@@ -242,10 +245,10 @@ contract MaaSMarket is Settlement {
             require(CATALOG.isOnSale(planId), PlanIsRetired(planId));
             return sales;
         }
-        (IModelCatalog.PlanTerms memory terms, bool retired) = CATALOG.plan(planId);
-        require(!retired, PlanIsRetired(planId));
-        (sales.unitPrice, sales.periodPrice) = (terms.unitPrice, terms.periodPrice);
-        (sales.period, sales.activationWindow) = (terms.period, terms.activationWindow);
+        IModelCatalog.Offer memory offer = CATALOG.offer(planId);
+        require(offer.onSale, PlanIsRetired(planId));
+        (sales.unitPrice, sales.periodPrice) = (offer.unitPrice, offer.periodPrice);
+        (sales.period, sales.activationWindow) = (offer.period, offer.activationWindow);
     }
 
     /// @dev Takes one nonce, also of a direct purchase: no order signed before it can buy the same thing twice.
@@ -274,8 +277,7 @@ contract MaaSMarket is Settlement {
     }
 
     function _releaseWindowOf(uint64 planId) private view returns (uint32) {
-        (IModelCatalog.PlanTerms memory terms,) = CATALOG.plan(planId);
-        return terms.releaseWindow;
+        return CATALOG.offer(planId).releaseWindow;
     }
 
     function _requireBuyer(uint96 subscriptionId) private view {

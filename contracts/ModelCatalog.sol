@@ -8,16 +8,16 @@ import {IModelCatalog} from "./interfaces/IModelCatalog.sol";
 /// @title The catalogue of MaaS models and their immutable price plans
 /// @dev A token id is a model id. Models are never burned, so `ownerOf` of a registered model always answers.
 contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
-    /// @dev Three slots: prices and times | terms document | floor and sale.
+    /// @dev Three slots: all that selling needs | terms document | floor. The windows fit 24 bits (at most 30 days).
     struct PlanRow {
         uint64 unitPrice;
         uint96 periodPrice;
         uint32 period;
-        uint32 releaseWindow;
-        uint32 activationWindow;
+        uint24 releaseWindow;
+        uint24 activationWindow;
+        bool onSale;
         bytes32 termsHash;
         uint32 qoeFloor;
-        bool onSale;
     }
 
     uint16 private constant NEVER = 10_001;
@@ -81,11 +81,11 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
             unitPrice: terms.unitPrice,
             periodPrice: terms.periodPrice,
             period: terms.period,
-            releaseWindow: terms.releaseWindow,
-            activationWindow: terms.activationWindow,
+            releaseWindow: uint24(terms.releaseWindow),
+            activationWindow: uint24(terms.activationWindow),
+            onSale: true,
             termsHash: terms.termsHash,
-            qoeFloor: terms.qoeFloor,
-            onSale: true
+            qoeFloor: terms.qoeFloor
         });
         for (uint256 i = 0; i < planShares.length; ++i) {
             _shares[planId].push(planShares[i]);
@@ -121,6 +121,24 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
             termsHash: row.termsHash
         });
         retired = !row.onSale;
+    }
+
+    /// @inheritdoc IModelCatalog
+    function offer(uint64 planId) external view returns (Offer memory) {
+        PlanRow storage row = _planRow(planId);
+        return Offer({
+            unitPrice: row.unitPrice,
+            periodPrice: row.periodPrice,
+            period: row.period,
+            releaseWindow: row.releaseWindow,
+            activationWindow: row.activationWindow,
+            onSale: row.onSale
+        });
+    }
+
+    /// @inheritdoc IModelCatalog
+    function payees(uint64 planId) external view returns (address owner, Share[] memory planShares) {
+        return (_requireOwned(planId >> 32), _shares[planId]);
     }
 
     /// @inheritdoc IModelCatalog

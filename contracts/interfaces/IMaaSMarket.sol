@@ -16,7 +16,8 @@ interface IMaaSMarket {
         Refunded
     }
 
-    /// @dev Why an item of a batch was left out.
+    /// @dev Why an item of a batch was left out. OverCap: beyond the subscription's cap, or beyond the 2^96 - 1 of the
+    ///      token's smallest units that one plan can earn in its life.
     enum SkipReason {
         Unknown,
         NotActive,

@@ -38,6 +38,16 @@ interface IModelCatalog {
         bytes32 termsHash;
     }
 
+    /// @dev What a market needs of a plan, in `PlanTerms`' units: one read of one slot.
+    struct Offer {
+        uint64 unitPrice;
+        uint96 periodPrice;
+        uint32 period;
+        uint32 releaseWindow;
+        uint32 activationWindow;
+        bool onSale;
+    }
+
     /// @param modelId a component of the composite, itself not a composite
     /// @param bps its part of the plan's earnings, in basis points, at or above the owner's ask
     struct Share {
@@ -91,6 +101,9 @@ interface IModelCatalog {
     function modelCount() external view returns (uint32);
     function model(uint32 modelId) external view returns (Model memory);
     function plan(uint64 planId) external view returns (PlanTerms memory terms, bool retired);
+    function offer(uint64 planId) external view returns (Offer memory);
+    /// @notice Whom the plan's earnings belong to now: the model's owner, less the components' shares.
+    function payees(uint64 planId) external view returns (address owner, Share[] memory shares);
     /// @notice True for a published plan that is not retired.
     function isOnSale(uint64 planId) external view returns (bool);
     function shares(uint64 planId) external view returns (Share[] memory);

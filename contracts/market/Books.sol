@@ -85,11 +85,15 @@ abstract contract Books is IMaaSMarket, Accounts, EIP712 {
         return block.timestamp <= slow.mark ? Status.Purchased : Status.Refundable;
     }
 
+    /// @dev Callers keep `amount` within `_roomOf`.
     function _earn(uint64 planId, uint256 amount) internal {
         if (amount == 0) return;
-        uint256 earned = _earnings[planId].earned + amount;
-        require(earned <= type(uint96).max, Overflow("earned"));
-        _earnings[planId].earned = uint96(earned);
+        _earnings[planId].earned += uint96(amount);
+    }
+
+    /// @dev What the plan can still earn in its life; only a token of more than 2^96 units can ever fill it.
+    function _roomOf(uint64 planId) internal view returns (uint256) {
+        return type(uint96).max - _earnings[planId].earned;
     }
 
     /// @dev Time elapsed, paid for and not yet collected: its cost, and the second through which it runs.

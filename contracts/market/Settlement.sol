@@ -18,14 +18,18 @@ abstract contract Settlement is Books {
         bytes32 domain = _domainSeparatorV4();
         uint64 planId = 0;
         uint256 unitPrice = 0;
+        uint256 room = 0;
         uint256 credit = 0;
         for (uint256 i = 0; i < vouchers.length; ++i) {
             uint64 next = _planOf(vouchers[i].subscriptionId);
             if (next != planId) {
                 _earn(planId, credit);
-                (planId, unitPrice, credit) = (next, _earnings[next].unitPrice, 0);
+                (planId, unitPrice, room, credit) = (next, _earnings[next].unitPrice, _roomOf(next), 0);
             }
-            credit += _settle(vouchers[i], unitPrice, domain);
+            uint256 amount = _settle(vouchers[i], unitPrice, room, domain);
+            unchecked {
+                (credit, room) = (credit + amount, room - amount); // amount <= room
+            }
         }
         _earn(planId, credit);
     }
@@ -40,18 +44,18 @@ abstract contract Settlement is Books {
     /// @inheritdoc IMaaSMarket
     /// @dev Anyone may call; the model's owner at that moment is paid.
     function payout(uint64 planId) external nonReentrant returns (uint256 amount) {
-        Earnings storage row = _earnings[planId];
         uint32 modelId = _modelOf(planId);
-        address owner = _ownerOf(modelId);
-        IModelCatalog.Share[] memory shares = CATALOG.shares(planId);
+        (address owner, IModelCatalog.Share[] memory shares) = CATALOG.payees(planId);
+        Earnings storage row = _earnings[planId];
+        (uint256 earned, uint256 paid) = (row.earned, row.paid);
         if (shares.length == 0) {
-            amount = row.earned - row.paid;
+            amount = earned - paid;
         } else {
-            amount = row.earned - _sharesOf(row.earned, shares) - _drawn[planId][modelId];
+            amount = earned - _shareDown(earned, _togetherOf(shares)) - _drawn[planId][modelId];
             _drawn[planId][modelId] += amount;
         }
         if (amount == 0) return 0;
-        row.paid += uint96(amount);
+        row.paid = uint96(paid + amount);
         emit PaidOut(planId, owner, amount);
         _push(owner, amount);
     }
@@ -107,8 +111,12 @@ abstract contract Settlement is Books {
         return _hashTypedDataV4(SignedStructs.hashVoucher(subscriptionId, units, usageRoot));
     }
 
-    /// @dev Applies one voucher or says why not; returns what it earns. Reads and writes the subscription's slot once.
-    function _settle(Voucher calldata voucher, uint256 unitPrice, bytes32 domain) private returns (uint256 amount) {
+    /// @dev Applies one voucher or says why not; returns what it earns, at most `room`. Reads and writes the
+    ///      subscription's slot once.
+    function _settle(Voucher calldata voucher, uint256 unitPrice, uint256 room, bytes32 domain)
+        private
+        returns (uint256 amount)
+    {
         uint96 id = voucher.subscriptionId;
         uint40 units = voucher.units;
         Hot storage hot = _hot[id];
@@ -116,10 +124,10 @@ abstract contract Settlement is Books {
         if (signer == address(0)) return _skip(id, SkipReason.Unknown);
         if (flags & (ACTIVATED | CLOSED) != ACTIVATED) return _skip(id, SkipReason.NotActive);
         if (units <= used) return _skip(id, SkipReason.Stale);
-        if (units > cap) return _skip(id, SkipReason.OverCap);
+        amount = (units - used) * unitPrice;
+        if (units > cap || amount > room) return _skip(id, SkipReason.OverCap);
         bytes32 digest = SignedStructs.digestVoucher(domain, id, units, voucher.usageRoot);
         if (_recover(digest, voucher.r, voucher.vs) != signer) return _skip(id, SkipReason.BadSignature);
-        amount = (units - used) * unitPrice;
         _writeUsed(hot, word, units);
         emit Settled(id, units, amount, voucher.usageRoot);
     }
@@ -137,6 +145,10 @@ abstract contract Settlement is Books {
             _skip(subscriptionId, SkipReason.Stale);
             return;
         }
+        if (due > _roomOf(planId)) {
+            _skip(subscriptionId, SkipReason.OverCap);
+            return;
+        }
         slow.mark = through;
         _earn(planId, due);
         emit TimeCollected(subscriptionId, due, through);
@@ -147,14 +159,15 @@ abstract contract Settlement is Books {
         return 0;
     }
 
-    function _sharesOf(uint256 earned, IModelCatalog.Share[] memory shares) private pure returns (uint256 together) {
+    /// @dev The composite keeps what the shares together, rounded once, leave: that never shrinks while earnings grow.
+    ///      (What the shares leave when each is rounded does: the composite could draw dust that a component then earns.)
+    function _togetherOf(IModelCatalog.Share[] memory shares) private pure returns (uint256 bps) {
         for (uint256 i = 0; i < shares.length; ++i) {
-            together += _shareDown(earned, shares[i].bps);
+            bps += shares[i].bps;
         }
     }
 
-    /// @dev Rounded down; the dust is the composite's.
-    function _shareDown(uint256 earned, uint16 bps) private pure returns (uint256) {
+    function _shareDown(uint256 earned, uint256 bps) private pure returns (uint256) {
         return earned * bps / WHOLE_BPS;
     }
 
