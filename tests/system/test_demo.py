@@ -13,6 +13,8 @@ REPORTED = {
     "paid", "refunded", "assets_minted", "meta_immersion", "latency_ms", "audit", "duration_s",
 }  # fmt: skip
 
+SERVICES = ("virtual-beach-travel", "ar-beach-guide")
+
 pytestmark = pytest.mark.system
 
 
@@ -27,7 +29,9 @@ def test_demo_in_small_ends_with_everything_paid_proven_and_reported(tmp_path: P
     assert report["audit"]["findings"] == []
     assert report["audit"]["records_checked"] == report["usage_records"] > 30
     assert report["audit"]["proofs_checked_on_chain"] == report["usage_records"]
-    assert int(report["paid"]) == sum(int(each) for each in report["paid_out"].values()) > 0
+    dust = int(report["paid"]) - sum(int(each) for each in report["paid_out"].values())
+    assert 0 <= dust < 8 * len(SERVICES)  # shares are rounded down; what is left of them waits in the market
+    assert int(report["paid"]) > dust
     assert int(report["refunded"]) > 0
     assert report["assets_minted"] == sum(len(each["assets"]) for each in report["travellers"]) > 0
     assert report["meta_immersion"]["mean"] > 0
