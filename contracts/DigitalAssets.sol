@@ -65,7 +65,7 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
     ) external returns (uint256 assetId) {
         require(assetOfContent[contentHash] == 0, ContentExists(assetOfContent[contentHash]));
         require(MARKET.statusOf(subscriptionId) == IMaaSMarket.Status.Active, SubscriptionNotActive(subscriptionId));
-        _requireProvenance(hashProvenance(contentHash, creator, subscriptionId), subscriptionId, provenance);
+        _requireProvenance(hashProvenance(contentHash, creator, subscriptionId, uri), subscriptionId, provenance);
         assetId = ++assetCount;
         assetOfContent[contentHash] = assetId;
         _assets[assetId] = Asset({contentHash: contentHash, creator: creator, subscriptionId: subscriptionId, uri: uri});
@@ -142,12 +142,12 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
     }
 
     /// @inheritdoc IDigitalAssets
-    function hashProvenance(bytes32 contentHash, address creator, uint96 subscriptionId)
+    function hashProvenance(bytes32 contentHash, address creator, uint96 subscriptionId, string calldata uri)
         public
         view
         returns (bytes32 digest)
     {
-        return _hashTypedDataV4(SignedStructs.hashProvenance(contentHash, creator, subscriptionId));
+        return _hashTypedDataV4(SignedStructs.hashProvenance(contentHash, creator, subscriptionId, uri));
     }
 
     /// @notice Where the asset's file or its description is found; the file's hash is `asset(id).contentHash`.

@@ -5,6 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IMaaSMarket} from "./interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "./interfaces/IModelCatalog.sol";
+import {Money} from "./libraries/Money.sol";
 import {SignedStructs} from "./libraries/SignedStructs.sol";
 import {Books} from "./market/Books.sol";
 import {Settlement} from "./market/Settlement.sol";
@@ -73,7 +74,7 @@ contract MaaSMarket is Settlement {
         _requireStatus(Status.Refundable, status);
         Sales storage sales = _sales[_planOf(subscriptionId)];
         Hot storage hot = _hot[subscriptionId];
-        uint256 amount = uint256(hot.cap) * sales.unitPrice + uint256(slow.paidThrough) * sales.periodPrice;
+        uint256 amount = Money.reserved(hot.cap, sales.unitPrice, slow.paidThrough, sales.periodPrice);
         hot.flags = CLOSED;
         _credit(slow.buyer, amount);
         emit Refunded(subscriptionId, slow.buyer, amount);
@@ -232,7 +233,7 @@ contract MaaSMarket is Settlement {
         sales = _salesOf(planId);
         require(periods == 0 || sales.period != 0, NoPeriods(planId));
         require(periods != 0 || (sales.period == 0 && cap != 0), NothingBought());
-        total = uint256(cap) * sales.unitPrice + uint256(periods) * sales.periodPrice;
+        total = Money.reserved(cap, sales.unitPrice, periods, sales.periodPrice);
         require(total <= type(uint96).max, Overflow("total"));
         uint256 latestEnd = block.timestamp + sales.activationWindow + uint256(periods) * sales.period;
         require(latestEnd <= type(uint32).max, Overflow("paidThrough"));

@@ -114,17 +114,19 @@ class Activation:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The meter key's word that content was made in a subscription (assets domain)."""
+    """The meter key's word that content, to be found at `uri`, was made in a subscription (assets domain)."""
 
     content_hash: bytes
     creator: Address
     subscription_id: SubscriptionId
+    uri: str
 
     PRIMARY: ClassVar[str] = "Provenance"
     FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (
         ("contentHash", "bytes32"),
         ("creator", "address"),
         ("subscriptionId", "uint96"),
+        ("uri", "string"),
     )
 
 
@@ -178,6 +180,11 @@ class Permit:
         ("nonce", "uint256"),
         ("deadline", "uint256"),
     )
+
+
+def asset_uri(content_hash: bytes) -> str:
+    """The address that a gateway signs into the provenance of what it made, and that the asset keeps."""
+    return f"s4m:assets/{content_hash.hex()}"
 
 
 def digest(domain: Domain, message: Message) -> bytes:

@@ -35,6 +35,7 @@ def mint(session: Session, file: Path, subscription_id: str, provenance: str) ->
     """Mint FILE to the subscription's buyer; `s4m use … --mint` does it in one step."""
     from hashlib import sha256
 
+    from ledger.typed_data import asset_uri
     from s4m.connect import market
 
     signature = _bytes(provenance)
@@ -42,8 +43,7 @@ def mint(session: Session, file: Path, subscription_id: str, provenance: str) ->
     content = sha256(file.read_bytes()).digest()
     with market(session) as client:
         buyer = client.contracts.market.subscription(identifier).buyer
-        uri = f"s4m:assets/{content.hex()}"
-        session.show(client.mint(buyer, content, identifier, uri, signature))
+        session.show(client.mint(buyer, content, identifier, asset_uri(content), signature))
 
 
 def _bytes(provenance: str) -> bytes:

@@ -107,6 +107,5 @@ def _mint(client: MarketClient, subscription_id: int, made: Use) -> dict[str, An
         raise BadInput("This operation's answers carry no provenance.", "Mint souvenirs, for example.")
     content = sha256(made.body).digest()
     buyer = client.contracts.market.subscription(subscription_id).buyer
-    return client.mint(
-        buyer, content, subscription_id, f"s4m:assets/{content.hex()}", from_hex(str(made.provenance["signature"]))
-    )
+    signature = from_hex(str(made.provenance["signature"]))
+    return client.mint(buyer, content, subscription_id, str(made.provenance["uri"]), signature)

@@ -34,7 +34,7 @@ interface IDigitalAssets {
     error ZeroPrice();
 
     /// @notice Mints to `creator`. Anyone may submit: the meter key's signature over
-    ///         Provenance{contentHash, creator, subscriptionId} (EIP-712, 65 bytes) decides.
+    ///         Provenance{contentHash, creator, subscriptionId, uri} (EIP-712, 65 bytes) decides.
     function mint(
         address creator,
         bytes32 contentHash,
@@ -55,7 +55,7 @@ interface IDigitalAssets {
     function assetOfContent(bytes32 contentHash) external view returns (uint256 assetId);
     function priceOf(uint256 assetId) external view returns (uint256);
     function assetCount() external view returns (uint256);
-    function hashProvenance(bytes32 contentHash, address creator, uint96 subscriptionId)
+    function hashProvenance(bytes32 contentHash, address creator, uint96 subscriptionId, string calldata uri)
         external
         view
         returns (bytes32 digest);

@@ -12,7 +12,7 @@ library SignedStructs {
     bytes32 internal constant VOUCHER_TYPE = keccak256("Voucher(uint96 subscriptionId,uint40 units,bytes32 usageRoot)");
     bytes32 internal constant ACTIVATION_TYPE = keccak256("Activation(uint96 subscriptionId,bytes32 endpointHash)");
     bytes32 internal constant PROVENANCE_TYPE =
-        keccak256("Provenance(bytes32 contentHash,address creator,uint96 subscriptionId)");
+        keccak256("Provenance(bytes32 contentHash,address creator,uint96 subscriptionId,string uri)");
 
     function hashOrder(IMaaSMarket.Order calldata order) internal pure returns (bytes32) {
         return keccak256(
@@ -35,12 +35,13 @@ library SignedStructs {
         return keccak256(abi.encode(ACTIVATION_TYPE, subscriptionId, endpointHash));
     }
 
-    function hashProvenance(bytes32 contentHash, address creator, uint96 subscriptionId)
+    function hashProvenance(bytes32 contentHash, address creator, uint96 subscriptionId, string calldata uri)
         internal
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(PROVENANCE_TYPE, contentHash, creator, subscriptionId));
+        bytes32 uriHash = keccak256(bytes(uri));
+        return keccak256(abi.encode(PROVENANCE_TYPE, contentHash, creator, subscriptionId, uriHash));
     }
 
     function hashVoucher(uint96 subscriptionId, uint40 units, bytes32 usageRoot) internal pure returns (bytes32) {

@@ -6,6 +6,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IMaaSMarket} from "../interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "../interfaces/IModelCatalog.sol";
+import {Money} from "../libraries/Money.sol";
 import {Accounts} from "./Accounts.sol";
 
 /// @title What the market remembers of subscriptions and plans, and what follows from it
@@ -106,8 +107,7 @@ abstract contract Books is IMaaSMarket, Accounts, EIP712 {
     /// @dev Cost of the time from `since` to `through`, rounded down; whole periods cost exactly their price.
     function _timeCost(uint64 planId, uint32 since, uint32 through) internal view returns (uint256) {
         Sales storage sales = _sales[planId];
-        if (sales.period == 0) return 0;
-        return uint256(sales.periodPrice) * (through - since) / sales.period;
+        return Money.timeDown(sales.periodPrice, sales.period, through - since);
     }
 
     function _ownerOf(uint32 modelId) internal view returns (address) {

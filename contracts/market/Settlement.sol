@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IMaaSMarket} from "../interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "../interfaces/IModelCatalog.sol";
+import {Money} from "../libraries/Money.sol";
 import {SignedStructs} from "../libraries/SignedStructs.sol";
 import {UsageLog} from "../libraries/UsageLog.sol";
 import {Books} from "./Books.sol";
@@ -11,8 +12,6 @@ import {Books} from "./Books.sol";
 /// @title From vouchers and elapsed time to plans' earnings, from earnings to owners
 /// @dev Settlement calls no other contract and moves no token; payout calls the catalogue and, last, the token.
 abstract contract Settlement is Books {
-    uint256 private constant WHOLE_BPS = 10_000;
-
     /// @inheritdoc IMaaSMarket
     function settle(Voucher[] calldata vouchers) external {
         bytes32 domain = _domainSeparatorV4();
@@ -47,11 +46,11 @@ abstract contract Settlement is Books {
         uint32 modelId = _modelOf(planId);
         (address owner, IModelCatalog.Share[] memory shares) = CATALOG.payees(planId);
         Earnings storage row = _earnings[planId];
-        (uint256 earned, uint256 paid) = (row.earned, row.paid);
+        (uint96 earned, uint96 paid) = (row.earned, row.paid);
         if (shares.length == 0) {
             amount = earned - paid;
         } else {
-            amount = earned - _shareDown(earned, _togetherOf(shares)) - _drawn[planId][modelId];
+            amount = earned - Money.shareDown(earned, _togetherOf(shares)) - _drawn[planId][modelId];
             _drawn[planId][modelId] += amount;
         }
         if (amount == 0) return 0;
@@ -101,7 +100,7 @@ abstract contract Settlement is Books {
         IModelCatalog.Share[] memory shares = CATALOG.shares(planId);
         for (uint256 i = 0; i < shares.length; ++i) {
             if (shares[i].modelId != modelId) continue;
-            return _shareDown(_earnings[planId].earned, shares[i].bps) - _drawn[planId][modelId];
+            return Money.shareDown(_earnings[planId].earned, shares[i].bps) - _drawn[planId][modelId];
         }
         revert NotEntitledToShare(planId, modelId);
     }
@@ -165,10 +164,6 @@ abstract contract Settlement is Books {
         for (uint256 i = 0; i < shares.length; ++i) {
             bps += shares[i].bps;
         }
-    }
-
-    function _shareDown(uint256 earned, uint256 bps) private pure returns (uint256) {
-        return earned * bps / WHOLE_BPS;
     }
 
     /// @dev The fields of a `Hot` row by one read: signer in the low 160 bits, then cap, used, flags.

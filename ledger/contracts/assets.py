@@ -62,7 +62,7 @@ class AssetsContract(TokenContract):
         return count
 
     def hash_provenance(
-        self, content_hash: bytes, creator: Address, subscription_id: int, block: BlockStamp | None = None
+        self, content_hash: bytes, creator: Address, subscription_id: int, uri: str, block: BlockStamp | None = None
     ) -> bytes:
-        digest: bytes = self.read("hashProvenance", content_hash, creator, subscription_id, block=block)
+        digest: bytes = self.read("hashProvenance", content_hash, creator, subscription_id, uri, block=block)
         return digest

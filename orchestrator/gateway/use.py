@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from ledger.metering import Terms, bill, vested
-from ledger.typed_data import Domain, Provenance, sign
+from ledger.typed_data import Domain, Provenance, asset_uri, sign
 from ledger.usage_log import UsageRecord
 from ledger.values import SubscriptionId, Units, address, to_hex
 from orchestrator.gateway.books import MOST_WAITING, Book, Books
@@ -190,13 +190,15 @@ class UseDesk:
         )
 
     def _provenance(self, asked: Asked, made: Made) -> str:
-        """The meter key's word over the file: content hash, creator, subscription."""
+        """The meter key's word over the file: content hash, creator, subscription, uri."""
         creator, subscription = address(asked.route.buyer), SubscriptionId(asked.route.subscription)
-        word = Provenance(sha256(made.body).digest(), creator, subscription)
+        content = sha256(made.body).digest()
+        word = Provenance(content, creator, subscription, asset_uri(content))
         document = {
             "contentHash": to_hex(word.content_hash),
             "creator": creator,
             "subscriptionId": str(subscription),
+            "uri": word.uri,
             "signature": to_hex(sign(self._vouchers.meter_key, self._assets, word)),
         }
         return json.dumps(document)

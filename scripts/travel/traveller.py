@@ -132,7 +132,7 @@ class Traveller:
         digest = sha256(body).digest()
         minted = self.market.mint(
             self.wallet.address, digest, trip.subscription_id,
-            f"s4m:souvenir/{digest.hex()}", from_hex(provenance["signature"]),
+            str(provenance["uri"]), from_hex(provenance["signature"]),
         )  # fmt: skip
         path = self.keep(f"souvenir-{digest.hex()[:12]}.png", body)
         on_chain = self.contracts.assets.asset(int(minted["assetId"])).content_hash

@@ -74,9 +74,9 @@ def test_record_of_a_signed_voucher_is_proven_on_chain(house: House) -> None:
 def test_souvenir_minted_once_with_the_meters_signature(house: House) -> None:
     subscription = activated(house)
     content = sha256(b"shell").digest()
-    digest = house.assets.hashProvenance(content, house.buyer, subscription)
+    digest = house.assets.hashProvenance(content, house.buyer, subscription, "s4m:souvenir")
     provenance = house.meter.sign_raw_msghash(digest).encode_rsv()
     house.assets.mint(house.buyer, content, subscription, "s4m:souvenir", provenance, sender=house.session)
     assert house.assets.ownerOf(1) == house.buyer
     with ape.reverts(house.assets.ContentExists):
-        house.assets.mint(house.session, content, subscription, "copy", provenance, sender=house.session)
+        house.assets.mint(house.session, content, subscription, "s4m:souvenir", provenance, sender=house.session)

@@ -143,7 +143,7 @@ def test_souvenir_is_minted_with_provenance_and_no_copy(
     contracts: Contracts, sold: Sold, funded_wallet: Callable[..., WalletKey], sender_of: Callable[[WalletKey], Sender]
 ) -> None:
     content = sha256(b"souvenir").digest()
-    message = Provenance(content, sold.buyer.address, sold.subscription)
+    message = Provenance(content, sold.buyer.address, sold.subscription, "s4m:souvenir")
     signature = sign(sold.meter, contracts.assets_domain, message)
     call = contracts.assets.mint(sold.buyer.address, content, sold.subscription, "s4m:souvenir", signature)
     sender = sender_of(funded_wallet(credits=0))

@@ -40,7 +40,7 @@ MESSAGES: list[Message] = [
     ORDER,
     Voucher(ID, Units(123_456), HASH),
     Activation(ID, HASH),
-    Provenance(HASH, BUYER, ID),
+    Provenance(HASH, BUYER, ID, "s4m:shell"),
     SessionBinding(ID, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", 1_800_000_000),
     AuditGrant(ID, BUYER, 1_800_000_000),
     Permit(BUYER, SIGNER, Money(5), 0, 1_800_000_000),
@@ -71,8 +71,8 @@ def test_market_hashes_the_same(contracts: Contracts) -> None:
 
 
 def test_assets_hash_the_same(contracts: Contracts) -> None:
-    ours = digest(contracts.assets_domain, Provenance(HASH, BUYER, ID))
-    assert contracts.assets.hash_provenance(HASH, BUYER, ID) == ours
+    ours = digest(contracts.assets_domain, Provenance(HASH, BUYER, ID, "s4m:shell"))
+    assert contracts.assets.hash_provenance(HASH, BUYER, ID, "s4m:shell") == ours
 
 
 def test_credit_accepts_a_permit_signed_here(

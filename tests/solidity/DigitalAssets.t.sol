@@ -30,11 +30,11 @@ contract DigitalAssetsTest is House {
         mint(SHELL);
         bytes memory signed = provenance(SHELL, buyer);
         vm.expectRevert(abi.encodeWithSelector(IDigitalAssets.ContentExists.selector, 1));
-        assets.mint(buyer, SHELL, id, "copy", signed);
+        assets.mint(buyer, SHELL, id, "s4m:shell", signed);
         vm.prank(buyer);
         assets.burn(1);
         vm.expectRevert(abi.encodeWithSelector(IDigitalAssets.ContentExists.selector, 1));
-        assets.mint(buyer, SHELL, id, "copy", signed);
+        assets.mint(buyer, SHELL, id, "s4m:shell", signed);
         assertEq(assets.asset(1).contentHash, SHELL, "provenance outlives the asset");
     }
 
@@ -42,12 +42,12 @@ contract DigitalAssetsTest is House {
         bytes memory refusal = abi.encodeWithSelector(IDigitalAssets.BadProvenance.selector, meter);
         bytes memory signed = provenance(SHELL, buyer);
         vm.expectRevert(refusal);
-        assets.mint(provider, SHELL, id, "", signed);
+        assets.mint(provider, SHELL, id, "s4m:shell", signed);
         vm.expectRevert(refusal);
         assets.mint(buyer, SHELL, id, "", "");
-        signed = sign(sessionKey, assets.hashProvenance(SHELL, buyer, id));
+        signed = sign(sessionKey, assets.hashProvenance(SHELL, buyer, id, "s4m:shell"));
         vm.expectRevert(refusal);
-        assets.mint(buyer, SHELL, id, "", signed);
+        assets.mint(buyer, SHELL, id, "s4m:shell", signed);
     }
 
     function test_mint_withoutAMeterKey_isRefused() public {
@@ -55,7 +55,7 @@ contract DigitalAssetsTest is House {
         vm.prank(provider);
         catalog.setMeterKey(composite, address(0));
         vm.expectRevert(abi.encodeWithSelector(IDigitalAssets.BadProvenance.selector, address(0)));
-        assets.mint(buyer, SHELL, id, "", signed);
+        assets.mint(buyer, SHELL, id, "s4m:shell", signed);
         vm.expectRevert(abi.encodeWithSelector(IDigitalAssets.BadProvenance.selector, address(0)));
         assets.mint(buyer, SHELL, id, "", new bytes(65));
     }
@@ -65,7 +65,7 @@ contract DigitalAssetsTest is House {
         vm.prank(buyer);
         market.requestRelease(id);
         vm.expectRevert(abi.encodeWithSelector(IDigitalAssets.SubscriptionNotActive.selector, id));
-        assets.mint(buyer, SHELL, id, "", signed);
+        assets.mint(buyer, SHELL, id, "s4m:shell", signed);
     }
 
     function test_sale_paysSellerAndCreator(uint256 price) public {
@@ -148,7 +148,7 @@ contract DigitalAssetsTest is House {
     }
 
     function provenance(bytes32 content, address creator) private view returns (bytes memory) {
-        return sign(meterKey, assets.hashProvenance(content, creator, id));
+        return sign(meterKey, assets.hashProvenance(content, creator, id, "s4m:shell"));
     }
 
     function fundedFan(uint256 price) private returns (address fan) {

@@ -51,7 +51,7 @@ async def test_souvenir_minted_with_the_gateways_provenance(house: GatewayHouse)
         bought.buyer.address,
         from_hex(use.provenance["contentHash"]),
         bought.id,
-        "file:souvenir.png",
+        use.provenance["uri"],
         from_hex(use.provenance["signature"]),
     )
     minted = house.contracts.event_in(house.sender_of(house.deployer).send(call), AssetMinted)

@@ -13,7 +13,7 @@ import pytest
 from gateway_house import NEVER, OBJECTS, GatewayHouse
 from PIL import Image
 
-from ledger.typed_data import Provenance, recover
+from ledger.typed_data import Provenance, asset_uri, recover
 from ledger.values import from_hex
 from marketplace.wallet.use import UsageSession, UseRefused
 
@@ -153,7 +153,8 @@ async def test_souvenir_carries_provenance_of_the_very_file(house: GatewayHouse)
     session = await house.session(bought)
     use = await session.use("souvenir", {"object": 7, "seed": 3, "size": 64})
     assert use.provenance is not None
-    word = Provenance(sha256(use.body).digest(), bought.buyer.address, bought.id)
+    content = sha256(use.body).digest()
+    word = Provenance(content, bought.buyer.address, bought.id, asset_uri(content))
     assert from_hex(use.provenance["contentHash"]) == word.content_hash
     signer = recover(house.contracts.assets_domain, word, from_hex(use.provenance["signature"]))
     assert signer == house.meter_key.address
