@@ -62,7 +62,8 @@ contract MaaSMarket is Settlement {
         uint32 paidThrough = since + slow.paidThrough * sales.period;
         (slow.since, slow.paidThrough, slow.mark) = (since, paidThrough, since);
         hot.flags = ACTIVATED;
-        if (_earnings[planId].unitPrice == 0) _earnings[planId].unitPrice = sales.unitPrice;
+        Earnings storage row = _earnings[planId];
+        if (row.unitPrice == 0) (row.unitPrice, row.shared) = (sales.unitPrice, sales.shared);
         emit Activated(subscriptionId, endpointHash, since, paidThrough);
     }
 
@@ -249,7 +250,8 @@ contract MaaSMarket is Settlement {
         IModelCatalog.Offer memory offer = CATALOG.offer(planId);
         require(offer.onSale, PlanIsRetired(planId));
         (sales.unitPrice, sales.periodPrice) = (offer.unitPrice, offer.periodPrice);
-        (sales.period, sales.activationWindow) = (offer.period, offer.activationWindow);
+        (sales.period, sales.activationWindow) = (offer.period, uint24(offer.activationWindow));
+        sales.shared = offer.shared;
     }
 
     /// @dev Takes one nonce, also of a direct purchase: no order signed before it can buy the same thing twice.

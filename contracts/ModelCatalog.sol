@@ -16,6 +16,7 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
         uint24 releaseWindow;
         uint24 activationWindow;
         bool onSale;
+        bool shared;
         bytes32 termsHash;
         uint32 qoeFloor;
     }
@@ -84,6 +85,7 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
             releaseWindow: uint24(terms.releaseWindow),
             activationWindow: uint24(terms.activationWindow),
             onSale: true,
+            shared: planShares.length != 0,
             termsHash: terms.termsHash,
             qoeFloor: terms.qoeFloor
         });
@@ -132,13 +134,9 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
             period: row.period,
             releaseWindow: row.releaseWindow,
             activationWindow: row.activationWindow,
-            onSale: row.onSale
+            onSale: row.onSale,
+            shared: row.shared
         });
-    }
-
-    /// @inheritdoc IModelCatalog
-    function payees(uint64 planId) external view returns (address owner, Share[] memory planShares) {
-        return (_requireOwned(planId >> 32), _shares[planId]);
     }
 
     /// @inheritdoc IModelCatalog

@@ -16,7 +16,7 @@ interface IMaaSMarket {
         Refunded
     }
 
-    /// @dev Why an item of a batch was left out. OverCap: beyond the subscription's cap, or beyond the 2^96 - 1 of the
+    /// @dev Why an item of a batch was left out. OverCap: beyond the subscription's cap, or beyond the 2^88 - 1 of the
     ///      token's smallest units that one plan can earn in its life.
     enum SkipReason {
         Unknown,

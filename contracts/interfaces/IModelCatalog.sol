@@ -39,6 +39,7 @@ interface IModelCatalog {
     }
 
     /// @dev What a market needs of a plan, in `PlanTerms`' units: one read of one slot.
+    /// @param shared components share in what the plan earns
     struct Offer {
         uint64 unitPrice;
         uint96 periodPrice;
@@ -46,6 +47,7 @@ interface IModelCatalog {
         uint32 releaseWindow;
         uint32 activationWindow;
         bool onSale;
+        bool shared;
     }
 
     /// @param modelId a component of the composite, itself not a composite
@@ -102,8 +104,6 @@ interface IModelCatalog {
     function model(uint32 modelId) external view returns (Model memory);
     function plan(uint64 planId) external view returns (PlanTerms memory terms, bool retired);
     function offer(uint64 planId) external view returns (Offer memory);
-    /// @notice Whom the plan's earnings belong to now: the model's owner, less the components' shares.
-    function payees(uint64 planId) external view returns (address owner, Share[] memory shares);
     /// @notice True for a published plan that is not retired.
     function isOnSale(uint64 planId) external view returns (bool);
     function shares(uint64 planId) external view returns (Share[] memory);

@@ -29,7 +29,7 @@ library Money {
     }
 
     /// @notice `bps` basis points of what a plan earned.
-    function shareDown(uint96 earned, uint256 bps) internal pure returns (uint256) {
+    function shareDown(uint88 earned, uint256 bps) internal pure returns (uint256) {
         return uint256(earned) * bps / WHOLE_BPS;
     }
 }

@@ -31,11 +31,13 @@ abstract contract Books is IMaaSMarket, Accounts, EIP712 {
         uint32 mark;
     }
 
-    /// @dev One slot: what settlement credits. The price is pinned by the plan's first activation.
+    /// @dev One slot: all that settlement and payout read and write of a plan. Price and whether components share in it are
+    ///      pinned by the plan's first activation.
     struct Earnings {
         uint64 unitPrice;
-        uint96 earned;
-        uint96 paid;
+        uint88 earned;
+        uint88 paid;
+        bool shared;
     }
 
     /// @dev One slot: what buying needs of a plan, pinned by its first purchase (a plan never changes).
@@ -44,7 +46,8 @@ abstract contract Books is IMaaSMarket, Accounts, EIP712 {
         uint64 unitPrice;
         uint96 periodPrice;
         uint32 period;
-        uint32 activationWindow;
+        uint24 activationWindow;
+        bool shared;
     }
 
     struct Proposal {
@@ -89,12 +92,12 @@ abstract contract Books is IMaaSMarket, Accounts, EIP712 {
     /// @dev Callers keep `amount` within `_roomOf`.
     function _earn(uint64 planId, uint256 amount) internal {
         if (amount == 0) return;
-        _earnings[planId].earned += uint96(amount);
+        _earnings[planId].earned += uint88(amount);
     }
 
-    /// @dev What the plan can still earn in its life; only a token of more than 2^96 units can ever fill it.
+    /// @dev What the plan can still earn in its life; only a token of more than 2^88 units can ever fill it.
     function _roomOf(uint64 planId) internal view returns (uint256) {
-        return type(uint96).max - _earnings[planId].earned;
+        return type(uint88).max - _earnings[planId].earned;
     }
 
     /// @dev Time elapsed, paid for and not yet collected: its cost, and the second through which it runs.

@@ -12,25 +12,30 @@ import {Books} from "./Books.sol";
 /// @title From vouchers and elapsed time to plans' earnings, from earnings to owners
 /// @dev Settlement calls no other contract and moves no token; payout calls the catalogue and, last, the token.
 abstract contract Settlement is Books {
+    uint256 private constant CAP_AT = 160;
+    uint256 private constant USED_AT = 200;
+    uint256 private constant FLAGS_AT = 240;
+    uint256 private constant MAX_UNITS = type(uint40).max;
+
     /// @inheritdoc IMaaSMarket
     function settle(Voucher[] calldata vouchers) external {
-        bytes32 domain = _domainSeparatorV4();
-        uint64 planId = 0;
+        uint256 desk = SignedStructs.deskFor(_domainSeparatorV4());
+        uint256 planId = 0;
         uint256 unitPrice = 0;
         uint256 room = 0;
-        uint256 credit = 0;
+        uint256 left = 0;
         for (uint256 i = 0; i < vouchers.length; ++i) {
-            uint64 next = _planOf(vouchers[i].subscriptionId);
-            if (next != planId) {
-                _earn(planId, credit);
-                (planId, unitPrice, room, credit) = (next, _earnings[next].unitPrice, _roomOf(next), 0);
+            Voucher calldata voucher = vouchers[i];
+            (uint256 id, uint256 units) = _headOf(voucher);
+            if (id >> 32 != planId) {
+                _earn(uint64(planId), room - left);
+                planId = id >> 32;
+                unitPrice = _earnings[uint64(planId)].unitPrice;
+                left = room = _roomOf(uint64(planId));
             }
-            uint256 amount = _settle(vouchers[i], unitPrice, room, domain);
-            unchecked {
-                (credit, room) = (credit + amount, room - amount); // amount <= room
-            }
+            left = _settle(voucher, uint96(id), units, unitPrice, left, desk);
         }
-        _earn(planId, credit);
+        _earn(uint64(planId), room - left);
     }
 
     /// @inheritdoc IMaaSMarket
@@ -44,17 +49,15 @@ abstract contract Settlement is Books {
     /// @dev Anyone may call; the model's owner at that moment is paid.
     function payout(uint64 planId) external nonReentrant returns (uint256 amount) {
         uint32 modelId = _modelOf(planId);
-        (address owner, IModelCatalog.Share[] memory shares) = CATALOG.payees(planId);
         Earnings storage row = _earnings[planId];
-        (uint96 earned, uint96 paid) = (row.earned, row.paid);
-        if (shares.length == 0) {
-            amount = earned - paid;
+        if (row.shared) {
+            amount = _draw(planId, modelId, _restOf(planId));
         } else {
-            amount = earned - Money.shareDown(earned, _togetherOf(shares)) - _drawn[planId][modelId];
-            _drawn[planId][modelId] += amount;
+            amount = row.earned - row.paid;
+            row.paid = row.earned;
         }
         if (amount == 0) return 0;
-        row.paid = uint96(paid + amount);
+        address owner = _ownerOf(modelId);
         emit PaidOut(planId, owner, amount);
         _push(owner, amount);
     }
@@ -62,11 +65,9 @@ abstract contract Settlement is Books {
     /// @inheritdoc IMaaSMarket
     /// @dev Anyone may call; the component's owner at that moment is paid.
     function payoutShare(uint64 planId, uint32 modelId) external nonReentrant returns (uint256 amount) {
-        amount = sharePending(planId, modelId);
+        amount = _draw(planId, modelId, _shareOf(planId, modelId));
         if (amount == 0) return 0;
         address owner = _ownerOf(modelId);
-        _drawn[planId][modelId] += amount;
-        _earnings[planId].paid += uint96(amount);
         emit SharePaidOut(planId, modelId, owner, amount);
         _push(owner, amount);
     }
@@ -96,13 +97,8 @@ abstract contract Settlement is Books {
     }
 
     /// @inheritdoc IMaaSMarket
-    function sharePending(uint64 planId, uint32 modelId) public view returns (uint256) {
-        IModelCatalog.Share[] memory shares = CATALOG.shares(planId);
-        for (uint256 i = 0; i < shares.length; ++i) {
-            if (shares[i].modelId != modelId) continue;
-            return Money.shareDown(_earnings[planId].earned, shares[i].bps) - _drawn[planId][modelId];
-        }
-        revert NotEntitledToShare(planId, modelId);
+    function sharePending(uint64 planId, uint32 modelId) external view returns (uint256) {
+        return _shareOf(planId, modelId) - _drawn[planId][modelId];
     }
 
     /// @inheritdoc IMaaSMarket
@@ -110,42 +106,50 @@ abstract contract Settlement is Books {
         return _hashTypedDataV4(SignedStructs.hashVoucher(subscriptionId, units, usageRoot));
     }
 
-    /// @dev Applies one voucher or says why not; returns what it earns, at most `room`. Reads and writes the
-    ///      subscription's slot once.
-    function _settle(Voucher calldata voucher, uint256 unitPrice, uint256 room, bytes32 domain)
+    /// @dev Applies one voucher or says why not; returns what the plan can still earn after it, of the `room` before. Reads
+    ///      and writes the subscription's slot once.
+    function _settle(Voucher calldata voucher, uint96 id, uint256 units, uint256 unitPrice, uint256 room, uint256 desk)
         private
-        returns (uint256 amount)
+        returns (uint256 left)
     {
-        uint96 id = voucher.subscriptionId;
-        uint40 units = voucher.units;
         Hot storage hot = _hot[id];
-        (uint256 word, address signer, uint40 cap, uint40 used, uint16 flags) = _unpacked(hot);
-        if (signer == address(0)) return _skip(id, SkipReason.Unknown);
-        if (flags & (ACTIVATED | CLOSED) != ACTIVATED) return _skip(id, SkipReason.NotActive);
-        if (units <= used) return _skip(id, SkipReason.Stale);
-        amount = (units - used) * unitPrice;
-        if (units > cap || amount > room) return _skip(id, SkipReason.OverCap);
-        bytes32 digest = SignedStructs.digestVoucher(domain, id, units, voucher.usageRoot);
-        if (_recover(digest, voucher.r, voucher.vs) != signer) return _skip(id, SkipReason.BadSignature);
-        _writeUsed(hot, word, units);
-        emit Settled(id, units, amount, voucher.usageRoot);
+        uint256 word = _wordOf(hot);
+        if (word >> FLAGS_AT & (ACTIVATED | CLOSED) != ACTIVATED) {
+            return _skip(id, word == 0 ? SkipReason.Unknown : SkipReason.NotActive, room);
+        }
+        unchecked {
+            uint256 used = word >> USED_AT & MAX_UNITS;
+            uint256 fresh = units - used;
+            // one comparison for two: a stale voucher wraps around to more than any cap
+            if (fresh - 1 >= (word >> CAP_AT & MAX_UNITS) - used) {
+                return _skip(id, units <= used ? SkipReason.Stale : SkipReason.OverCap, room);
+            }
+            uint256 amount = fresh * unitPrice; // below 2^104
+            if (amount > room) return _skip(id, SkipReason.OverCap, room);
+            if (SignedStructs.signerOf(voucher, desk) != uint160(word)) {
+                return _skip(id, SkipReason.BadSignature, room);
+            }
+            _setWord(hot, word + (fresh << USED_AT)); // used stays within cap, so within its 40 bits
+            emit Settled(id, uint40(units), amount, voucher.usageRoot);
+            return room - amount;
+        }
     }
 
     function _collectTime(uint96 subscriptionId) private {
         Status status = statusOf(subscriptionId);
         if (status != Status.Active) {
-            _skip(subscriptionId, status == Status.None ? SkipReason.Unknown : SkipReason.NotActive);
+            emit Skipped(subscriptionId, status == Status.None ? SkipReason.Unknown : SkipReason.NotActive);
             return;
         }
         uint64 planId = _planOf(subscriptionId);
         Slow storage slow = _slow[subscriptionId];
         (uint256 due, uint32 through) = _timeDue(planId, slow);
         if (due == 0) {
-            _skip(subscriptionId, SkipReason.Stale);
+            emit Skipped(subscriptionId, SkipReason.Stale);
             return;
         }
         if (due > _roomOf(planId)) {
-            _skip(subscriptionId, SkipReason.OverCap);
+            emit Skipped(subscriptionId, SkipReason.OverCap);
             return;
         }
         slow.mark = through;
@@ -153,34 +157,57 @@ abstract contract Settlement is Books {
         emit TimeCollected(subscriptionId, due, through);
     }
 
-    function _skip(uint96 subscriptionId, SkipReason reason) private returns (uint256 nothing) {
+    /// @dev Leaves the plan's room as it is.
+    function _skip(uint96 subscriptionId, SkipReason reason, uint256 room) private returns (uint256 left) {
         emit Skipped(subscriptionId, reason);
-        return 0;
+        return room;
     }
 
-    /// @dev The composite keeps what the shares together, rounded once, leave: that never shrinks while earnings grow.
-    ///      (What the shares leave when each is rounded does: the composite could draw dust that a component then earns.)
-    function _togetherOf(IModelCatalog.Share[] memory shares) private pure returns (uint256 bps) {
+    /// @dev Notes as drawn and paid what `modelId`'s owner has not drawn yet of `due`, all that was ever due to it.
+    function _draw(uint64 planId, uint32 modelId, uint256 due) private returns (uint256 amount) {
+        amount = due - _drawn[planId][modelId];
+        _drawn[planId][modelId] = due;
+        _earnings[planId].paid += uint88(amount);
+    }
+
+    /// @dev All that a component of a composite plan ever earned in it.
+    function _shareOf(uint64 planId, uint32 modelId) private view returns (uint256) {
+        IModelCatalog.Share[] memory shares = CATALOG.shares(planId);
         for (uint256 i = 0; i < shares.length; ++i) {
-            bps += shares[i].bps;
+            if (shares[i].modelId == modelId) return Money.shareDown(_earnings[planId].earned, shares[i].bps);
+        }
+        revert NotEntitledToShare(planId, modelId);
+    }
+
+    /// @dev All that a composite plan ever earned for the composite itself: what the shares together, rounded once, leave.
+    ///      That never shrinks while earnings grow. (What they leave when each is rounded does: the composite could draw
+    ///      dust that a component then earns.)
+    function _restOf(uint64 planId) private view returns (uint256) {
+        IModelCatalog.Share[] memory shares = CATALOG.shares(planId);
+        uint256 together = 0;
+        for (uint256 i = 0; i < shares.length; ++i) {
+            together += shares[i].bps;
+        }
+        uint88 earned = _earnings[planId].earned;
+        return earned - Money.shareDown(earned, together);
+    }
+
+    /// @dev The first two words, unchecked: a stray high bit makes the signature another's or the units too many.
+    function _headOf(Voucher calldata voucher) private pure returns (uint256 id, uint256 units) {
+        assembly ("memory-safe") {
+            id := calldataload(voucher)
+            units := calldataload(add(voucher, 0x20))
         }
     }
 
-    /// @dev The fields of a `Hot` row by one read: signer in the low 160 bits, then cap, used, flags.
-    function _unpacked(Hot storage hot)
-        private
-        view
-        returns (uint256 word, address signer, uint40 cap, uint40 used, uint16 flags)
-    {
+    /// @dev A `Hot` row as one word: signer in the low 160 bits, then cap, used, flags.
+    function _wordOf(Hot storage hot) private view returns (uint256 word) {
         assembly ("memory-safe") {
             word := sload(hot.slot)
         }
-        return (word, address(uint160(word)), uint40(word >> 160), uint40(word >> 200), uint16(word >> 240));
     }
 
-    /// @dev Replaces `used` in the row that was read as `word`.
-    function _writeUsed(Hot storage hot, uint256 word, uint40 used) private {
-        word = word & ~(uint256(type(uint40).max) << 200) | uint256(used) << 200;
+    function _setWord(Hot storage hot, uint256 word) private {
         assembly ("memory-safe") {
             sstore(hot.slot, word)
         }
