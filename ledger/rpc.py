@@ -60,10 +60,15 @@ class Rpc:
             return response.get("result")
         if not isinstance(error, dict):
             raise NodeError(method, 0, str(error))
-        data = error.get("data")
         raise NodeError(
             method,
             int(error.get("code", 0)),
             str(error.get("message", "no reason given")),
-            data if isinstance(data, str) else "",
+            _returned(error.get("data")),
         )
+
+
+def _returned(data: Any) -> str:
+    """What a reverting call returned, empty where nothing: most nodes give it bare, hardhat's inside an object."""
+    inner = data.get("data") if isinstance(data, dict) else data
+    return inner if isinstance(inner, str) else ""

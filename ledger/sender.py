@@ -26,6 +26,10 @@ _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
 _REVIVE_AFTER_S = 0.5  # how long a transaction may stay unmined before the node is asked whether it still has it
 
+# How nodes put it (geth and anvil, hardhat): there is no code for either.
+_UNFUNDED = ("insufficient funds", "enough funds")
+_HARMLESS = ("already", "known transaction", "nonce too low", "underpriced")
+
 
 class Sender:
     """One per key; thread-safe. Without a journal its memory ends with it.
@@ -143,9 +147,9 @@ class Sender:
             self.chain.broadcast(attempt.raw)
         except NodeError as error:
             reason = error.reason.lower()
-            if "insufficient funds" in reason:
+            if any(words in reason for words in _UNFUNDED):
                 raise GasUnfunded(self.address, error.reason) from error
-            if not any(harmless in reason for harmless in ("already", "nonce too low", "underpriced")):
+            if not any(words in reason for words in _HARMLESS):
                 raise
 
     # waiting
