@@ -48,6 +48,7 @@ class Devnet:
         anvil: Path | None = None,
         chain_id: int = DEVNET_CHAIN_ID,
         timeout_s: float = 20.0,
+        hardfork: str = HARDFORK,
     ) -> Devnet:
         """Starts anvil and waits for its first answer; raises PortTaken, AnvilMissing, DevnetFailed.
 
@@ -61,7 +62,7 @@ class Devnet:
         if home is not None:
             _keep_one_genesis(home)
         options = [
-            *("--silent", "--host", HOST, "--chain-id", str(chain_id), "--hardfork", HARDFORK),
+            *("--silent", "--host", HOST, "--chain-id", str(chain_id), "--hardfork", hardfork),
             *("--block-time", str(block_time), "--mixed-mining", "--slots-in-an-epoch", str(slots_in_an_epoch)),
             *_genesis_options(home),
             *_state_options(home),

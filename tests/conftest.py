@@ -5,7 +5,10 @@ Nothing starts before a test asks for it. Tests that reorganise, stop or hold a 
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,7 @@ from ledger.sender import Sender
 from ledger.values import CREDIT
 
 FAUCET_LIMIT = 1_000_000  # credits a call
+OWN_NODEJS = Path(__file__).parent.parent / ".venv" / "node" / "bin"
 
 SenderOf = Callable[[WalletKey], Sender]
 FundedWallet = Callable[..., WalletKey]
@@ -26,6 +30,14 @@ FundedWallet = Callable[..., WalletKey]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The whole-house runs first: they wait more than they work, so two workers end together."""
     items.sort(key=lambda item: item.get_closest_marker("system") is None)
+
+
+@pytest.fixture(scope="session")
+def nodejs() -> str:
+    """Node.js as the Makefile chooses it: the one brought into .venv where the machine's was none or too old."""
+    found = shutil.which("node", path=f"{OWN_NODEJS}{os.pathsep}{os.environ['PATH']}")
+    assert found, "there is no Node.js: run `make setup`"
+    return found
 
 
 @pytest.fixture(scope="session")
