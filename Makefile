@@ -41,6 +41,7 @@ check: .venv/.dev node_modules/.dev .solcx/.stamp ## format, lint, types, import
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/compile.py --check
+	$(BIN)/python scripts/bench_gas.py --check
 	scripts/forge.sh fmt --check
 	scripts/forge.sh lint
 	node_modules/.bin/solhint --max-warnings 0 'contracts/**/*.sol'

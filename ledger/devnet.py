@@ -47,13 +47,15 @@ class Devnet:
         block_time: int = 1,
         anvil: Path | None = None,
         chain_id: int = DEVNET_CHAIN_ID,
+        hardfork: str = HARDFORK,
         timeout_s: float = 20.0,
         hardfork: str = HARDFORK,
     ) -> Devnet:
         """Starts anvil and waits for its first answer; raises PortTaken, AnvilMissing, DevnetFailed.
 
-        Port 0 means a free one. With a home the chain's state is kept in home/chain/state.json (written each second
-        and at the end, read at the start) and the log in home/chain/anvil.log; without, both end with the process.
+        Port 0 means a free one; `hardfork` is anvil's name for the chain's rules. With a home the chain's state is
+        kept in home/chain/state.json (written each second and at the end, read at the start) and the log in
+        home/chain/anvil.log; without, both end with the process.
         The state of blocks before a restart is not kept (an hour of it is a gigabyte), so a few blocks are mined at
         once, until the final one can be read again; their events and transactions are kept.
         """

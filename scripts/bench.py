@@ -17,6 +17,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 Figure = dict[str, Any]
+GAS_INPUT = (
+    "JSON file with any of unit_price, period_price (millionths of a credit), period (s), units (what each voucher "
+    "adds); the counts of vouchers are in the figures' names. With it or another --seed gas.md goes to --out, not docs/"
+)
 
 
 def figure(
@@ -32,13 +36,20 @@ def figure(
     }  # fmt: skip
 
 
-def gas(out: Path, _seed: int, _input: Path | None) -> list[Figure]:
-    """Gas of full receipts on a fresh node."""
-    from scripts.bench_gas import measure
+def gas(out: Path, seed: int, data: Path | None) -> list[Figure]:
+    """Gas of full receipts on a fresh node, SingularityNET's escrow beside ours; also writes docs/gas.md."""
+    from scripts.bench_gas import measure, publish
+    from scripts.gas.load import Load, LoadMalformed
+    from scripts.gas.table import figures
 
-    figures, raw = measure(figure)
+    try:
+        load = Load.read(data)
+    except LoadMalformed as error:
+        raise SystemExit(f"error: {error}") from error
+    raw = measure(seed, load)
     (out / "gas-raw.json").write_text(json.dumps(raw, indent=2) + "\n")
-    return figures
+    publish(raw, out)
+    return figures(raw)
 
 
 def demo(out: Path, seed: int, data: Path | None) -> list[Figure]:
@@ -66,9 +77,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--area", choices=[*AREAS, "all"], default="all")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--input", type=Path, help="folder of recordings (area demo)")
+    parser.add_argument("--input", type=Path, help=f"area demo: folder of recordings; area gas: {GAS_INPUT}")
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     given = parser.parse_args()
+    if given.input is not None and given.area == "all":
+        parser.error("--input is of one area: name it by --area")
     given.out.mkdir(parents=True, exist_ok=True)
     held = True
     for area in AREAS if given.area == "all" else [given.area]:
