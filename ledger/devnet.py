@@ -49,7 +49,6 @@ class Devnet:
         chain_id: int = DEVNET_CHAIN_ID,
         hardfork: str = HARDFORK,
         timeout_s: float = 20.0,
-        hardfork: str = HARDFORK,
     ) -> Devnet:
         """Starts anvil and waits for its first answer; raises PortTaken, AnvilMissing, DevnetFailed.
 

@@ -176,7 +176,7 @@ GROUPS: dict[str, dict[str, Row]] = {
         "payout_first": Row(
             "one plan, the owner's first money", 73_000, "singularitynet_withdraw_first", guard=True
         ),
-        "payout_of_composite": Row("the composite's own part, steady", 64_000, guard=True),
+        "payout_of_composite": Row("the composite's own part, steady", 66_000, guard=True),
         "payout_share": Row("one component of a composite, steady", 66_000, guard=True),
         "deposit": Row("approved before, steady", 53_000, "singularitynet_deposit", guard=True),
         "deposit_first": Row("approved before, the market's first", 87_000, "singularitynet_deposit_first", guard=True),
@@ -186,7 +186,7 @@ GROUPS: dict[str, dict[str, Row]] = {
         "activate": Row("by a relayer, not the plan's first", 46_000, guard=True),
         "raise_cap": Row("from a funded account", 39_000, "singularitynet_add_funds", guard=True),
         "renew": Row("one period, from a funded account", 41_000, "singularitynet_extend_and_add_funds", guard=True),
-        "propose_signer": Row("by the buyer", 61_000, guard=True),
+        "propose_signer": Row("by the buyer", 62_000, guard=True),
         "confirm_signer": Row("after the window", 30_000, guard=True),
         "request_release": Row("settles the time, starts the window", 57_000, guard=True),
         "release": Row("after the window, by anyone", 40_000, guard=True),
@@ -212,7 +212,7 @@ GROUPS: dict[str, dict[str, Row]] = {
         "attest": Row("an issuer's first about an account", 71_000, guard=True),
     },
     "Deployment": {
-        "deploy_market": Row("MaaSMarket", 4_530_000, "singularitynet_deploy", guard=True),
+        "deploy_market": Row("MaaSMarket", 4_700_000, "singularitynet_deploy", guard=True),
         "deploy_catalog": Row("ModelCatalog", 2_730_000, guard=True),
         "deploy_assets": Row("DigitalAssets", 2_250_000, guard=True),
         "deploy_identity": Row("IdentityRegistry", 1_910_000, guard=True),
