@@ -25,7 +25,7 @@ ARGS ?=
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: .venv/.dev node_modules/.dev .venv-ape/.stamp .build/.stamp ## all that the other targets need, made ahead
+setup: .venv/.dev node_modules/.dev .venv-ape/.stamp .venv-analysis/.stamp .build/.stamp ## all that the other targets need, made ahead
 
 demo: .venv/.runtime node_modules/.runtime ## ten travellers buy a virtual beach on a local chain, use it, pay, audit
 	$(BIN)/python scripts/virtual_travel.py $(ARGS)
@@ -35,7 +35,7 @@ test: setup ## contracts (forge, ape) and everything in Python
 	scripts/ape_test.sh
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: .venv/.dev node_modules/.dev .solcx/.stamp ## format, lint, types, imports, artifacts: what CI checks beside the tests
+check: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## format, lint, types, imports, artifacts, slither: what CI checks beside the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -45,6 +45,8 @@ check: .venv/.dev node_modules/.dev .solcx/.stamp ## format, lint, types, import
 	scripts/forge.sh fmt --check
 	scripts/forge.sh lint
 	node_modules/.bin/solhint --max-warnings 0 'contracts/**/*.sol'
+	$(BIN)/python -m scripts.natspec
+	scripts/slither.sh
 	scripts/house_rules.sh
 
 contracts: .venv/.dev node_modules/.dev .solcx/.stamp ## compile the contracts into ledger/artifacts/
@@ -64,7 +66,7 @@ format: .venv/.dev node_modules/.dev ## rewrite the sources in the house's forma
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && scripts/forge.sh fmt
 
 clean: ## remove what make built (keeps nothing but the sources)
-	rm -rf .venv .venv-ape .solcx node_modules out cache .build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-ape .venv-analysis .solcx node_modules out cache .build .mypy_cache .ruff_cache .pytest_cache
 
 # ---- set-up: each stamp is made once and again when its lock changes
 .venv/bin/uv:
@@ -103,4 +105,10 @@ node_modules/.dev: package.json package-lock.json | $(NODE)
 	@if [ -z "$(PYTHON_APE)" ]; then echo "no Python 3.10 to 3.12 here: the ape tests are skipped"; mkdir -p .venv-ape; else \
 	  scripts/make_venv.sh "$(PYTHON_APE)" .venv-ape 3.10 3.12 && \
 	  .venv-ape/bin/uv pip install --quiet --python .venv-ape/bin/python --require-hashes -r requirements/ape.txt; fi
+	@touch $@
+
+# slither pins web3 <8, so what analyses the contracts lives apart too
+.venv-analysis/.stamp: requirements/analysis.txt
+	@scripts/make_venv.sh "$(PYTHON)" .venv-analysis 3.11 3.13
+	.venv-analysis/bin/uv pip install --quiet --python .venv-analysis/bin/python --require-hashes -r requirements/analysis.txt
 	@touch $@

@@ -14,9 +14,9 @@ import {IMaaSMarket} from "./interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "./interfaces/IModelCatalog.sol";
 import {SignedStructs} from "./libraries/SignedStructs.sol";
 
+// slither-disable-start timestamp -- a block's proposer can shift it by seconds: a rental ends so much off, no more
 /// @title Things made in the virtual world, each with the subscription it was made in
-/// @dev A content hash is taken for ever, also by a burned asset. Money passes from buyer to seller and creator;
-///      this contract never holds any.
+/// @notice Money passes from buyer to seller and creator; this contract never holds any.
 contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
     using SafeERC20 for IERC20;
 
@@ -30,9 +30,14 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
     uint256 private constant WHOLE_BPS = 10_000;
     bytes4 private constant ERC4907_ID = 0xad092b5c;
 
+    // slither-disable-start naming-convention -- fixed at deployment, so written like constants
+    /// @notice Whose subscriptions assets are made in.
     IMaaSMarket public immutable MARKET;
+    /// @notice The market's catalogue, whose meter keys sign provenance.
     IModelCatalog public immutable CATALOG;
+    /// @notice The market's token, in which sales are paid.
     IERC20 public immutable TOKEN;
+    // slither-disable-end naming-convention
 
     /// @inheritdoc IDigitalAssets
     uint256 public assetCount;
@@ -96,7 +101,6 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
     }
 
     /// @inheritdoc IDigitalAssets
-    /// @dev The token may be any plain ERC-20: it is called last, and its failure undoes the sale.
     function buy(uint256 assetId, uint256 expectedPrice) external {
         uint256 price = priceOf[assetId];
         require(price != 0, NotListed(assetId));
@@ -111,7 +115,6 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
     }
 
     /// @inheritdoc IDigitalAssets
-    /// @dev ERC-4907: the owner or whom it approved may lend and recall at any time; a transfer keeps the user.
     function setUser(uint256 assetId, address user, uint64 expires) external {
         _checkAuthorized(_requireOwned(assetId), msg.sender, assetId);
         require(priceOf[assetId] == 0, IsListed(assetId));
@@ -130,7 +133,6 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
     }
 
     /// @inheritdoc IDigitalAssets
-    /// @dev Answers for burned assets too: their provenance stays.
     function asset(uint256 assetId) external view returns (Asset memory) {
         require(assetId != 0 && assetId <= assetCount, ERC721NonexistentToken(assetId));
         return _assets[assetId];
@@ -151,11 +153,14 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
     }
 
     /// @notice Where the asset's file or its description is found; the file's hash is `asset(id).contentHash`.
+    /// @param tokenId the asset
+    /// @return the address; reverts for a burned one
     function tokenURI(uint256 tokenId) public view override returns (string memory) {
         _requireOwned(tokenId);
         return _assets[tokenId].uri;
     }
 
+    /// @inheritdoc IERC165
     function supportsInterface(bytes4 interfaceId) public view override(IERC165, ERC721) returns (bool) {
         return
             interfaceId == type(IERC2981).interfaceId || interfaceId == ERC4907_ID
@@ -186,6 +191,7 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
 
     function _requireProvenance(bytes32 digest, uint96 subscriptionId, bytes calldata provenance) private view {
         address meterKey = CATALOG.meterKeyOf(uint32(subscriptionId >> 64));
+        // slither-disable-next-line unused-return -- what is left out is the failure's detail
         (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, provenance);
         require(
             meterKey != address(0) && failure == ECDSA.RecoverError.NoError && signer == meterKey,
@@ -193,3 +199,4 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
         );
     }
 }
+// slither-disable-end timestamp

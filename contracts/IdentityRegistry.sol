@@ -4,8 +4,9 @@ pragma solidity ^0.8.30;
 import {WebAuthn} from "@openzeppelin/contracts/utils/cryptography/WebAuthn.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 
+// slither-disable-start timestamp -- a block's proposer can shift it by seconds: validity ends so much off, no more
 /// @title Who is who: components' keys, people's passkeys, issuers' attestations
-/// @dev Holds hashes and public keys only. P-256 is checked by the chain's precompile where there is one, else in Solidity.
+/// @notice Holds hashes and public keys only.
 contract IdentityRegistry is IIdentityRegistry {
     struct Point {
         bytes32 x;
@@ -17,8 +18,10 @@ contract IdentityRegistry is IIdentityRegistry {
         uint64 expires;
     }
 
+    // slither-disable-start naming-convention -- fixed at deployment, so written like a constant
     /// @notice SHA-256 of the relying party's id; the first 32 bytes of every passkey's authenticator data.
     bytes32 public immutable RP_ID_HASH;
+    // slither-disable-end naming-convention
 
     mapping(bytes32 domainId => address) private _owners;
     mapping(bytes32 domainId => mapping(bytes32 component => ComponentKey[])) private _keys;
@@ -175,3 +178,4 @@ contract IdentityRegistry is IIdentityRegistry {
         return keccak256(bytes(component));
     }
 }
+// slither-disable-end timestamp

@@ -10,8 +10,9 @@ import {SignedStructs} from "./libraries/SignedStructs.sol";
 import {Books} from "./market/Books.sol";
 import {Settlement} from "./market/Settlement.sol";
 
+// slither-disable-start timestamp -- a block's proposer can shift it by seconds: their price, no more
 /// @title The market: buying, and a subscription's life
-/// @dev Every subscription is fully funded when bought, so no later collection can fail.
+/// @notice Every subscription is fully funded when bought, so no later collection can fail.
 contract MaaSMarket is Settlement {
     constructor(address catalog_, address token_) Books(catalog_, token_) {}
 
@@ -28,19 +29,19 @@ contract MaaSMarket is Settlement {
     }
 
     /// @inheritdoc IMaaSMarket
-    /// @dev The relayer is trusted with nothing: the buyer signed every field, and only the buyer's money moves.
     function buyFor(Order calldata order, bytes calldata signature, Permit calldata permit)
         external
         nonReentrant
         returns (uint96 subscriptionId)
     {
+        // slither-disable-next-line reentrancy-benign -- all is read after the call, and undone if refused
+        _permit(order.buyer, permit);
         require(block.timestamp <= order.deadline, OrderExpired(order.deadline, block.timestamp));
         uint64 nonce = _accounts[order.buyer].nonce;
         require(order.nonce == nonce, WrongNonce(nonce, order.nonce));
         (Sales memory sales, uint256 total) = _offer(order.planId, order.cap, order.periods);
         require(order.total == total, WrongTotal(total, order.total));
         require(_isSignedBy(order.buyer, hashOrder(order), signature), BadSignature(order.buyer));
-        _permit(order.buyer, permit);
         return _subscribe(
             order.buyer, order.planId, sales, order.signer, order.cap, order.periods, order.requirementsHash, total
         );
@@ -135,7 +136,6 @@ contract MaaSMarket is Settlement {
     }
 
     /// @inheritdoc IMaaSMarket
-    /// @dev What a full plan can no longer earn goes back to the buyer: nobody can lock a buyer in by filling a plan.
     function requestRelease(uint96 subscriptionId) external {
         _requireBuyer(subscriptionId);
         _requireStatus(Status.Active, statusOf(subscriptionId));
@@ -154,7 +154,6 @@ contract MaaSMarket is Settlement {
     }
 
     /// @inheritdoc IMaaSMarket
-    /// @dev The model's owner may release at once after a request: only its own unsettled vouchers are at stake.
     function release(uint96 subscriptionId) external {
         _requireStatus(Status.Releasing, statusOf(subscriptionId));
         Slow storage slow = _slow[subscriptionId];
@@ -202,13 +201,11 @@ contract MaaSMarket is Settlement {
     }
 
     /// @inheritdoc IMaaSMarket
-    /// @dev 0 once activated.
     function activationDeadlineOf(uint96 subscriptionId) external view returns (uint64) {
         return _hot[subscriptionId].flags & ACTIVATED == 0 ? _slow[subscriptionId].mark : 0;
     }
 
     /// @inheritdoc IMaaSMarket
-    /// @dev 0 until a release was requested.
     function releasableAt(uint96 subscriptionId) external view returns (uint64) {
         return _hot[subscriptionId].flags & REQUESTED != 0 ? _slow[subscriptionId].mark : 0;
     }
@@ -296,6 +293,7 @@ contract MaaSMarket is Settlement {
 
     /// @dev ECDSA first, so that an account that has both a key and code can use its key; then ERC-1271.
     function _isSignedBy(address account, bytes32 digest, bytes calldata signature) private view returns (bool) {
+        // slither-disable-next-line unused-return -- what is left out is the failure's detail
         (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
         if (failure == ECDSA.RecoverError.NoError && signer == account) return true;
         return
@@ -306,3 +304,4 @@ contract MaaSMarket is Settlement {
         require(expected == actual, WrongStatus(expected, actual));
     }
 }
+// slither-disable-end timestamp

@@ -6,7 +6,7 @@ import {ERC2981} from "@openzeppelin/contracts/token/common/ERC2981.sol";
 import {IModelCatalog} from "./interfaces/IModelCatalog.sol";
 
 /// @title The catalogue of MaaS models and their immutable price plans
-/// @dev A token id is a model id. Models are never burned, so `ownerOf` of a registered model always answers.
+/// @notice A token id is a model id. Models are never burned, so `ownerOf` of a registered model always answers.
 contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
     /// @dev Three slots: all that selling needs | terms document | floor. The windows fit 24 bits (at most 30 days).
     struct PlanRow {
@@ -155,11 +155,14 @@ contract ModelCatalog is IModelCatalog, ERC721, ERC2981 {
     }
 
     /// @notice The address of the model's spec document, whose SHA-256 is the model's specHash.
+    /// @param tokenId the model
+    /// @return where it is found
     function tokenURI(uint256 tokenId) public view override returns (string memory) {
         _requireOwned(tokenId);
         return _models[uint32(tokenId)].uri;
     }
 
+    /// @inheritdoc ERC721
     function supportsInterface(bytes4 interfaceId) public view override(ERC721, ERC2981) returns (bool) {
         return super.supportsInterface(interfaceId);
     }

@@ -10,17 +10,23 @@ contract MaaSCredit is ERC20, ERC20Permit {
     /// @notice The most that one call of the faucet gives: a million credits.
     uint256 public constant FAUCET_LIMIT = 1_000_000e6;
 
+    /// @notice More than one call gives. Ask for less, or again.
+    /// @param limit the most, in millionths of a credit
+    /// @param asked the amount asked for
     error FaucetLimit(uint256 limit, uint256 asked);
 
     constructor() ERC20("MaaS Credit", "MAAS") ERC20Permit("MaaS Credit") {}
 
-    /// @notice Mints `amount` (in millionths of a credit) to `to`.
+    /// @notice Mints test money; anyone may call, as often as they like.
+    /// @param to who gets it
+    /// @param amount in millionths of a credit
     function faucet(address to, uint256 amount) external {
         require(amount <= FAUCET_LIMIT, FaucetLimit(FAUCET_LIMIT, amount));
         _mint(to, amount);
     }
 
     /// @notice Six decimals, as the stable coins that take its place elsewhere.
+    /// @return 6
     function decimals() public pure override returns (uint8) {
         return 6;
     }

@@ -8,7 +8,7 @@ pragma solidity ^0.8.30;
 library Money {
     uint256 private constant WHOLE_BPS = 10_000;
 
-    /// @notice What a purchase of `cap` units and `periods` periods reserves. Below 2^129 for fields of their widths.
+    /// @dev What a purchase of `cap` units and `periods` periods reserves. Below 2^129 for fields of their widths.
     function reserved(uint40 cap, uint64 unitPrice, uint32 periods, uint96 periodPrice)
         internal
         pure
@@ -19,8 +19,8 @@ library Money {
         }
     }
 
-    /// @notice Cost of `elapsed` seconds of prepaid time since activation; whole periods cost exactly their price.
-    /// @param period seconds; 0 for a plan without time, which costs nothing
+    /// @dev Cost of `elapsed` seconds of prepaid time since activation; whole periods cost exactly their price. A plan
+    ///      without time (`period` 0 seconds) costs nothing.
     function timeDown(uint96 periodPrice, uint32 period, uint32 elapsed) internal pure returns (uint256) {
         if (period == 0) return 0;
         unchecked {
@@ -28,7 +28,7 @@ library Money {
         }
     }
 
-    /// @notice `bps` basis points of what a plan earned.
+    /// @dev `bps` basis points of what a plan earned.
     function shareDown(uint88 earned, uint256 bps) internal pure returns (uint256) {
         return uint256(earned) * bps / WHOLE_BPS;
     }

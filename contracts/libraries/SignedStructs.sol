@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {IMaaSMarket} from "../interfaces/IMaaSMarket.sol";
 
 /// @title EIP-712 struct hashes of everything that is signed for these contracts
-/// @dev ledger/typed_data.py mirrors these; one test holds both together.
+/// @notice ledger/typed_data.py mirrors these; one test holds both together.
 library SignedStructs {
     /// @dev Half of secp256k1's order, rounded up: the least `s` that is refused.
     uint256 private constant HALF_ORDER_PLUS_1 = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1;
@@ -51,9 +51,10 @@ library SignedStructs {
         return keccak256(abi.encode(VOUCHER_TYPE, subscriptionId, units, usageRoot));
     }
 
-    /// @notice Where one batch hashes its vouchers: the constant parts are written once, every voucher writes the rest.
-    /// @dev 0x00 type, 0x20 subscriptionId, 0x40 units, 0x60 usageRoot | 0x80 0x1901 and domain, 0xa2 struct hash |
+    /// @dev Where one batch hashes its vouchers: the constant parts are written once, every voucher writes the rest.
+    ///      0x00 type, 0x20 subscriptionId, 0x40 units, 0x60 usageRoot | 0x80 0x1901 and domain, 0xa2 struct hash |
     ///      0xe0 digest, 0x100 v, 0x120 r, 0x140 s: what the recovery precompile takes.
+    // slither-disable-next-line assembly -- reserves its own memory; settlement's tests sign the digest of hashVoucher
     function deskFor(bytes32 domain) internal pure returns (uint256 desk) {
         bytes32 voucherType = VOUCHER_TYPE;
         assembly ("memory-safe") {
@@ -65,9 +66,10 @@ library SignedStructs {
         }
     }
 
-    /// @notice Who signed this voucher; zero for a malformed or malleable signature, which no session key is.
-    /// @dev Straight from calldata: the caller knows that `subscriptionId` and `units` fit their widths. An `s` above half
+    /// @dev Who signed this voucher; zero for a malformed or malleable signature, which no session key is.
+    ///      Straight from calldata: a stray bit above a field's width is hashed too, as no wallet does. An `s` above half
     ///      the curve's order is refused, as OpenZeppelin's ECDSA does.
+    // slither-disable-next-line assembly -- writes to the desk and the scratch space only
     function signerOf(IMaaSMarket.Voucher calldata voucher, uint256 desk) internal view returns (uint256 signer) {
         assembly ("memory-safe") {
             calldatacopy(add(desk, 0x20), voucher, 0x60)

@@ -4,9 +4,9 @@ pragma solidity ^0.8.30;
 import {IMaaSMarket} from "../interfaces/IMaaSMarket.sol";
 
 /// @title Reading the append-only log of usage records
-/// @dev SHA-256 Merkle tree exactly as RFC 6962, section 2.1; ledger/usage_log.py writes what this reads.
+/// @notice SHA-256 Merkle tree exactly as RFC 6962, section 2.1; ledger/usage_log.py writes what this reads.
 library UsageLog {
-    /// @notice Leaf hash of a record: SHA-256(0x00 || fixed-width big-endian fields).
+    /// @dev Leaf hash of a record: SHA-256(0x00 || fixed-width big-endian fields).
     function leafOf(IMaaSMarket.UsageRecord calldata record) internal pure returns (bytes32) {
         return sha256(
             abi.encodePacked(
@@ -25,12 +25,16 @@ library UsageLog {
         );
     }
 
-    /// @notice What a voucher commits to: SHA-256(0x02 || size || root).
+    /// @dev What a voucher commits to: SHA-256(0x02 || size || root).
     function usageRootOf(uint64 size, bytes32 root) internal pure returns (bytes32) {
         return sha256(abi.encodePacked(bytes1(0x02), size, root));
     }
 
     /// @notice Walks an audit path from leaf `index` of a tree of `size` leaves up to the root (RFC 9162, 2.1.3.2).
+    /// @param leaf the leaf's hash
+    /// @param index its place in the log, from 0
+    /// @param size leaves in the log
+    /// @param path hashes of the siblings, from the leaf up
     /// @return wellFormed the path has exactly the length that index and size ask for
     /// @return root the root that the leaf and the path imply
     function climb(bytes32 leaf, uint64 index, uint64 size, bytes32[] calldata path)

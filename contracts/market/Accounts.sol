@@ -8,8 +8,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {IMaaSMarket} from "../interfaces/IMaaSMarket.sol";
 
 /// @title Pooled accounts: the market's only door for tokens
-/// @dev The token may be any plain ERC-20. One that charges fees, returns false or re-enters is refused: every pull and
-///      push is measured against this contract's balance. Tokens sent here without `deposit` are a donation, for ever.
+/// @notice Every pull and push is measured against this contract's balance.
 abstract contract Accounts is IMaaSMarket, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -18,6 +17,7 @@ abstract contract Accounts is IMaaSMarket, ReentrancyGuardTransient {
         uint64 nonce;
     }
 
+    // slither-disable-next-line naming-convention -- fixed at deployment, so written like a constant
     IERC20 internal immutable TOKEN;
 
     mapping(address account => Account) internal _accounts;
@@ -33,6 +33,7 @@ abstract contract Accounts is IMaaSMarket, ReentrancyGuardTransient {
 
     /// @inheritdoc IMaaSMarket
     function depositWithPermit(address account, uint256 amount, Permit calldata permit) external nonReentrant {
+        // slither-disable-next-line reentrancy-benign -- balances are read anew after the call
         _permit(msg.sender, permit);
         _deposit(account, amount);
     }
@@ -100,6 +101,7 @@ abstract contract Accounts is IMaaSMarket, ReentrancyGuardTransient {
         uint256 before = TOKEN.balanceOf(address(this));
         TOKEN.safeTransfer(to, amount);
         uint256 sent = before - TOKEN.balanceOf(address(this));
+        // slither-disable-next-line incorrect-equality -- any other sum is refused: that is the rule
         require(sent == amount, TokenMisbehaved(amount, sent));
     }
 
@@ -113,6 +115,7 @@ abstract contract Accounts is IMaaSMarket, ReentrancyGuardTransient {
         uint256 before = TOKEN.balanceOf(address(this));
         TOKEN.safeTransferFrom(from, address(this), amount);
         uint256 received = TOKEN.balanceOf(address(this)) - before;
+        // slither-disable-next-line incorrect-equality -- any other sum is refused: that is the rule
         require(received == amount, TokenMisbehaved(amount, received));
     }
 }

@@ -9,9 +9,10 @@ import {IModelCatalog} from "../interfaces/IModelCatalog.sol";
 import {Money} from "../libraries/Money.sol";
 import {Accounts} from "./Accounts.sol";
 
+// slither-disable-start timestamp -- a block's proposer can shift it by seconds: their price, no more
 /// @title What the market remembers of subscriptions and plans, and what follows from it
-/// @dev Facts are stored, status is computed. Time is rounded cumulatively from activation: pieces add up to exactly what
-///      was prepaid.
+/// @notice Facts are stored, status is computed. Time is rounded cumulatively from activation: pieces add up to exactly
+///         what was prepaid.
 abstract contract Books is IMaaSMarket, Accounts, EIP712 {
     /// @dev One slot: all that settlement reads and writes of a subscription.
     struct Hot {
@@ -59,6 +60,7 @@ abstract contract Books is IMaaSMarket, Accounts, EIP712 {
     uint16 internal constant REQUESTED = 2;
     uint16 internal constant CLOSED = 4;
 
+    // slither-disable-next-line naming-convention -- fixed at deployment, so written like a constant
     IModelCatalog internal immutable CATALOG;
 
     mapping(uint96 subscriptionId => Hot) internal _hot;
@@ -91,8 +93,7 @@ abstract contract Books is IMaaSMarket, Accounts, EIP712 {
 
     /// @dev Callers keep `amount` within `_roomOf`.
     function _earn(uint64 planId, uint256 amount) internal {
-        if (amount == 0) return;
-        _earnings[planId].earned += uint88(amount);
+        if (amount != 0) _earnings[planId].earned += uint88(amount);
     }
 
     /// @dev What the plan can still earn in its life; only a token of more than 2^88 units can ever fill it.
@@ -119,6 +120,7 @@ abstract contract Books is IMaaSMarket, Accounts, EIP712 {
 
     /// @dev The zero address for a malformed signature, which no session key is.
     function _recover(bytes32 digest, bytes32 r, bytes32 vs) internal pure returns (address signer) {
+        // slither-disable-next-line unused-return -- a failure shows as the zero address
         (signer,,) = ECDSA.tryRecover(digest, r, vs);
     }
 
@@ -130,3 +132,4 @@ abstract contract Books is IMaaSMarket, Accounts, EIP712 {
         return uint32(planId >> 32);
     }
 }
+// slither-disable-end timestamp

@@ -9,8 +9,9 @@ import {SignedStructs} from "../libraries/SignedStructs.sol";
 import {UsageLog} from "../libraries/UsageLog.sol";
 import {Books} from "./Books.sol";
 
+// slither-disable-start timestamp -- a block's proposer can shift it by seconds: their price, no more
 /// @title From vouchers and elapsed time to plans' earnings, from earnings to owners
-/// @dev Settlement calls no other contract and moves no token; payout calls the catalogue and, last, the token.
+/// @notice Settlement calls no other contract and moves no token; payout calls the catalogue and, last, the token.
 abstract contract Settlement is Books {
     uint256 private constant CAP_AT = 160;
     uint256 private constant USED_AT = 200;
@@ -46,7 +47,6 @@ abstract contract Settlement is Books {
     }
 
     /// @inheritdoc IMaaSMarket
-    /// @dev Anyone may call; the model's owner at that moment is paid.
     function payout(uint64 planId) external nonReentrant returns (uint256 amount) {
         uint32 modelId = _modelOf(planId);
         Earnings storage row = _earnings[planId];
@@ -63,7 +63,6 @@ abstract contract Settlement is Books {
     }
 
     /// @inheritdoc IMaaSMarket
-    /// @dev Anyone may call; the component's owner at that moment is paid.
     function payoutShare(uint64 planId, uint32 modelId) external nonReentrant returns (uint256 amount) {
         amount = _draw(planId, modelId, _shareOf(planId, modelId));
         if (amount == 0) return 0;
@@ -90,6 +89,7 @@ abstract contract Settlement is Books {
         bytes32 digest = hashVoucher(voucher.subscriptionId, voucher.units, voucher.usageRoot);
         if (_recover(digest, voucher.r, voucher.vs) != hot.signer) return false;
         address meterKey = CATALOG.meterKeyOf(_modelOf(_planOf(voucher.subscriptionId)));
+        // slither-disable-next-line unused-return -- a failure shows as the zero address, refused below
         (address meter,,) = ECDSA.tryRecoverCalldata(digest, meterSig);
         if (meterKey == address(0) || meter != meterKey) return false;
         (bool wellFormed, bytes32 root) = UsageLog.climb(UsageLog.leafOf(record), record.seq, proof.size, proof.path);
@@ -144,17 +144,15 @@ abstract contract Settlement is Books {
         uint64 planId = _planOf(subscriptionId);
         Slow storage slow = _slow[subscriptionId];
         (uint256 due, uint32 through) = _timeDue(planId, slow);
-        if (due == 0) {
-            emit Skipped(subscriptionId, SkipReason.Stale);
-            return;
-        }
         if (due > _roomOf(planId)) {
             emit Skipped(subscriptionId, SkipReason.OverCap);
-            return;
+        } else if (due > 0) {
+            slow.mark = through;
+            _earn(planId, due);
+            emit TimeCollected(subscriptionId, due, through);
+        } else {
+            emit Skipped(subscriptionId, SkipReason.Stale);
         }
-        slow.mark = through;
-        _earn(planId, due);
-        emit TimeCollected(subscriptionId, due, through);
     }
 
     /// @dev Leaves the plan's room as it is.
@@ -193,6 +191,7 @@ abstract contract Settlement is Books {
     }
 
     /// @dev The first two words, unchecked: a stray high bit makes the signature another's or the units too many.
+    // slither-disable-next-line assembly -- two reads of calldata, whose length the loop's own access checked
     function _headOf(Voucher calldata voucher) private pure returns (uint256 id, uint256 units) {
         assembly ("memory-safe") {
             id := calldataload(voucher)
@@ -201,15 +200,18 @@ abstract contract Settlement is Books {
     }
 
     /// @dev A `Hot` row as one word: signer in the low 160 bits, then cap, used, flags.
+    // slither-disable-next-line assembly -- one read of one slot
     function _wordOf(Hot storage hot) private view returns (uint256 word) {
         assembly ("memory-safe") {
             word := sload(hot.slot)
         }
     }
 
+    // slither-disable-next-line assembly -- one write of the slot that was read
     function _setWord(Hot storage hot, uint256 word) private {
         assembly ("memory-safe") {
             sstore(hot.slot, word)
         }
     }
 }
+// slither-disable-end timestamp
