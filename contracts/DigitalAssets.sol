@@ -109,9 +109,9 @@ contract DigitalAssets is IDigitalAssets, IERC2981, ERC721, EIP712 {
         (address creator, uint256 royalty) = royaltyInfo(assetId, price);
         delete priceOf[assetId];
         _transfer(seller, msg.sender, assetId);
-        emit AssetSold(assetId, seller, msg.sender, price, royalty);
-        if (royalty != 0) TOKEN.safeTransferFrom(msg.sender, creator, royalty);
+        if (royalty != 0 && !TOKEN.trySafeTransferFrom(msg.sender, creator, royalty)) royalty = 0;
         TOKEN.safeTransferFrom(msg.sender, seller, price - royalty);
+        emit AssetSold(assetId, seller, msg.sender, price, royalty);
     }
 
     /// @inheritdoc IDigitalAssets

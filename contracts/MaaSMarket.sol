@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IMaaSMarket} from "./interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "./interfaces/IModelCatalog.sol";
 import {Money} from "./libraries/Money.sol";
@@ -90,6 +91,7 @@ contract MaaSMarket is Settlement {
         uint256 cap = uint256(hot.cap) + addedUnits;
         require(cap <= type(uint40).max, Overflow("cap"));
         uint256 amount = uint256(addedUnits) * _sales[_planOf(subscriptionId)].unitPrice;
+        if (amount == 0) _requireBuyer(subscriptionId);
         hot.cap = uint40(cap);
         uint256 shortfall = _debit(_accounts[msg.sender], amount);
         emit CapRaised(subscriptionId, msg.sender, uint40(cap), amount);
@@ -145,12 +147,12 @@ contract MaaSMarket is Settlement {
         uint256 unused = _timeCost(planId, slow.since, slow.paidThrough) - _timeCost(planId, slow.since, through);
         uint256 room = _roomOf(planId);
         if (due > room) (due, unused) = (room, unused + due - room);
-        uint64 opensAt = uint64(block.timestamp) + _releaseWindowOf(planId);
+        uint256 opensAt = Math.min(block.timestamp + _releaseWindowOf(planId), type(uint32).max);
         (slow.paidThrough, slow.mark) = (through, uint32(opensAt));
         _hot[subscriptionId].flags = ACTIVATED | REQUESTED;
         _earn(planId, due);
         _credit(slow.buyer, unused);
-        emit ReleaseRequested(subscriptionId, due, unused, opensAt);
+        emit ReleaseRequested(subscriptionId, due, unused, uint64(opensAt));
     }
 
     /// @inheritdoc IMaaSMarket

@@ -76,6 +76,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "NoPeriods": ("Plan {planId} has no prepaid periods.", "Raise the cap instead."),
     "NothingProposed": ("No new signer is proposed for subscription {subscriptionId}.", "Propose one first."),
     "NotEntitledToShare": ("Model {modelId} has no share in plan {planId}.", "Draw from a plan that names it."),
+    "NotPayee": (
+        "The pay of {payee}, a contract, was asked for by {caller}.",
+        "A contract draws its own pay: call payout from it.",
+    ),
     "TokenMisbehaved": ("The token moved {received} where {expected} was due.", "Use a plain ERC-20 as money."),
     "Overflow": ("A value does not fit its field: {field}.", "Use a smaller value."),
     # DigitalAssets

@@ -146,8 +146,8 @@ interface IDigitalAssets {
     /// @notice Buys a listed asset at exactly `expectedPrice`, paid by the caller to creator and seller.
     /// @dev Anyone may buy. The price given guards against one changed meanwhile. All is written before the token is
     ///      called, first for the royalty, then for the rest, by an allowance for this contract: one that re-enters
-    ///      finds the asset sold, one that fails undoes the sale. A creator or seller that the token refuses blocks
-    ///      sales of that asset only. What a token keeps as a fee the receivers miss. A contract as buyer is not called
+    ///      finds the asset sold, one that fails undoes the sale. A seller that the token refuses cannot sell; a
+    ///      creator that it refuses forgoes the royalty to the seller, and the buyer pays the same. What a token keeps as a fee the receivers miss. A contract as buyer is not called
     ///      back, so it must be able to hold an ERC-721.
     /// @param assetId the asset
     /// @param expectedPrice the price that the caller saw

@@ -348,6 +348,11 @@ interface IMaaSMarket {
     /// @param subscriptionId the subscription
     error NothingProposed(uint96 subscriptionId);
 
+    /// @notice The payee is a contract, so it must draw its pay itself.
+    /// @param payee the model's owner
+    /// @param caller who called instead
+    error NotPayee(address payee, address caller);
+
     /// @notice The model is no component of the plan. See the catalogue's `shares`.
     /// @param planId the plan
     /// @param modelId the model given
@@ -443,7 +448,8 @@ interface IMaaSMarket {
 
     /// @notice Reserves more units, at the plan's price, retired or not.
     /// @dev Anyone may pay, from its account first, then its wallet: it is a gift, for the rest returns to the buyer.
-    ///      It also raises what the session key can sign away.
+    ///      It also raises what the session key can sign away. Where a unit costs nothing only the buyer may: the cap
+    ///      is then its own bound.
     /// @param subscriptionId in status Active, lapsed or not
     /// @param addedUnits how many more; not 0
     function raiseCap(uint96 subscriptionId, uint40 addedUnits) external;
@@ -499,8 +505,9 @@ interface IMaaSMarket {
     function collectTime(uint96[] calldata subscriptionIds) external;
 
     /// @notice Pays what a plan has earned, less components' shares, to the model's owner.
-    /// @dev Anyone may call; the catalogue names the owner at that moment, so unpaid earnings pass with the model: a
-    ///      seller may draw first, a buyer prices without them. If the token refuses the owner, this plan's payout
+    /// @dev Anyone may call for an owner without code; a contract (an escrow, a multisig) draws by its own call, so that
+    ///      nobody strands money there. The catalogue names the owner at that moment, so unpaid earnings pass with the
+    ///      model: a seller may draw first, a buyer prices without them. If the token refuses the owner, this plan's payout
     ///      alone reverts until the model has another. Dust of rounded shares, less than one smallest unit a component,
     ///      waits until the plan earns more.
     /// @param planId the plan

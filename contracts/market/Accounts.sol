@@ -98,11 +98,13 @@ abstract contract Accounts is IMaaSMarket, ReentrancyGuardTransient {
     }
 
     function _push(address to, uint256 amount) internal {
-        uint256 before = TOKEN.balanceOf(address(this));
+        uint256 before = _tokens();
         TOKEN.safeTransfer(to, amount);
-        uint256 sent = before - TOKEN.balanceOf(address(this));
-        // slither-disable-next-line incorrect-equality -- any other sum is refused: that is the rule
-        require(sent == amount, TokenMisbehaved(amount, sent));
+        unchecked {
+            uint256 sent = before - _tokens(); // wraps where more is here than before: refused as well
+            // slither-disable-next-line incorrect-equality -- any other sum is refused: that is the rule
+            require(sent == amount, TokenMisbehaved(amount, sent));
+        }
     }
 
     function _deposit(address account, uint256 amount) private {
@@ -112,10 +114,16 @@ abstract contract Accounts is IMaaSMarket, ReentrancyGuardTransient {
     }
 
     function _pull(address from, uint256 amount) private {
-        uint256 before = TOKEN.balanceOf(address(this));
+        uint256 before = _tokens();
         TOKEN.safeTransferFrom(from, address(this), amount);
-        uint256 received = TOKEN.balanceOf(address(this)) - before;
-        // slither-disable-next-line incorrect-equality -- any other sum is refused: that is the rule
-        require(received == amount, TokenMisbehaved(amount, received));
+        unchecked {
+            uint256 received = _tokens() - before; // wraps where less is here than before: refused as well
+            // slither-disable-next-line incorrect-equality -- any other sum is refused: that is the rule
+            require(received == amount, TokenMisbehaved(amount, received));
+        }
+    }
+
+    function _tokens() private view returns (uint256) {
+        return TOKEN.balanceOf(address(this));
     }
 }

@@ -58,6 +58,7 @@ abstract contract Settlement is Books {
         }
         if (amount == 0) return 0;
         address owner = _ownerOf(modelId);
+        if (msg.sender != owner) _requireWithoutCode(owner);
         emit PaidOut(planId, owner, amount);
         _push(owner, amount);
     }
@@ -67,6 +68,7 @@ abstract contract Settlement is Books {
         amount = _draw(planId, modelId, _shareOf(planId, modelId));
         if (amount == 0) return 0;
         address owner = _ownerOf(modelId);
+        if (msg.sender != owner) _requireWithoutCode(owner);
         emit SharePaidOut(planId, modelId, owner, amount);
         _push(owner, amount);
     }
@@ -166,6 +168,11 @@ abstract contract Settlement is Books {
         amount = due - _drawn[planId][modelId];
         _drawn[planId][modelId] = due;
         _earnings[planId].paid += uint88(amount);
+    }
+
+    /// @dev A contract draws its own pay: money pushed into an escrow that holds the model for sale could never leave it.
+    function _requireWithoutCode(address owner) private view {
+        require(owner.code.length == 0, NotPayee(owner, msg.sender));
     }
 
     /// @dev All that a component of a composite plan ever earned in it.

@@ -99,9 +99,11 @@ def _paying(yard: Yard) -> None:
     bought, bought_shared = (yard.activate(yard.buy(each)) for each in (plan, shared))
     for named in (False, True):
         yard.settle([yard.voucher(bought), yard.voucher(bought_shared)])
-        yard.send(yard.relayer, market.payout(plan), "payout" if named else "payout_first")
-        yard.send(yard.relayer, market.payout_share(shared, component), "payout_share" if named else "")
-        yard.send(yard.relayer, market.payout(shared), "payout_of_composite" if named else "")
+        yard.send(yard.provider, market.payout(plan), "payout" if named else "payout_first")
+        yard.send(yard.provider, market.payout_share(shared, component), "payout_share" if named else "")
+        yard.send(yard.provider, market.payout(shared), "payout_of_composite" if named else "")
+    yard.settle([yard.voucher(bought)])
+    yard.send(yard.relayer, market.payout(plan), "payout_by_another")
 
 
 def _life(yard: Yard) -> None:

@@ -170,12 +170,13 @@ GROUPS: dict[str, dict[str, Row]] = {
     },
     "Money": {
         "payout": Row(
-            "one plan, everything earned, steady", 52_000, "singularitynet_withdraw_all",
+            "one plan, everything earned, by its owner, steady", 52_000, "singularitynet_withdraw_all",
             published="Sablier withdraw 45,945",
         ),
         "payout_first": Row(
             "one plan, the owner's first money", 73_000, "singularitynet_withdraw_first", guard=True
         ),
+        "payout_by_another": Row("the same for an owner without code, by anyone", 56_000, guard=True),
         "payout_of_composite": Row("the composite's own part, steady", 66_000, guard=True),
         "payout_share": Row("one component of a composite, steady", 66_000, guard=True),
         "deposit": Row("approved before, steady", 53_000, "singularitynet_deposit", guard=True),
@@ -214,7 +215,7 @@ GROUPS: dict[str, dict[str, Row]] = {
     "Deployment": {
         "deploy_market": Row("MaaSMarket", 4_700_000, "singularitynet_deploy", guard=True),
         "deploy_catalog": Row("ModelCatalog", 2_730_000, guard=True),
-        "deploy_assets": Row("DigitalAssets", 2_250_000, guard=True),
+        "deploy_assets": Row("DigitalAssets", 2_300_000, guard=True),
         "deploy_identity": Row("IdentityRegistry", 1_910_000, guard=True),
         "deploy_credit": Row("MaaSCredit, on devnets only", 950_000, guard=True),
     },
