@@ -5,13 +5,7 @@ import {IDigitalAssets} from "../../../contracts/interfaces/IDigitalAssets.sol";
 import {IMaaSMarket} from "../../../contracts/interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "../../../contracts/interfaces/IModelCatalog.sol";
 import {AttackHouse} from "./AttackHouse.sol";
-
-/// @dev A contract that owns things and refuses every call: no receive logic, no ERC-721 receiver, nothing.
-contract Wall {
-    fallback() external payable {
-        revert("no call is made to me");
-    }
-}
+import {Wall} from "./Wall.sol";
 
 /// @notice A composite (30 % to its component) whose component, or whose component's owner, turns hostile.
 contract HostileComponentAttackTest is AttackHouse {
