@@ -100,11 +100,13 @@ node_modules/.dev: package.json package-lock.json | $(NODE)
 	scripts/forge.sh build
 	@touch $@
 
-# ape pins web3 <8, numpy <2 and pytest <9, so it lives in an environment of its own; without a Python 3.10–3.12 its tests are skipped
-.venv-ape/.stamp: requirements/ape.txt
+# ape pins web3 <8, numpy <2 and pytest <9, so it lives in an environment of its own; without a Python 3.10–3.12 its tests are skipped.
+# The .pth file shows every `.venv-ape/bin/ape` the project's compiler; py-solc-x would else look for one on the network
+.venv-ape/.stamp: requirements/ape.txt scripts/project_solc.pth | .solcx/.stamp
 	@if [ -z "$(PYTHON_APE)" ]; then echo "no Python 3.10 to 3.12 here: the ape tests are skipped"; mkdir -p .venv-ape; else \
 	  scripts/make_venv.sh "$(PYTHON_APE)" .venv-ape 3.10 3.12 && \
-	  .venv-ape/bin/uv pip install --quiet --python .venv-ape/bin/python --require-hashes -r requirements/ape.txt; fi
+	  .venv-ape/bin/uv pip install --quiet --python .venv-ape/bin/python --require-hashes -r requirements/ape.txt && \
+	  cp scripts/project_solc.pth "$$(.venv-ape/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; fi
 	@touch $@
 
 # slither pins web3 <8, so what analyses the contracts lives apart too

@@ -6,4 +6,5 @@ if [ ! -x .venv-ape/bin/ape ]; then
   echo "ape tests skipped: ape needs Python 3.10 to 3.12 and this machine has none of them"
   exit 0
 fi
-exec .venv-ape/bin/ape test tests/contracts -q
+export SOLCX_BINARY_PATH=$PWD/.solcx PATH=$PATH:$PWD/.venv/node/bin  # the project's compiler, and its Node.js where there is no other
+exec .venv-ape/bin/ape test tests/contracts -q "$@"
