@@ -113,7 +113,7 @@ class House:
             eip712_domain=signing.domain("MaaS Credit", self.credit, self.chain.chain_id),
         )
         signature = self.buyer.sign_message(message)
-        return (value, deadline, signature.v, bytes(signature.r), bytes(signature.s))
+        return (value, deadline, signature.v, *signing.words(signature))
 
     def passes(self, seconds: int) -> None:
         self.chain.mine(deltatime=seconds)

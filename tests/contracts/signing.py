@@ -56,7 +56,14 @@ def domain(name: str, contract: Any, chain_id: int) -> EIP712Domain:
     return EIP712Domain(name=name, version="1", chainId=chain_id, verifyingContract=contract.address)
 
 
+def words(signature: Any) -> tuple[bytes, bytes]:
+    """(r, s) of an ape signature in full 32 bytes: its own fields drop leading zeros."""
+    rsv = bytes(signature.encode_rsv())
+    return rsv[:32], rsv[32:64]
+
+
 def compact(signature: Any) -> tuple[bytes, bytes]:
     """ERC-2098 form (r, vs) of an ape signature."""
-    vs = int.from_bytes(signature.s, "big") | ((signature.v - 27) << 255)
-    return bytes(signature.r), vs.to_bytes(32, "big")
+    r, s = words(signature)
+    vs = int.from_bytes(s, "big") | ((signature.v - 27) << 255)
+    return r, vs.to_bytes(32, "big")
