@@ -101,14 +101,14 @@ node_modules/.dev: package.json package-lock.json | $(NODE)
 	@touch $@
 
 # ape pins web3 <8, numpy <2 and pytest <9, so it lives in an environment of its own; without a Python 3.10–3.12 its tests are skipped.
-# scripts/ape_environment.py tells it which compiler and which tests are the project's
-.venv-ape/.stamp: requirements/ape.txt scripts/ape_environment.py | .solcx/.stamp
+# scripts/environment_of_ape.py tells it which compiler and which tests are the project's
+.venv-ape/.stamp: requirements/ape.txt scripts/environment_of_ape.py | .solcx/.stamp
 	@if [ -z "$(PYTHON_APE)" ]; then echo "no Python 3.10 to 3.12 here: the ape tests are skipped"; mkdir -p .venv-ape; else \
 	  scripts/make_venv.sh "$(PYTHON_APE)" .venv-ape 3.10 3.12 && \
 	  .venv-ape/bin/uv pip install --quiet --python .venv-ape/bin/python --require-hashes -r requirements/ape.txt && \
 	  site=$$(.venv-ape/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
-	  cp scripts/ape_environment.py "$$site/ape_environment.py" && \
-	  echo 'import ape_environment' > "$$site/ape_environment.pth"; fi
+	  cp scripts/environment_of_ape.py "$$site/environment_of_ape.py" && \
+	  echo 'import environment_of_ape' > "$$site/environment_of_ape.pth"; fi
 	@touch $@
 
 # slither pins web3 <8, so what analyses the contracts lives apart too
