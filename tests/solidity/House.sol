@@ -2,13 +2,16 @@
 pragma solidity ^0.8.30;
 
 import {Test} from "forge-std/Test.sol";
-import {DigitalAssets} from "../../contracts/DigitalAssets.sol";
-import {IdentityRegistry} from "../../contracts/IdentityRegistry.sol";
-import {MaaSMarket} from "../../contracts/MaaSMarket.sol";
-import {ModelCatalog} from "../../contracts/ModelCatalog.sol";
+import {IERC721Metadata} from "@openzeppelin/contracts/token/ERC721/extensions/IERC721Metadata.sol";
+import {IERC2981} from "@openzeppelin/contracts/interfaces/IERC2981.sol";
 import {MaaSCredit} from "../../contracts/devnet/MaaSCredit.sol";
+import {IDigitalAssets} from "../../contracts/interfaces/IDigitalAssets.sol";
+import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
 import {IMaaSMarket} from "../../contracts/interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "../../contracts/interfaces/IModelCatalog.sol";
+
+interface ICatalogToken is IModelCatalog, IERC721Metadata, IERC2981 {}
+interface IAssetToken is IDigitalAssets, IERC721Metadata, IERC2981 {}
 
 /// @title The deployed set with one provider, one composite and one buyer, for every test
 abstract contract House is Test {
@@ -21,11 +24,11 @@ abstract contract House is Test {
     bytes32 internal constant ENDPOINT = keccak256("endpoint");
     bytes32 internal constant REQUEST = keccak256("request");
 
-    ModelCatalog internal catalog;
+    ICatalogToken internal catalog;
     MaaSCredit internal credit;
-    MaaSMarket internal market;
-    DigitalAssets internal assets;
-    IdentityRegistry internal identity;
+    IMaaSMarket internal market;
+    IAssetToken internal assets;
+    IIdentityRegistry internal identity;
 
     address internal provider = makeAddr("provider");
     address internal componentOwner = makeAddr("component owner");
@@ -50,11 +53,11 @@ abstract contract House is Test {
         (buyer, buyerKey) = makeAddrAndKey("buyer");
         (session, sessionKey) = makeAddrAndKey("session");
         (meter, meterKey) = makeAddrAndKey("meter");
-        catalog = new ModelCatalog();
+        catalog = ICatalogToken(deployCode("ModelCatalog.sol:ModelCatalog"));
         credit = new MaaSCredit();
-        market = new MaaSMarket(address(catalog), address(credit));
-        assets = new DigitalAssets(address(market));
-        identity = new IdentityRegistry("localhost");
+        market = IMaaSMarket(deployCode("MaaSMarket.sol:MaaSMarket", abi.encode(catalog, credit)));
+        assets = IAssetToken(deployCode("DigitalAssets.sol:DigitalAssets", abi.encode(market)));
+        identity = IIdentityRegistry(deployCode("IdentityRegistry.sol:IdentityRegistry", abi.encode("localhost")));
         registerModels();
         credit.faucet(buyer, FUNDS);
         vm.prank(buyer);

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {IMaaSMarket} from "../../../contracts/interfaces/IMaaSMarket.sol";
+import {IModelCatalog} from "../../../contracts/interfaces/IModelCatalog.sol";
+import {Unit} from "../Unit.sol";
+
+/// @dev A plain token, without permits, of which there is more than any of the market's books can hold.
+contract AbundantToken is ERC20 {
+    constructor(address to) ERC20("Abundant", "ABU") {
+        _mint(to, 1 << 140);
+    }
+}
+
+/// @title What the market's unit tests share: its books, its seven statuses, its skips, a plan at its limits
+abstract contract MarketUnit is Unit {
+    /// @dev Width of what one plan can earn in its life.
+    uint256 internal constant EARNABLE_BITS = 96;
+    uint64 internal constant DEAR_UNIT = type(uint64).max;
+    uint96 internal constant DEAR_PERIOD = 1 << 40;
+
+    address internal friend = makeAddr("friend");
+    address internal anyone = makeAddr("anyone");
+
+    function books() internal view override returns (bytes32 digest) {
+        address[5] memory people = [buyer, friend, provider, componentOwner, address(market)];
+        for (uint256 i = 0; i < people.length; ++i) {
+            (uint128 amount, uint64 nonce) = market.accountOf(people[i]);
+            digest = keccak256(abi.encode(digest, amount, nonce, tokens(people[i])));
+        }
+        uint64[3] memory plans = [planId, unitPlan, compositePlan];
+        for (uint256 i = 0; i < plans.length; ++i) {
+            (uint96 all, uint96 paid) = market.earningsOf(plans[i]);
+            digest = keccak256(abi.encode(digest, all, paid));
+            for (uint32 sequence = 1; sequence < 4; ++sequence) {
+                digest = keccak256(abi.encode(digest, row(uint96(plans[i]) << 32 | sequence)));
+            }
+        }
+    }
+
+    function row(uint96 id) internal view returns (bytes32) {
+        return keccak256(
+            abi.encode(market.subscription(id), market.activationDeadlineOf(id), market.releasableAt(id))
+        );
+    }
+
+    function tokens(address account) internal view returns (uint256) {
+        return ERC20(market.token()).balanceOf(account);
+    }
+
+    function refused(address caller, bytes memory call, bytes memory reason) internal {
+        refused(caller, address(market), call, reason);
+    }
+
+    /// @dev `selector(id, rest)` is refused by status in each status but these two.
+    function refusedInAllBut(
+        IMaaSMarket.Status one,
+        IMaaSMarket.Status other,
+        IMaaSMarket.Status expected,
+        address caller,
+        bytes4 selector,
+        bytes memory rest
+    ) internal {
+        for (uint8 i = 0; i <= uint8(type(IMaaSMarket.Status).max); ++i) {
+            IMaaSMarket.Status status = IMaaSMarket.Status(i);
+            if (status == one || status == other) continue;
+            bytes memory call = bytes.concat(selector, abi.encode(inStatus(status)), rest);
+            refused(caller, call, wrongStatus(expected, status));
+        }
+    }
+
+    /// @dev A fresh subscription of the plan with periods in that status.
+    function inStatus(IMaaSMarket.Status status) internal returns (uint96 id) {
+        if (status == IMaaSMarket.Status.None) return uint96(planId) << 32 | 99;
+        id = buy(planId, 100, 2);
+        if (status == IMaaSMarket.Status.Purchased) return id;
+        if (status == IMaaSMarket.Status.Refundable || status == IMaaSMarket.Status.Refunded) {
+            vm.warp(nowAt() + ACTIVATION_WINDOW + 1);
+            if (status == IMaaSMarket.Status.Refunded) market.refund(id);
+            return id;
+        }
+        activate(id);
+        if (status == IMaaSMarket.Status.Active) return id;
+        request(id);
+        if (status == IMaaSMarket.Status.Released) release(id);
+    }
+
+    function request(uint96 id) internal {
+        vm.prank(buyer);
+        market.requestRelease(id);
+    }
+
+    function release(uint96 id) internal {
+        vm.prank(provider);
+        market.release(id);
+    }
+
+    function collect(uint96 id) internal {
+        uint96[] memory ids = new uint96[](1);
+        ids[0] = id;
+        market.collectTime(ids);
+    }
+
+    function publish(IModelCatalog.PlanTerms memory wanted) internal returns (uint64) {
+        vm.prank(provider);
+        return catalog.publishPlan(composite, wanted, new IModelCatalog.Share[](0));
+    }
+
+    /// @dev A plan that sells units, each at this price, and no time.
+    function publishUnits(uint64 unitPrice) internal returns (uint64) {
+        IModelCatalog.PlanTerms memory wanted = terms();
+        (wanted.unitPrice, wanted.period, wanted.periodPrice, wanted.qoeFloor) = (unitPrice, 0, 0, 0);
+        return publish(wanted);
+    }
+
+    function fund(address account, uint256 amount) internal {
+        credit.faucet(account, amount);
+        vm.prank(account);
+        credit.approve(address(market), type(uint256).max);
+    }
+
+    /// @dev The buyer's account holds exactly this, its wallet nothing.
+    function leaveInAccount(uint256 amount) internal {
+        uint256 rest = FUNDS - amount;
+        vm.startPrank(buyer);
+        market.deposit(buyer, amount);
+        assertTrue(credit.transfer(address(0xdead), rest));
+        vm.stopPrank();
+    }
+
+    function sellModel(address to) internal {
+        vm.prank(provider);
+        catalog.transferFrom(provider, to, composite);
+    }
+
+    /// @dev Another market whose token is abundant; all of it is the buyer's.
+    function useAbundantToken() internal {
+        AbundantToken token = new AbundantToken(buyer);
+        market = IMaaSMarket(deployCode("MaaSMarket.sol:MaaSMarket", abi.encode(catalog, token)));
+        vm.prank(buyer);
+        token.approve(address(market), type(uint256).max);
+    }
+
+    /// @dev A plan with room for one more unit and less than a period after it; `filler` has that unit left.
+    function almostFullPlan() internal returns (uint64 plan, uint96 filler, uint96 other) {
+        useAbundantToken();
+        IModelCatalog.PlanTerms memory dear = terms();
+        (dear.unitPrice, dear.periodPrice) = (DEAR_UNIT, DEAR_PERIOD);
+        plan = publish(dear);
+        uint40 half = uint40(1 << EARNABLE_BITS - 65);
+        filler = active(plan, half, 1);
+        other = active(plan, 5, 2);
+        vm.prank(buyer);
+        market.raiseCap(filler, half);
+        settle(filler, 2 * half - 1);
+    }
+
+    function mostEarned() internal pure returns (uint256) {
+        return (1 << EARNABLE_BITS) - 1;
+    }
+
+    function expectSkipped(uint96 id, IMaaSMarket.SkipReason reason) internal {
+        vm.expectEmit(address(market));
+        emit IMaaSMarket.Skipped(id, reason);
+    }
+
+    function expectSettled(IMaaSMarket.Voucher memory one, uint256 amount) internal {
+        vm.expectEmit(address(market));
+        emit IMaaSMarket.Settled(one.subscriptionId, one.units, amount, one.usageRoot);
+    }
+
+    function insufficient(uint256 needed, uint256 available) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IMaaSMarket.InsufficientBalance.selector, needed, available);
+    }
+
+    function overflow(bytes32 field) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IMaaSMarket.Overflow.selector, field);
+    }
+}
