@@ -11,6 +11,7 @@ import {IMaaSMarket} from "../../contracts/interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "../../contracts/interfaces/IModelCatalog.sol";
 
 interface ICatalogToken is IModelCatalog, IERC721Metadata, IERC2981 {}
+
 interface IAssetToken is IDigitalAssets, IERC721Metadata, IERC2981 {}
 
 /// @title The deployed set with one provider, one composite and one buyer, for every test

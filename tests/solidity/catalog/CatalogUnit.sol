@@ -57,10 +57,7 @@ abstract contract CatalogUnit is Unit {
     }
 
     function notOwner(uint32 modelId, address caller) internal view returns (bytes memory) {
-        return
-            abi.encodeWithSelector(
-                IModelCatalog.NotModelOwner.selector, modelId, catalog.ownerOf(modelId), caller
-            );
+        return abi.encodeWithSelector(IModelCatalog.NotModelOwner.selector, modelId, catalog.ownerOf(modelId), caller);
     }
 
     function outOfBounds(bytes32 field, uint256 limit, uint256 given) internal pure returns (bytes memory) {

@@ -149,9 +149,7 @@ contract ModelsTest is CatalogUnit {
         expectModel(
             composite, IModelCatalog.Model(IModelCatalog.Kind.Composite, meter, 3, NEVER, "spec", "s4m:documents/b")
         );
-        expectModel(
-            component, IModelCatalog.Model(IModelCatalog.Kind.TaaS, meter, 0, 2_000, "spec", "s4m:documents/a")
-        );
+        expectModel(component, IModelCatalog.Model(IModelCatalog.Kind.TaaS, meter, 0, 2_000, "spec", "s4m:documents/a"));
     }
 
     function test_meterKeyOf_noSuchModel_isZero(uint32 id) public view {

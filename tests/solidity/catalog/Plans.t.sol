@@ -77,9 +77,7 @@ contract PlansTest is CatalogUnit {
         published(IModelCatalog.PlanTerms(0, 1, 1, 1 hours, 1, 0, "free units, dear time"), 6);
     }
 
-    function test_publishPlan_withinTheBounds_isPublishedAndTellsAllOfIt(IModelCatalog.PlanTerms memory wanted)
-        public
-    {
+    function test_publishPlan_withinTheBounds_isPublishedAndTellsAllOfIt(IModelCatalog.PlanTerms memory wanted) public {
         wanted.releaseWindow = uint32(bound(wanted.releaseWindow, 1 hours, 30 days));
         wanted.activationWindow = uint32(bound(wanted.activationWindow, 1, 30 days));
         wanted.period = uint32(bound(wanted.period, 0, 366 days));

@@ -232,7 +232,6 @@ contract AccountsTest is MarketUnit {
     }
 
     function noAllowance(uint256 needed) private view returns (bytes memory) {
-        return
-            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, address(market), 0, needed);
+        return abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, address(market), 0, needed);
     }
 }

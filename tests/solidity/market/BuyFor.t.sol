@@ -161,9 +161,7 @@ contract BuyForTest is MarketUnit {
         held = bound(held, 0, wanted.total - 1);
         leaveInAccount(held);
         uint256 lacking = wanted.total - held;
-        refusedOrder(
-            wanted, abi.encodeWithSelector(IERC20Errors.ERC20InsufficientBalance.selector, buyer, 0, lacking)
-        );
+        refusedOrder(wanted, abi.encodeWithSelector(IERC20Errors.ERC20InsufficientBalance.selector, buyer, 0, lacking));
         credit.faucet(buyer, lacking);
         expectStatus(buyFor(wanted), IMaaSMarket.Status.Purchased);
     }

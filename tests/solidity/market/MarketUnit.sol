@@ -40,9 +40,7 @@ abstract contract MarketUnit is Unit {
     }
 
     function row(uint96 id) internal view returns (bytes32) {
-        return keccak256(
-            abi.encode(market.subscription(id), market.activationDeadlineOf(id), market.releasableAt(id))
-        );
+        return keccak256(abi.encode(market.subscription(id), market.activationDeadlineOf(id), market.releasableAt(id)));
     }
 
     function tokens(address account) internal view returns (uint256) {

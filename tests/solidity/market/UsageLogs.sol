@@ -45,8 +45,7 @@ abstract contract UsageLogs is MarketUnit {
         bytes memory head = abi.encodePacked(
             record.subscriptionId, record.seq, record.meter, record.quantity, record.units, record.total
         );
-        bytes memory tail =
-            abi.encodePacked(record.startMillis, record.endMillis, record.immersion, record.requestHash);
+        bytes memory tail = abi.encodePacked(record.startMillis, record.endMillis, record.immersion, record.requestHash);
         return sha256(bytes.concat(hex"00", head, tail));
     }
 
@@ -61,7 +60,10 @@ abstract contract UsageLogs is MarketUnit {
         growTo(size);
         IMaaSMarket.Voucher memory signed = voucherOver(id, uint40(records[size - 1].total), usageRoot(size));
         return Proof({
-            record: records[seq], inclusion: inclusionOf(seq, size), voucher: signed, meterSig: signedBy(meterKey, signed)
+            record: records[seq],
+            inclusion: inclusionOf(seq, size),
+            voucher: signed,
+            meterSig: signedBy(meterKey, signed)
         });
     }
 
