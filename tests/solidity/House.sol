@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Test} from "forge-std/Test.sol";
-import {IERC721Metadata} from "@openzeppelin/contracts/token/ERC721/extensions/IERC721Metadata.sol";
-import {IERC2981} from "@openzeppelin/contracts/interfaces/IERC2981.sol";
 import {MaaSCredit} from "../../contracts/devnet/MaaSCredit.sol";
-import {IDigitalAssets} from "../../contracts/interfaces/IDigitalAssets.sol";
 import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
 import {IMaaSMarket} from "../../contracts/interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "../../contracts/interfaces/IModelCatalog.sol";
-
-interface ICatalogToken is IModelCatalog, IERC721Metadata, IERC2981 {}
-
-interface IAssetToken is IDigitalAssets, IERC721Metadata, IERC2981 {}
+import {Deploy, IAssetToken, ICatalogToken} from "./Deploy.sol";
 
 /// @title The deployed set with one provider, one composite and one buyer, for every test
-abstract contract House is Test {
+abstract contract House is Deploy {
     uint64 internal constant UNIT_PRICE = 25_000;
     uint96 internal constant PERIOD_PRICE = 1_000_003; // not a multiple of the period: rounding shows
     uint32 internal constant PERIOD = 7 days;
@@ -54,11 +47,11 @@ abstract contract House is Test {
         (buyer, buyerKey) = makeAddrAndKey("buyer");
         (session, sessionKey) = makeAddrAndKey("session");
         (meter, meterKey) = makeAddrAndKey("meter");
-        catalog = ICatalogToken(deployCode("ModelCatalog.sol:ModelCatalog"));
+        catalog = deployCatalog();
         credit = new MaaSCredit();
-        market = IMaaSMarket(deployCode("MaaSMarket.sol:MaaSMarket", abi.encode(catalog, credit)));
-        assets = IAssetToken(deployCode("DigitalAssets.sol:DigitalAssets", abi.encode(market)));
-        identity = IIdentityRegistry(deployCode("IdentityRegistry.sol:IdentityRegistry", abi.encode("localhost")));
+        market = deployMarket(address(catalog), address(credit));
+        assets = deployAssets(address(market));
+        identity = deployIdentity("localhost");
         registerModels();
         credit.faucet(buyer, FUNDS);
         vm.prank(buyer);

@@ -96,7 +96,7 @@ contract MintTest is AssetsUnit {
 
     function test_mint_signedForAnotherRegistry_isRefused() public {
         bytes memory signed = provenance(meterKey, SHELL);
-        assets = IAssetToken(deployCode("DigitalAssets.sol:DigitalAssets", abi.encode(market)));
+        assets = deployAssets(address(market));
         refusedMint(signed, badProvenance(meter));
     }
 

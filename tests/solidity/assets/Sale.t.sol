@@ -103,7 +103,7 @@ contract SaleTest is AssetsUnit {
         held = bound(held, 0, 1e9 - 1);
         fund(held);
         uint256 royalty = 1e9 / 20;
-        (uint256 left, uint256 asked) = held < royalty ? (held, royalty) : (held - royalty, 1e9 - royalty);
+        (uint256 left, uint256 asked) = held < royalty ? (held, uint256(1e9)) : (held - royalty, 1e9 - royalty);
         bytes4 reason = IERC20Errors.ERC20InsufficientBalance.selector;
         refused(fan, abi.encodeCall(assets.buy, (number, 1e9)), abi.encodeWithSelector(reason, fan, left, asked));
     }
@@ -117,6 +117,19 @@ contract SaleTest is AssetsUnit {
         price = bound(price, 1, 19);
         vm.expectCall(address(credit), abi.encodeCall(credit.transferFrom, (fan, buyer, 0)), 0);
         sold(listed(price), price, 0);
+    }
+
+    function test_buy_aCreatorThatTheTokenRefuses_paysTheSellerAll() public {
+        uint256 number = listed(1_000);
+        fund(1_000);
+        bytes memory royalty = abi.encodeCall(credit.transferFrom, (fan, buyer, 50));
+        vm.mockCallRevert(address(credit), royalty, "blacklisted");
+        vm.expectEmit(address(assets));
+        emit IDigitalAssets.AssetSold(number, seller, fan, 1_000, 0);
+        vm.prank(fan);
+        assets.buy(number, 1_000);
+        assertEq(assets.ownerOf(number), fan);
+        assertEq(credit.balanceOf(seller), 1_000);
     }
 
     function test_buy_aSellerWhoIsTheCreator_paysItAll(uint256 price) public {
@@ -239,8 +252,8 @@ contract SaleTest is AssetsUnit {
     /// @dev Another market and registry, paid in a token with vices; the fan has 1,000 of it.
     function useAwkwardToken() private returns (AwkwardToken token) {
         token = new AwkwardToken();
-        address other = deployCode("MaaSMarket.sol:MaaSMarket", abi.encode(catalog, token));
-        assets = IAssetToken(deployCode("DigitalAssets.sol:DigitalAssets", abi.encode(other)));
+        address other = address(deployMarket(address(catalog), address(token)));
+        assets = deployAssets(other);
         market = IMaaSMarket(other);
         token.mint(fan, 1_000);
         vm.prank(fan);

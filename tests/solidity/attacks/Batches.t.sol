@@ -115,17 +115,23 @@ contract GriefingItemAttackTest is AttackHouse {
     }
 
     /// @dev Bits outside a field's width: a client's typed voucher cannot carry them, only the sender's own raw call.
-    function test_attack_dirtyBits_areRefusedWithTheWholeCall() public {
+    function test_attack_dirtyBits_leaveTheRestWhole() public {
         bytes memory data = abi.encodeCall(IMaaSMarket.settle, (withBadAt(GOOD, old)));
-        bytes32 kept = books(good[0]);
+        uint256 clean = vm.snapshotState();
         data[4 + 64 + 19] = 0x01; // above the 96 bits of the first item's id
+        expectSkipped(good[0], IMaaSMarket.SkipReason.BadSignature);
         (bool ok,) = address(market).call(data);
-        assertFalse(ok);
+        assertTrue(ok);
+        assertEq(used(good[0]), 5, "as before");
+        assertEq(used(good[1]) + used(good[2]), 40);
+        assertTrue(vm.revertToState(clean));
         data[4 + 64 + 19] = 0x00;
         data[4 + 64 + 32 + 26] = 0x01; // above the 40 bits of its units
+        expectSkipped(good[0], IMaaSMarket.SkipReason.OverCap);
         (ok,) = address(market).call(data);
-        assertFalse(ok);
-        assertEq(books(good[0]), kept);
+        assertTrue(ok);
+        assertEq(used(good[0]), 5, "as before");
+        assertEq(used(good[1]) + used(good[2]), 40);
     }
 
     function test_attack_badIdsAmongCollections_leaveTheRestWhole() public {
@@ -214,7 +220,7 @@ contract HugeBatchAttackTest is AttackHouse {
         uint256 step = gas[1] - gas[0];
         emit log_named_uint("gas of each further voucher", step / 200);
         for (uint256 i = 2; i < gas.length; ++i) {
-            assertApproxEqRel(gas[i] - gas[i - 1], step, 0.01e18);
+            assertApproxEqRel(gas[i] - gas[i - 1], step, 0.02e18); // the caller encodes the batch, too
         }
     }
 

@@ -44,7 +44,9 @@ contract HostileComponentAttackTest is AttackHouse {
         vm.prank(componentOwner);
         catalog.transferFrom(componentOwner, address(wall), component);
         vm.prank(attacker);
+        vm.expectRevert(abi.encodeWithSelector(IMaaSMarket.NotPayee.selector, address(wall), attacker));
         market.payoutShare(compositePlan, component);
+        wall.reach(address(market), abi.encodeCall(market.payoutShare, (compositePlan, component)));
         assertEq(credit.balanceOf(address(wall)), part(100, 3_000), "no callback is made");
         market.payout(compositePlan);
         assertEq(credit.balanceOf(provider), part(100, 7_000));
@@ -255,7 +257,7 @@ contract ModelSaleAttackTest is AttackHouse {
         Wall wall = new Wall();
         vm.prank(provider);
         catalog.transferFrom(provider, address(wall), composite);
-        market.payout(unitPlan);
+        wall.reach(address(market), abi.encodeCall(market.payout, (unitPlan)));
         assertEq(credit.balanceOf(address(wall)), 100 * UNIT_PRICE, "no callback is made");
         uint96 next = active(unitPlan, 10, 0);
         settle(next, 10);
@@ -263,7 +265,7 @@ contract ModelSaleAttackTest is AttackHouse {
         market.requestRelease(next);
         vm.warp(nowAt() + RELEASE_WINDOW);
         market.release(next);
-        market.payout(unitPlan);
+        wall.reach(address(market), abi.encodeCall(market.payout, (unitPlan)));
         assertEq(credit.balanceOf(address(wall)), 110 * UNIT_PRICE);
     }
 
@@ -271,7 +273,7 @@ contract ModelSaleAttackTest is AttackHouse {
     function test_attack_modelGivenToTheMarket_blocksItsOwnEarningsOnly() public {
         vm.prank(provider);
         catalog.transferFrom(provider, address(market), composite);
-        vm.expectRevert(abi.encodeWithSelector(IMaaSMarket.TokenMisbehaved.selector, 100 * UNIT_PRICE, 0));
+        vm.expectRevert(abi.encodeWithSelector(IMaaSMarket.NotPayee.selector, market, address(this)));
         market.payout(unitPlan);
         vm.prank(buyer);
         market.requestRelease(id);
@@ -280,6 +282,19 @@ contract ModelSaleAttackTest is AttackHouse {
         assertEq(balance(buyer), 900 * UNIT_PRICE);
         vm.prank(buyer);
         market.withdraw(900 * UNIT_PRICE);
+    }
+
+    /// @dev The model lies in an escrow while it is for sale: a stranger cannot strand its earnings there.
+    function test_attack_payoutForcedIntoAnEscrow_isRefused_andTheNextOwnerDraws() public {
+        Wall escrow = new Wall();
+        vm.prank(provider);
+        catalog.transferFrom(provider, address(escrow), composite);
+        vm.prank(attacker);
+        vm.expectRevert(abi.encodeWithSelector(IMaaSMarket.NotPayee.selector, address(escrow), attacker));
+        market.payout(unitPlan);
+        escrow.reach(address(catalog), abi.encodeCall(catalog.transferFrom, (address(escrow), heir, composite)));
+        market.payout(unitPlan);
+        assertEq(credit.balanceOf(heir), 100 * UNIT_PRICE);
     }
 
     function sell() private {

@@ -2,8 +2,6 @@
 pragma solidity ^0.8.30;
 
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {DigitalAssets} from "../../../contracts/DigitalAssets.sol";
-import {MaaSMarket} from "../../../contracts/MaaSMarket.sol";
 import {IMaaSMarket} from "../../../contracts/interfaces/IMaaSMarket.sol";
 import {AttackHouse} from "./AttackHouse.sol";
 import {HostileToken} from "./HostileToken.sol";
@@ -21,8 +19,8 @@ contract HostileTokensAttackTest is AttackHouse {
     function setUp() public override {
         super.setUp();
         token = new HostileToken();
-        market = new MaaSMarket(address(catalog), address(token));
-        assets = new DigitalAssets(address(market));
+        market = deployMarket(address(catalog), address(token));
+        assets = deployAssets(address(market));
         enter(buyer);
         enter(attacker);
         running = active(compositePlan, 1_000, 1);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {MaaSMarket} from "../../../contracts/MaaSMarket.sol";
 import {IMaaSMarket} from "../../../contracts/interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "../../../contracts/interfaces/IModelCatalog.sol";
 import {AttackHouse} from "./AttackHouse.sol";
@@ -10,7 +9,8 @@ import {HostileToken} from "./HostileToken.sol";
 /// @notice Numbers at and beyond the width of their fields.
 contract CapOverflowAttackTest is AttackHouse {
     uint40 private constant MOST_UNITS = type(uint40).max;
-    uint256 private constant MOST_EARNED = type(uint96).max;
+    uint256 private constant MOST_BOUGHT = type(uint96).max;
+    uint256 private constant MOST_EARNED = type(uint88).max;
 
     HostileToken private token;
     uint64 private crumbs;
@@ -20,7 +20,7 @@ contract CapOverflowAttackTest is AttackHouse {
     function setUp() public override {
         super.setUp();
         token = new HostileToken();
-        market = new MaaSMarket(address(catalog), address(token));
+        market = deployMarket(address(catalog), address(token));
         crumbs = publish(1, 0, 0, noShares());
         dear = publish(type(uint64).max, 0, 0, noShares());
         address[2] memory people = [buyer, attacker];
@@ -63,7 +63,7 @@ contract CapOverflowAttackTest is AttackHouse {
 
     /// @dev The largest purchase is the one whose total fits 2^96 - 1; one unit more is refused, directly and by order.
     function test_attack_totalBeyondItsWidth_isRefused() public {
-        uint40 most = uint40(MOST_EARNED / type(uint64).max);
+        uint40 most = uint40(MOST_BOUGHT / type(uint64).max);
         vm.expectRevert(abi.encodeWithSelector(IMaaSMarket.Overflow.selector, bytes32("total")));
         vm.prank(buyer);
         market.buy(dear, session, most + 1, 0, REQUEST);
@@ -73,12 +73,15 @@ contract CapOverflowAttackTest is AttackHouse {
         vm.expectRevert(abi.encodeWithSelector(IMaaSMarket.Overflow.selector, bytes32("total")));
         market.buyFor(wanted, signature, noPermit());
         uint96 id = active(dear, most, 0);
-        settle(id, most);
-        assertEq(earned(dear), uint256(most) * type(uint64).max);
+        uint40 payable_ = uint40(MOST_EARNED / type(uint64).max);
+        settle(id, payable_);
+        assertEq(earned(dear), uint256(payable_) * type(uint64).max);
+        depart(id, buyer);
+        assertEq(wealth(buyer, earned(dear)), 1 << 150, "what a plan cannot earn comes back");
     }
 
-    /// @dev A plan filled to 2^96 - 1: later vouchers are left out, not wrapped; who reserved for them gets it back.
-    function test_attack_planFilledUp_pays2To96AtMost_andReturnsTheRest() public {
+    /// @dev A plan filled to 2^88 - 1: later vouchers are left out, not wrapped; who reserved for them gets it back.
+    function test_attack_planFilledUp_pays2To88AtMost_andReturnsTheRest() public {
         uint40 most = uint40(MOST_EARNED / type(uint64).max);
         uint96 honest = active(dear, 3, 0);
         vm.prank(attacker);
@@ -296,6 +299,33 @@ contract TimeLimitsAttackTest is AttackHouse {
         assertEq(earned(planId), PERIOD_PRICE + 4 * UNIT_PRICE);
         assertEq(earned(unitPlan), 5 * UNIT_PRICE);
         assertEq(wealth(buyer), FUNDS - earned(planId) - earned(unitPlan));
+    }
+
+    /// @dev The end of the window stops at the last second of 32 bits instead of wrapping to one long past.
+    function test_attack_releaseInTheLastSeconds_keepsTheProvidersWindow() public {
+        vm.warp(END - ACTIVATION_WINDOW);
+        uint96 id = active(unitPlan, 1_000, 0);
+        IMaaSMarket.Voucher memory pending = voucher(id, 1_000);
+        vm.warp(END - 10);
+        vm.startPrank(buyer);
+        market.requestRelease(id);
+        vm.expectRevert(abi.encodeWithSelector(IMaaSMarket.TooEarly.selector, END, END - 10));
+        market.release(id);
+        vm.stopPrank();
+        settle(pending);
+        assertEq(earned(unitPlan), 1_000 * UNIT_PRICE);
+    }
+
+    /// @dev Where a unit costs nothing the cap is the buyer's own bound.
+    function test_attack_capOfAFreePlanRaisedByAStranger_isRefused() public {
+        uint64 flat = publish(0, PERIOD, PERIOD_PRICE, noShares());
+        uint96 id = active(flat, 100, 1);
+        vm.prank(attacker);
+        vm.expectRevert(abi.encodeWithSelector(IMaaSMarket.NotBuyer.selector, buyer, attacker));
+        market.raiseCap(id, 1);
+        vm.prank(buyer);
+        market.raiseCap(id, 1);
+        assertEq(market.subscription(id).cap, 101);
     }
 
     function termsOf(uint32 period) private pure returns (IModelCatalog.PlanTerms memory wanted) {

@@ -2,8 +2,6 @@
 pragma solidity ^0.8.30;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {DigitalAssets} from "../../../contracts/DigitalAssets.sol";
-import {MaaSMarket} from "../../../contracts/MaaSMarket.sol";
 import {IDigitalAssets} from "../../../contracts/interfaces/IDigitalAssets.sol";
 import {IMaaSMarket} from "../../../contracts/interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "../../../contracts/interfaces/IModelCatalog.sol";
@@ -56,8 +54,8 @@ contract ReentrancyAttackTest is AttackHouse {
     function setUp() public override {
         super.setUp();
         token = new HostileToken();
-        market = new MaaSMarket(address(catalog), address(token));
-        assets = new DigitalAssets(address(market));
+        market = deployMarket(address(catalog), address(token));
+        assets = deployAssets(address(market));
         burglar = new Burglar();
         vm.prank(provider);
         catalog.transferFrom(provider, address(burglar), composite);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {DigitalAssets} from "../../../contracts/DigitalAssets.sol";
-import {MaaSMarket} from "../../../contracts/MaaSMarket.sol";
 import {IDigitalAssets} from "../../../contracts/interfaces/IDigitalAssets.sol";
 import {IMaaSMarket} from "../../../contracts/interfaces/IMaaSMarket.sol";
+import {IAssetToken} from "../Deploy.sol";
 import {AttackHouse} from "./AttackHouse.sol";
 
 /// @notice What was signed for one chain, one market, one subscription and one purpose is presented where it was not meant.
@@ -13,8 +12,8 @@ contract ReplayAttackTest is AttackHouse {
     bytes32 private constant SHELL = keccak256("shell");
     uint256 private constant KEPT = 100e6;
 
-    MaaSMarket private here;
-    MaaSMarket private elsewhere;
+    IMaaSMarket private here;
+    IMaaSMarket private elsewhere;
     uint256 private homeChain;
 
     /// @dev The buyer has money and a standing allowance at both markets: a replay would be paid.
@@ -22,7 +21,7 @@ contract ReplayAttackTest is AttackHouse {
         super.setUp();
         homeChain = block.chainid;
         here = market;
-        elsewhere = new MaaSMarket(address(catalog), address(credit));
+        elsewhere = deployMarket(address(catalog), address(credit));
         vm.startPrank(buyer);
         credit.approve(address(elsewhere), type(uint256).max);
         here.deposit(buyer, KEPT);
@@ -167,7 +166,7 @@ contract ReplayAttackTest is AttackHouse {
         uint96 id = active(unitPlan, 100, 0);
         uint96 other = active(unitPlan, 100, 0);
         bytes memory signed = sign(meterKey, assets.hashProvenance(SHELL, buyer, id, "s4m:shell"));
-        DigitalAssets another = new DigitalAssets(address(market));
+        IAssetToken another = deployAssets(address(market));
         bytes memory refusal = abi.encodeWithSelector(IDigitalAssets.BadProvenance.selector, meter);
         vm.startPrank(attacker);
         vm.expectRevert(refusal);

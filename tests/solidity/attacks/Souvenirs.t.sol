@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IDigitalAssets} from "../../../contracts/interfaces/IDigitalAssets.sol";
 import {IModelCatalog} from "../../../contracts/interfaces/IModelCatalog.sol";
 import {AttackHouse} from "./AttackHouse.sol";
+import {HostileToken} from "./HostileToken.sol";
 import {Wall} from "./Wall.sol";
 
 /// @notice A souvenir is minted, sold or lent while somebody else reads the mempool.
@@ -17,6 +18,33 @@ contract SouvenirAttackTest is AttackHouse {
         id = active(unitPlan, 100, 0);
         vm.prank(attacker);
         credit.approve(address(assets), type(uint256).max);
+    }
+
+    /// @dev A creator that the token refuses (a blacklist, a hook) forgoes the royalty; later owners still sell.
+    function test_attack_creatorRefusedByTheToken_ownersStillSell() public {
+        HostileToken token = hostileSale();
+        token.blacklist(buyer, true);
+        uint256 before = token.balanceOf(provider);
+        vm.startPrank(attacker);
+        token.approve(address(assets), 1_000);
+        assets.buy(1, 1_000);
+        assertEq(assets.ownerOf(1), attacker);
+        assertEq(token.balanceOf(provider) - before, 1_000, "the buyer pays the same");
+    }
+
+    /// @dev An allowance that lacks the royalty evades nothing: the sale is undone.
+    function test_attack_royaltyLeftOutOfTheAllowance_buysNothing() public {
+        HostileToken token = hostileSale();
+        vm.startPrank(attacker);
+        token.approve(address(assets), 950);
+        vm.expectRevert();
+        assets.buy(1, 1_000);
+        token.approve(address(assets), 999);
+        vm.expectRevert();
+        assets.buy(1, 1_000);
+        vm.stopPrank();
+        assertEq(assets.ownerOf(1), provider);
+        assertEq(token.balanceOf(attacker), 1_000);
     }
 
     function test_attack_mintCopied_mintsToItsCreator() public {
@@ -208,5 +236,22 @@ contract SouvenirAttackTest is AttackHouse {
 
     function provenance(address creator) private view returns (bytes memory) {
         return sign(meterKey, assets.hashProvenance(SHELL, creator, id, URI));
+    }
+
+    /// @dev A work of the buyer's, on sale by its second owner for 1,000 of a token that the attacker has.
+    function hostileSale() private returns (HostileToken token) {
+        token = new HostileToken();
+        market = deployMarket(address(catalog), address(token));
+        assets = deployAssets(address(market));
+        token.mint(buyer, FUNDS);
+        token.mint(attacker, 1_000);
+        vm.prank(buyer);
+        token.approve(address(market), FUNDS);
+        uint96 made = active(unitPlan, 1, 0);
+        assets.mint(buyer, SHELL, made, "", sign(meterKey, assets.hashProvenance(SHELL, buyer, made, "")));
+        vm.prank(buyer);
+        assets.transferFrom(buyer, provider, 1);
+        vm.prank(provider);
+        assets.list(1, 1_000);
     }
 }

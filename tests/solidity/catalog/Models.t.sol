@@ -133,7 +133,7 @@ contract ModelsTest is CatalogUnit {
     }
 
     function test_modelCount_noModel_isZero() public {
-        assertEq(IModelCatalog(deployCode("ModelCatalog.sol:ModelCatalog")).modelCount(), 0);
+        assertEq(deployCatalog().modelCount(), 0);
     }
 
     function test_modelCount_models_isTheLastOnesNumber() public view {

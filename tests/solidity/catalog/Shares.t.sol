@@ -119,24 +119,6 @@ contract SharesTest is CatalogUnit {
         assertEq(abi.encode(catalog.shares(publish(shares))), abi.encode(shares));
     }
 
-    function test_payees_noSuchModel_isRefused() public {
-        bytes memory reason = abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, NO_MODEL);
-        refused(stranger, abi.encodeCall(catalog.payees, (uint64(NO_MODEL) << 32 | 1)), reason);
-    }
-
-    function test_payees_aPlanWithoutShares_namesTheOwnerAlone() public view {
-        expectPayees(planId, provider, none());
-    }
-
-    function test_payees_aPlanWithShares_namesTheOwnerAndTheShares() public view {
-        expectPayees(compositePlan, provider, shareOf(component, 3_000));
-    }
-
-    function test_payees_aModelThatWasSold_namesTheNewOwner() public {
-        sell(composite, stranger);
-        expectPayees(compositePlan, stranger, shareOf(component, 3_000));
-    }
-
     function published(IModelCatalog.Share[] memory shares) private {
         uint64 id = uint64(composite) << 32 | (catalog.model(composite).versions + 1);
         vm.expectEmit(address(catalog));
@@ -148,12 +130,6 @@ contract SharesTest is CatalogUnit {
 
     function refusedShares(IModelCatalog.Share[] memory shares, bytes memory reason) private {
         refused(provider, abi.encodeCall(catalog.publishPlan, (composite, terms(), shares)), reason);
-    }
-
-    function expectPayees(uint64 id, address owner, IModelCatalog.Share[] memory shares) private view {
-        (address named, IModelCatalog.Share[] memory told) = catalog.payees(id);
-        assertEq(named, owner);
-        assertEq(abi.encode(told), abi.encode(shares));
     }
 
     /// @dev Fresh components that anyone may use for nothing, each with this share.

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Test} from "forge-std/Test.sol";
-import {DigitalAssets} from "../../../contracts/DigitalAssets.sol";
+import {IAssetToken} from "../Deploy.sol";
 import {MaaSCredit} from "../../../contracts/devnet/MaaSCredit.sol";
 import {IDigitalAssets} from "../../../contracts/interfaces/IDigitalAssets.sol";
 import {Stage} from "./Stage.sol";
@@ -29,7 +29,7 @@ contract Makers is Stage {
     bytes32 private constant REQUEST = keccak256("request");
     string private constant URI = "s4m:documents/asset";
 
-    DigitalAssets private immutable assets;
+    IAssetToken private immutable assets;
     Made[] private made;
     mapping(bytes32 contentHash => uint256) private takenBy;
     uint96[] private subscriptions;
@@ -38,7 +38,7 @@ contract Makers is Stage {
 
     /// @dev Two active subscriptions under one meter key each, one that is only bought.
     constructor() Stage(new MaaSCredit()) {
-        assets = new DigitalAssets(address(market));
+        assets = deployAssets(address(market));
         for (uint256 i = 0; i < 3; ++i) {
             vm.prank(buyers[0]);
             subscriptions.push(market.buy(plans[i], sessions[i], 10, i == 0 ? 0 : 1, REQUEST));

@@ -4,10 +4,9 @@ pragma solidity ^0.8.30;
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {Test} from "forge-std/Test.sol";
-import {MaaSMarket} from "../../../contracts/MaaSMarket.sol";
-import {ModelCatalog} from "../../../contracts/ModelCatalog.sol";
+import {IMaaSMarket} from "../../../contracts/interfaces/IMaaSMarket.sol";
 import {IModelCatalog} from "../../../contracts/interfaces/IModelCatalog.sol";
+import {Deploy, ICatalogToken} from "../Deploy.sol";
 
 /// @dev A buyer that is a contract: its holder's signatures count as its own.
 contract ContractWallet is IERC1271 {
@@ -24,15 +23,15 @@ contract ContractWallet is IERC1271 {
 }
 
 /// @title Where the stateful runs play: one market, its people, and plans at the corners of what can be published
-abstract contract Stage is Test {
+abstract contract Stage is Deploy {
     uint256 internal constant FUNDS = 1 << 112;
-    uint256 internal constant MOST = type(uint96).max;
+    uint256 internal constant MOST = type(uint88).max;
     uint64 internal constant DEAR_UNIT = type(uint64).max;
     uint96 internal constant DEAR_PERIOD = 1 << 90;
 
-    ModelCatalog internal immutable catalog;
+    ICatalogToken internal immutable catalog;
     ERC20Permit internal immutable token;
-    MaaSMarket internal immutable market;
+    IMaaSMarket internal immutable market;
 
     /// @dev Everybody who may ever have money; the first are the buyers.
     address[] internal people;
@@ -51,8 +50,8 @@ abstract contract Stage is Test {
         vm.warp(_clock);
         vm.recordLogs();
         token = token_;
-        catalog = new ModelCatalog();
-        market = new MaaSMarket(address(catalog), address(token_));
+        catalog = deployCatalog();
+        market = deployMarket(address(catalog), address(token_));
         _cast();
         _registerModels();
     }

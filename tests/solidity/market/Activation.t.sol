@@ -55,7 +55,7 @@ contract ActivationTest is MarketUnit {
 
     function test_activate_theKeySignedForAnotherMarket_isRefused() public {
         bytes32 digest = market.hashActivation(uint96(planId) << 32 | 1, ENDPOINT);
-        market = IMaaSMarket(deployCode("MaaSMarket.sol:MaaSMarket", abi.encode(catalog, credit)));
+        market = deployMarket(address(catalog), address(credit));
         vm.prank(buyer);
         credit.approve(address(market), type(uint256).max);
         refusedSignature(buy(planId, 100, 1), sessionKey, digest);

@@ -13,7 +13,7 @@ contract AwkwardTokensTest is MarketUnit {
     function setUp() public override {
         super.setUp();
         token = new AwkwardToken();
-        market = IMaaSMarket(deployCode("MaaSMarket.sol:MaaSMarket", abi.encode(catalog, token)));
+        market = deployMarket(address(catalog), address(token));
         token.mint(buyer, 1_000e6);
         vm.startPrank(buyer);
         token.approve(address(market), type(uint256).max);

@@ -16,7 +16,7 @@ contract AbundantToken is ERC20 {
 /// @title What the market's unit tests share: its books, its seven statuses, its skips, a plan at its limits
 abstract contract MarketUnit is Unit {
     /// @dev Width of what one plan can earn in its life.
-    uint256 internal constant EARNABLE_BITS = 96;
+    uint256 internal constant EARNABLE_BITS = 88;
     uint64 internal constant DEAR_UNIT = type(uint64).max;
     uint96 internal constant DEAR_PERIOD = 1 << 40;
 
@@ -135,7 +135,7 @@ abstract contract MarketUnit is Unit {
     /// @dev Another market whose token is abundant; all of it is the buyer's.
     function useAbundantToken() internal {
         AbundantToken token = new AbundantToken(buyer);
-        market = IMaaSMarket(deployCode("MaaSMarket.sol:MaaSMarket", abi.encode(catalog, token)));
+        market = deployMarket(address(catalog), address(token));
         vm.prank(buyer);
         token.approve(address(market), type(uint256).max);
     }

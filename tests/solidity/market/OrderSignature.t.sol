@@ -65,7 +65,7 @@ contract OrderSignatureTest is MarketUnit {
     function test_buyFor_signedForAnotherMarket_isRefused() public {
         IMaaSMarket.Order memory wanted = order(10, 1);
         bytes memory signature = sign(buyerKey, market.hashOrder(wanted));
-        market = IMaaSMarket(deployCode("MaaSMarket.sol:MaaSMarket", abi.encode(catalog, credit)));
+        market = deployMarket(address(catalog), address(credit));
         refusedSignature(wanted, signature);
     }
 

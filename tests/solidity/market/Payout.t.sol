@@ -67,6 +67,29 @@ contract PayoutTest is MarketUnit {
         paysNothing(abi.encodeCall(market.payout, (plan)));
     }
 
+    function test_payout_byAnotherForAnOwnerWithCode_isRefused() public {
+        settle(active(unitPlan, 100, 0), 40);
+        sellModel(address(catalog)); // any contract
+        bytes memory reason = abi.encodeWithSelector(IMaaSMarket.NotPayee.selector, catalog, anyone);
+        refused(anyone, abi.encodeCall(market.payout, (unitPlan)), reason);
+    }
+
+    function test_payout_byAnOwnerWithCode_paysTheOwner() public {
+        settle(active(unitPlan, 100, 0), 40);
+        sellModel(address(catalog));
+        vm.prank(address(catalog));
+        assertEq(market.payout(unitPlan), 40 * UNIT_PRICE);
+        assertEq(credit.balanceOf(address(catalog)), 40 * UNIT_PRICE);
+    }
+
+    function test_payoutShare_byAnotherForAnOwnerWithCode_isRefused() public {
+        settle(active(compositePlan, 100, 1), 40);
+        vm.prank(componentOwner);
+        catalog.transferFrom(componentOwner, address(assets), component);
+        bytes memory reason = abi.encodeWithSelector(IMaaSMarket.NotPayee.selector, assets, anyone);
+        refused(anyone, abi.encodeCall(market.payoutShare, (compositePlan, component)), reason);
+    }
+
     function test_payout_aModelThatWasSold_paysTheNewOwner() public {
         settle(active(unitPlan, 100, 0), 40);
         settle(active(compositePlan, 100, 1), 40);

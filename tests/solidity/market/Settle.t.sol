@@ -141,7 +141,7 @@ contract SettleTest is MarketUnit {
 
     function test_settle_signedForAnotherMarket_isSkippedAsBadlySigned() public {
         IMaaSMarket.Voucher memory signed = voucher(active(unitPlan, 100, 0), 10);
-        market = IMaaSMarket(deployCode("MaaSMarket.sol:MaaSMarket", abi.encode(catalog, credit)));
+        market = deployMarket(address(catalog), address(credit));
         vm.prank(buyer);
         credit.approve(address(market), type(uint256).max);
         assertEq(active(unitPlan, 100, 0), signed.subscriptionId);

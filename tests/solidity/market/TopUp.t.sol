@@ -22,6 +22,7 @@ contract TopUpTest is MarketUnit {
 
     function test_raiseCap_theCapJustFits40Bits_isAccepted() public {
         uint96 id = active(publishUnits(0), 10, 0);
+        vm.prank(buyer);
         market.raiseCap(id, type(uint40).max - 10);
         assertEq(market.subscription(id).cap, type(uint40).max);
     }
@@ -63,10 +64,17 @@ contract TopUpTest is MarketUnit {
         assertEq(tokens(address(market)), amount + 10 * UNIT_PRICE);
     }
 
-    function test_raiseCap_aPlanWhoseUnitsCostNothing_raisesTheCapForNothing() public {
+    function test_raiseCap_byAnotherOnAPlanWhoseUnitsCostNothing_isRefused() public {
         uint96 id = active(publishUnits(0), 10, 0);
-        expectCapRaised(id, 15, 0);
-        vm.prank(friend);
+        bytes memory reason = abi.encodeWithSelector(IMaaSMarket.NotBuyer.selector, buyer, friend);
+        refused(friend, abi.encodeCall(market.raiseCap, (id, 5)), reason);
+    }
+
+    function test_raiseCap_byTheBuyerOnAPlanWhoseUnitsCostNothing_raisesTheCapForNothing() public {
+        uint96 id = active(publishUnits(0), 10, 0);
+        vm.expectEmit();
+        emit IMaaSMarket.CapRaised(id, buyer, 15, 0);
+        vm.prank(buyer);
         market.raiseCap(id, 5);
         assertEq(market.subscription(id).cap, 15);
         assertEq(tokens(address(market)), 0);
