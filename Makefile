@@ -21,7 +21,7 @@ export SOLCX_BINARY_PATH := $(CURDIR)/.solcx
 AREA ?= all
 ARGS ?=
 
-.PHONY: help setup demo test check bench contracts figures soak clean format
+.PHONY: help setup demo test check coverage bench contracts figures soak clean format
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -48,6 +48,10 @@ check: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## forma
 	$(BIN)/python -m scripts.natspec
 	scripts/slither.sh
 	scripts/house_rules.sh
+	$(BIN)/python scripts/check_trees.py
+
+coverage: .venv/.dev node_modules/.dev .solcx/.stamp ## lines and branches of contracts/ that the unit tests run (about three minutes)
+	$(BIN)/python scripts/coverage.py $(ARGS)
 
 contracts: .venv/.dev node_modules/.dev .solcx/.stamp ## compile the contracts into ledger/artifacts/
 	$(BIN)/python scripts/compile.py
@@ -60,6 +64,7 @@ figures: .venv/.runtime ## the paper's Fig. 5 with our reading of it, into out/f
 
 soak: .venv/.dev node_modules/.dev .solcx/.stamp ## the long runs
 	FOUNDRY_PROFILE=soak scripts/forge.sh test
+	$(BIN)/python scripts/coverage.py
 	$(BIN)/pytest -m soak $(ARGS)
 
 format: .venv/.dev node_modules/.dev ## rewrite the sources in the house's format

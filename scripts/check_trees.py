@@ -1,9 +1,9 @@
 """Hold branch trees, unit tests and interfaces together.
 
 Called by `make check`. A branch tree (`X.tree`, written before the code) lies beside its tests (`X.t.sol`). Each of its
-roots is `Contract.function`; below come conditions (`given …` a state, `when …` a call) and leaves (`it …`). A leaf names
-its test: `test_<function>_<nearest condition>_<leaf>`, each in camel case without its first word. This script reads names
-only: whether a test shows what its leaf says is for its reader to judge.
+roots is `Contract.function`; below come conditions (`given …` a state, `when …` a call) and leaves (`it …`). A leaf
+names its test: `test_<function>_<nearest condition>_<leaf>`, the latter two in camel case without their first word.
+This script reads names only: whether a test shows what its leaf says is for its reader to judge.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class TreeError(Exception):
 
 
 def camel(words: str) -> str:
-    """`that account's money` → `thatAccountsMoney`; what is neither letter nor digit parts words, apostrophes vanish."""
-    first, *rest = re.findall(r"[A-Za-z0-9]+", words.replace("'", ""))
+    """`that account's money` → `thatAccountsMoney`."""
+    first, *rest = re.sub(r"[^A-Za-z0-9 ]", lambda mark: "" if mark[0] == "'" else " ", words).split()
     return first + "".join(word[0].upper() + word[1:] for word in rest)
 
 
@@ -56,11 +56,14 @@ def leaves(text: str) -> Iterator[Leaf]:
     """The leaves of one tree file, from top to bottom."""
     contract = function = ""
     path: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    bare = 0  # the line of a root or condition with nothing below it yet
+    for number, line in enumerate([*text.splitlines(), "End.end"], 1):
         if not line.strip():
             continue
         if subject := SUBJECT.match(line):
-            contract, function, path = subject["contract"], subject["function"], []
+            if bare:
+                raise TreeError(f"{bare}: no leaf below")
+            contract, function, path, bare = subject["contract"], subject["function"], [], number
             continue
         branch = BRANCH.match(line)
         if not branch or not contract:
@@ -69,11 +72,15 @@ def leaves(text: str) -> Iterator[Leaf]:
         kind, _, words = branch["text"].partition(" ")
         if depth > len(path) or kind not in ("given", "when", "it") or not words:
             raise TreeError(f"{number}: neither `given …`, `when …` nor `it …` below a condition: {line}")
+        if bare and path and depth < len(path):
+            raise TreeError(f"{bare}: no leaf below")
         del path[depth:]
         if kind == "it":
             yield Leaf(contract, function, path[-1] if path else "", words)
+            bare = 0
         else:
             path.append(words)
+            bare = number
 
 
 def functions_of(sources: dict[Path, str]) -> dict[str, set[str]]:

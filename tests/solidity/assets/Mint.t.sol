@@ -87,10 +87,9 @@ contract MintTest is AssetsUnit {
         refused(stranger, abi.encodeCall(assets.mint, (buyer, SHELL, id, "s4m:other", signed)), reason);
     }
 
-    function test_mint_signedForAnotherChain_isRefused(uint64 chainId) public {
-        vm.assume(chainId != block.chainid && chainId != 0);
+    function test_mint_signedForAnotherChain_isRefused() public {
         bytes memory signed = provenance(meterKey, SHELL);
-        vm.chainId(chainId);
+        vm.chainId(block.chainid + 1);
         refusedMint(signed, badProvenance(meter));
     }
 
@@ -188,6 +187,7 @@ contract MintTest is AssetsUnit {
         made();
         if (number == 1) number = 2;
         refused(buyer, abi.encodeCall(assets.asset, (number)), nonexistent(number));
+        refused(buyer, abi.encodeCall(assets.asset, (0)), nonexistent(0));
     }
 
     function test_asset_anAsset_tellsAllOfIt() public {

@@ -138,6 +138,7 @@ contract PasskeysTest is IdentityUnit {
     }
 
     /// forge-config: default.evm_version = "osaka"
+    /// forge-config: soak.evm_version = "osaka"
     function test_registerPasskey_aChainWithThePrecompile_isBoundForLittleGas() public {
         assertLt(registered(), 120_000, "checked by the chain");
     }

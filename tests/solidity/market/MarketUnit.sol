@@ -23,24 +23,26 @@ abstract contract MarketUnit is Unit {
     address internal friend = makeAddr("friend");
     address internal anyone = makeAddr("anyone");
 
-    function books() internal view override returns (bytes32 digest) {
-        address[5] memory people = [buyer, friend, provider, componentOwner, address(market)];
-        for (uint256 i = 0; i < people.length; ++i) {
-            (uint128 amount, uint64 nonce) = market.accountOf(people[i]);
-            digest = keccak256(abi.encode(digest, amount, nonce, tokens(people[i])));
-        }
-        uint64[3] memory plans = [planId, unitPlan, compositePlan];
-        for (uint256 i = 0; i < plans.length; ++i) {
-            (uint96 all, uint96 paid) = market.earningsOf(plans[i]);
-            digest = keccak256(abi.encode(digest, all, paid));
-            for (uint32 sequence = 1; sequence < 3; ++sequence) {
-                digest = keccak256(abi.encode(digest, row(uint96(plans[i]) << 32 | sequence)));
-            }
-        }
+    function books() internal view override returns (bytes32) {
+        bytes32 money = keccak256(abi.encode(purse(buyer), purse(friend), purse(provider), tokens(address(market))));
+        bytes32 plans = keccak256(abi.encode(earnings(planId), earnings(unitPlan), earnings(compositePlan)));
+        (uint96 timed, uint96 untimed) = (uint96(planId) << 32, uint96(unitPlan) << 32);
+        bytes32 timedRows = keccak256(abi.encode(row(timed | 1), row(timed | 2), row(timed | 3)));
+        return keccak256(abi.encode(money, plans, timedRows, row(untimed | 1), row(untimed | 2)));
     }
 
-    function row(uint96 id) internal view returns (bytes32) {
-        return keccak256(abi.encode(market.subscription(id), market.activationDeadlineOf(id), market.releasableAt(id)));
+    function purse(address account) private view returns (bytes32) {
+        (uint128 amount, uint64 nonce) = market.accountOf(account);
+        return keccak256(abi.encode(amount, nonce, tokens(account)));
+    }
+
+    function earnings(uint64 plan) private view returns (bytes32) {
+        (uint96 all, uint96 paid) = market.earningsOf(plan);
+        return keccak256(abi.encode(all, paid));
+    }
+
+    function row(uint96 id) private view returns (bytes32) {
+        return keccak256(abi.encode(market.subscription(id), market.releasableAt(id)));
     }
 
     function tokens(address account) internal view returns (uint256) {
@@ -66,6 +68,21 @@ abstract contract MarketUnit is Unit {
             bytes memory call = bytes.concat(selector, abi.encode(inStatus(status)), rest);
             refused(caller, call, wrongStatus(expected, status));
         }
+    }
+
+    /// @dev Neither the provider nor the session key nor anyone else may call `selector(id, rest)` for the buyer; and
+    ///      a subscription that was never bought has no buyer.
+    function refusedToAllButTheBuyer(bytes4 selector, bytes memory rest) internal {
+        uint96 id = active(unitPlan, 100, 0);
+        address[4] memory others = [provider, session, meter, anyone];
+        for (uint256 i = 0; i < others.length; ++i) {
+            refused(others[i], bytes.concat(selector, abi.encode(id), rest), notBuyer(buyer, others[i]));
+        }
+        refused(buyer, bytes.concat(selector, abi.encode(id + 1), rest), notBuyer(address(0), buyer));
+    }
+
+    function notBuyer(address expected, address caller) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IMaaSMarket.NotBuyer.selector, expected, caller);
     }
 
     /// @dev A fresh subscription of the plan with periods in that status.

@@ -6,13 +6,8 @@ import {MarketUnit} from "./MarketUnit.sol";
 
 /// @notice A subscription ends: time at the request, units at the release.
 contract ReleaseTest is MarketUnit {
-    function test_requestRelease_notByTheBuyer_isRefused(address caller) public {
-        vm.assume(caller != buyer);
-        uint96 id = active(unitPlan, 100, 0);
-        bytes memory reason = abi.encodeWithSelector(IMaaSMarket.NotBuyer.selector, buyer, caller);
-        refused(caller, abi.encodeCall(market.requestRelease, (id)), reason);
-        reason = abi.encodeWithSelector(IMaaSMarket.NotBuyer.selector, address(0), buyer);
-        refused(buyer, abi.encodeCall(market.requestRelease, (id + 1)), reason);
+    function test_requestRelease_notByTheBuyer_isRefused() public {
+        refusedToAllButTheBuyer(market.requestRelease.selector, "");
     }
 
     function test_requestRelease_anyStatusButActive_isRefused() public {

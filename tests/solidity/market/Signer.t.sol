@@ -14,13 +14,8 @@ contract SignerTest is MarketUnit {
         (fresh, freshKey) = makeAddrAndKey("fresh");
     }
 
-    function test_proposeSigner_notByTheBuyer_isRefused(address caller) public {
-        vm.assume(caller != buyer);
-        uint96 id = active(unitPlan, 100, 0);
-        bytes memory reason = abi.encodeWithSelector(IMaaSMarket.NotBuyer.selector, buyer, caller);
-        refused(caller, abi.encodeCall(market.proposeSigner, (id, fresh)), reason);
-        reason = abi.encodeWithSelector(IMaaSMarket.NotBuyer.selector, address(0), buyer);
-        refused(buyer, abi.encodeCall(market.proposeSigner, (id + 1, fresh)), reason);
+    function test_proposeSigner_notByTheBuyer_isRefused() public {
+        refusedToAllButTheBuyer(market.proposeSigner.selector, abi.encode(fresh));
     }
 
     function test_proposeSigner_anyStatusButActive_isRefused() public {
