@@ -7,10 +7,16 @@ import {ShiftyToken} from "./ShiftyToken.sol";
 
 /// @notice Invariant 8 of docs/invariants.md, and 1 to 7 once more, over a token whose vice changes between steps.
 contract AwkwardTokenInvariantsTest is Runs {
+    Players private all;
+
     function setUp() public {
-        (address holder, uint256 holderKey) = makeAddrAndKey("holder of the token");
-        Players all = new Players(new ShiftyToken(holder), holderKey);
-        _enter(all, [all.steps(), all.turns()]);
+        all = _shiftyPlayers("holder of the token");
+        _enter(all, all.stepsWithTurns());
+    }
+
+    function _shiftyPlayers(string memory holderName) private returns (Players) {
+        (address holder, uint256 holderKey) = makeAddrAndKey(holderName);
+        return new Players(new ShiftyToken(holder), holderKey);
     }
 
     /// @dev The vices and the calls that re-enter are judged within each step.
@@ -18,15 +24,15 @@ contract AwkwardTokenInvariantsTest is Runs {
         players.check();
     }
 
-    function test_attacks_areMade_andThoseOnStatePass() public {
+    function test_attacks_areMade_andSomeOnStatePass() public {
         for (uint256 run = 0; run < 4; ++run) {
             _playByDice(run);
         }
-        emit log_named_uint("attacks on money", players.attacksOnMoney());
-        emit log_named_uint("attacks on state", players.attacksOnState());
-        emit log_named_uint("attacks that passed", players.attacksThatPassed());
-        assertGt(players.attacksOnMoney(), 10);
-        assertGt(players.attacksThatPassed(), 10);
+        emit log_named_uint("attacks on money", all.attacksOnMoney());
+        emit log_named_uint("attacks on state", all.attacksOnState());
+        emit log_named_uint("attacks that passed", all.attacksThatPassed());
+        assertGt(all.attacksOnMoney(), 10);
+        assertGt(all.attacksThatPassed(), 10);
     }
 
     /// @dev With most vices whatever moves tokens is refused.

@@ -18,7 +18,7 @@ abstract contract Checks is Watched {
     mapping(uint96 id => bytes32) private _closedSeen;
     mapping(uint64 planId => PlanSeen) private _planSeen;
 
-    function check() external {
+    function check() external override {
         assertEq(nowAt(), block.timestamp, "the players' clock is the chain's");
         uint256 owed = 0;
         for (uint256 i = 0; i < people.length; ++i) {

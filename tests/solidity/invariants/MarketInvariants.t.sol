@@ -9,15 +9,11 @@ import {Runs} from "./Runs.sol";
 contract MarketInvariantsTest is Runs {
     function setUp() public {
         Players all = new Players(new MaaSCredit(), 0);
-        _enter(all, [all.steps(), new bytes4[](0)]);
+        _enter(all, all.steps());
     }
 
     /// @dev What is true of a state. What is true of a step (3, 6, 7 and L1) is judged within each step.
     function invariant_1to7_holdInEveryState() public {
         players.check();
-    }
-
-    function _leastPercent() internal pure override returns (uint256) {
-        return 50;
     }
 }

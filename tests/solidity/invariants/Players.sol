@@ -51,11 +51,15 @@ contract Players is Vices {
     }
 
     /// @dev For a ShiftyToken.
-    function turns() public view returns (bytes4[] memory selectors) {
-        selectors = new bytes4[](4);
-        selectors[0] = this.turnFair.selector;
-        selectors[1] = this.turnBad.selector;
-        selectors[2] = this.turnOnMoney.selector;
-        selectors[3] = this.turnOnState.selector;
+    function stepsWithTurns() external view returns (bytes4[] memory selectors) {
+        bytes4[] memory fair = steps();
+        selectors = new bytes4[](fair.length + 4);
+        for (uint256 i = 0; i < fair.length; ++i) {
+            selectors[i] = fair[i];
+        }
+        selectors[fair.length] = this.turnFair.selector;
+        selectors[fair.length + 1] = this.turnBad.selector;
+        selectors[fair.length + 2] = this.turnOnMoney.selector;
+        selectors[fair.length + 3] = this.turnOnState.selector;
     }
 }

@@ -94,15 +94,13 @@ abstract contract Stage is Deploy {
         uint32 second = _register(owners[1], IModelCatalog.Kind.Composite);
         uint32 third = _register(owners[1], IModelCatalog.Kind.CaaS);
         IModelCatalog.Share[] memory none;
-        plans = [
-            _publish(first, _terms(25_000, 0, 0, 1 hours, 1 days), none),
-            _publish(third, _terms(0, 1_000_003, 7 days, 1 days, 1 hours), none),
-            _publish(first, _terms(25_000, 1_000_003, 7 days, 1 hours, 1 days), none),
-            _publish(first, _terms(1, 0, 0, 1 hours, 1 days), _equalShares(8, 1_250)),
-            _publish(second, _terms(1, 7, 1 hours, 30 days, 30 days), _equalShares(3, 3_333)),
-            _publish(third, _terms(1, 1, 1, 1 hours, 1), none),
-            _publish(second, _terms(DEAR_UNIT, DEAR_PERIOD, 366 days, 7 days, 30 days), none)
-        ];
+        plans.push(_publish(first, _terms(25_000, 0, 0, 1 hours, 1 days), none));
+        plans.push(_publish(third, _terms(0, 1_000_003, 7 days, 1 days, 1 hours), none));
+        plans.push(_publish(first, _terms(25_000, 1_000_003, 7 days, 1 hours, 1 days), none));
+        plans.push(_publish(first, _terms(1, 0, 0, 1 hours, 1 days), _equalShares(8, 1_250)));
+        plans.push(_publish(second, _terms(1, 7, 1 hours, 30 days, 30 days), _equalShares(3, 3_333)));
+        plans.push(_publish(third, _terms(1, 1, 1, 1 hours, 1), none));
+        plans.push(_publish(second, _terms(DEAR_UNIT, DEAR_PERIOD, 366 days, 7 days, 30 days), none));
     }
 
     function _register(address owner, IModelCatalog.Kind kind) private returns (uint32 modelId) {

@@ -3,9 +3,10 @@ pragma solidity ^0.8.30;
 
 import {Vm} from "forge-std/Vm.sol";
 import {EventBooks} from "./EventBooks.sol";
+import {Counted} from "./Runs.sol";
 
 /// @title Every call that the players make, watched: whose money fell, what was signed, what the events tell
-abstract contract Watched is EventBooks {
+abstract contract Watched is EventBooks, Counted {
     struct Holding {
         uint128 balance;
         uint64 nonce;
@@ -16,11 +17,6 @@ abstract contract Watched is EventBooks {
     address private _consenting;
     /// @dev What each key ever signed, by EIP-712 digest: written where a player signs, before any call.
     mapping(address signer => mapping(bytes32 digest => bool)) internal didSign;
-
-    mapping(bytes4 step => uint256) public tried;
-    mapping(bytes4 step => uint256) public done;
-    uint256 public triedInAll;
-    uint256 public doneInAll;
 
     constructor() {
         _fold(vm.getRecordedLogs());
@@ -92,11 +88,5 @@ abstract contract Watched is EventBooks {
     function _signedCompact(address who, bytes32 digest) internal returns (bytes32, bytes32) {
         didSign[who][digest] = true;
         return _signCompact(who, digest);
-    }
-
-    /// @dev Evidence that a run is not vacuous: how often each step was tried and came to something.
-    function _count(bool passed) internal {
-        (tried[msg.sig], triedInAll) = (tried[msg.sig] + 1, triedInAll + 1);
-        if (passed) (done[msg.sig], doneInAll) = (done[msg.sig] + 1, doneInAll + 1);
     }
 }
