@@ -55,7 +55,7 @@ contract Makers is Stage, Counted {
 
     /// @dev A copy, another's signature or a subscription that is not active makes nothing.
     function mint(uint256 seed) external {
-        uint256 mode = _dice(seed, 0) % 8;
+        uint256 mode = _dice(seed, 0) % 16;
         uint256 which = mode == 0 ? 2 : _dice(seed, 1) % 2;
         uint96 id = subscriptions[which];
         address creator = _person(seed, 2);
@@ -91,6 +91,7 @@ contract Makers is Stage, Counted {
     }
 
     function unlist(uint256 seed) external {
+        _listOne(seed);
         (uint256 assetId, address caller) = _assetAndCaller(seed, Wanted.Listed);
         Made storage one = made[assetId - 1];
         bool right = caller == one.owner && one.price != 0;
@@ -99,6 +100,7 @@ contract Makers is Stage, Counted {
 
     /// @dev A3: the price and nothing else goes from the buyer, all of it to seller and creator.
     function buy(uint256 seed) external {
+        _listOne(seed);
         uint256 assetId = _find(seed, Wanted.Listed);
         Made storage one = made[assetId - 1];
         address buyer = _person(seed, 1);
@@ -178,6 +180,17 @@ contract Makers is Stage, Counted {
         assetId = _find(seed, _dice(seed, 34) % 8 == 0 ? Wanted.Living : wanted);
         caller = _dice(seed, 31) % 8 == 0 ? _person(seed, 32) : made[assetId - 1].owner;
         if (caller == address(0)) caller = _person(seed, 32);
+    }
+
+    /// @dev So that there is one to buy or to take down.
+    function _listOne(uint256 seed) private {
+        if (_isAs(Wanted.Listed, made[_find(seed, Wanted.Listed) - 1])) return;
+        uint256 assetId = _find(seed, Wanted.Free);
+        Made storage one = made[assetId - 1];
+        if (!_isAs(Wanted.Free, one)) return;
+        one.price = 1 + _amount(_dice(seed, 35), 1e12);
+        vm.prank(one.owner);
+        assets.list(assetId, one.price);
     }
 
     function _find(uint256 seed, Wanted wanted) private returns (uint256 assetId) {

@@ -47,7 +47,7 @@ contract Publishers is CatalogBooks, Counted {
         assertEq(uint256(modelLines[modelId].askBps), NEVER, "C3: a transfer clears the ask");
     }
 
-    /// @dev Up to nine components, some of them twice, composite, unknown or below their ask: C2 judges what passed.
+    /// @dev Sometimes with nine components, or with one twice, composite, unknown or below its ask: C2 judges what passed.
     function publish(uint256 seed) external {
         (uint32 modelId, address caller,) = _modelAndCaller(seed);
         IModelCatalog.Share[] memory shares = _shares(modelId, seed);
@@ -66,6 +66,9 @@ contract Publishers is CatalogBooks, Counted {
 
     function retire(uint256 seed) external {
         uint64 planId = plans[_dice(seed, 0) % plans.length];
+        for (uint256 i = 1; i < plans.length && planLines[planId].retired && _dice(seed, 2) % 8 != 0; ++i) {
+            planId = plans[(_dice(seed, 0) % plans.length + i) % plans.length];
+        }
         address caller = _dice(seed, 1) % 8 == 0 ? sessions[0] : modelLines[uint32(planId >> 32)].owner;
         bool right = caller != sessions[0] && !planLines[planId].retired;
         _end(_by(caller, abi.encodeCall(catalog.retirePlan, (planId))), right);
@@ -81,16 +84,17 @@ contract Publishers is CatalogBooks, Counted {
     }
 
     function _shares(uint32 modelId, uint256 seed) private returns (IModelCatalog.Share[] memory shares) {
-        bool composite = modelLines[modelId].kind == IModelCatalog.Kind.Composite;
-        if (!composite && _dice(seed, 20) % 8 != 0) return shares;
-        shares = new IModelCatalog.Share[](_dice(seed, 21) % 10);
+        bool careless = _dice(seed, 20) % 4 == 0;
+        if (modelLines[modelId].kind != IModelCatalog.Kind.Composite && !careless) return shares;
+        shares = new IModelCatalog.Share[](_dice(seed, 21) % (careless ? 10 : 9));
         for (uint256 i = 0; i < shares.length; ++i) {
             uint256 dice = _dice(seed, 100 + i);
-            uint32 part = dice % 32 == 0 ? uint32(_dice(dice, 1) % (modelsTold + 2)) : _component(dice, shares, i);
+            uint256 mode = careless ? dice % 16 : 16;
+            uint32 part = mode == 0 ? uint32(_dice(dice, 1) % (modelsTold + 2)) : _component(dice, shares, i);
             ModelLine storage line = modelLines[part];
-            if (line.askBps >= NEVER && dice % 16 != 1) _by(line.owner, abi.encodeCall(catalog.setAsk, (part, 900)));
+            if (line.askBps >= NEVER && mode != 1) _by(line.owner, abi.encodeCall(catalog.setAsk, (part, 900)));
             uint16 ask = line.askBps;
-            uint16 bps = dice % 32 == 2 && ask != 0 ? ask - 1 : ask + uint16(_dice(dice, 2) % 100);
+            uint16 bps = mode == 2 && ask != 0 ? ask - 1 : ask + uint16(_dice(dice, 2) % 100);
             shares[i] = IModelCatalog.Share({modelId: part, bps: bps});
         }
     }
