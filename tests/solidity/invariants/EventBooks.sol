@@ -183,7 +183,7 @@ abstract contract EventBooks is CatalogBooks {
     function _requireTimeSplit(uint96 id, Line storage line, uint256 paid, uint256 back) private view {
         uint256 collected = _timeCost(id, line.collectedThrough);
         uint256 due = _timeCost(id, _elapsedThrough(line)) - collected;
-        uint256 room = MOST - planLines[uint64(id >> 32)].earned;
+        uint256 room = EARNABLE - planLines[uint64(id >> 32)].earned;
         assertEq(paid, due < room ? due : room, "7: time elapsed is paid at the request");
         assertEq(paid + back, _timeCost(id, line.paidThrough) - collected, "7: the rest is returned at the request");
     }
@@ -282,7 +282,7 @@ abstract contract EventBooks is CatalogBooks {
     function _earn(uint96 id, uint256 amount) private {
         PlanLine storage plan = planLines[uint64(id >> 32)];
         plan.earned += amount;
-        assertLe(plan.earned, MOST, "2: earned within its width");
+        assertLe(plan.earned, EARNABLE, "2: earned within its width");
     }
 
     function _shareOf(uint64 planId, uint32 modelId) internal view returns (uint256) {

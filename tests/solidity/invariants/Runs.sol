@@ -59,7 +59,7 @@ abstract contract Runs is Test {
     ///      shrunk.)
     function afterInvariant() public view {
         if (players.triedInAll() < 32) return;
-        assertGe(200 * players.doneInAll(), _leastPercent() * players.triedInAll(), "steps that came to something");
+        assertGe(400 * players.doneInAll(), _leastPercent() * players.triedInAll(), "steps that came to something");
     }
 
     function _playByDice(uint256 run) internal {

@@ -72,7 +72,7 @@ abstract contract Settling is Lives {
         if (!_isActive(line)) return;
         uint256 through = nowAt() < line.paidThrough ? nowAt() : line.paidThrough;
         uint256 due = _timeCost(id, through) - _timeCost(id, line.collectedThrough);
-        bool full = planLines[uint64(id >> 32)].earned + due > MOST;
+        bool full = planLines[uint64(id >> 32)].earned + due > EARNABLE;
         assertTrue(due == 0 || full, "5: all elapsed time is collected");
     }
 
@@ -112,7 +112,7 @@ abstract contract Settling is Lives {
         if (!line.activated || line.closed) return uint256(IMaaSMarket.SkipReason.NotActive);
         if (item.units <= _used[id]) return uint256(IMaaSMarket.SkipReason.Stale);
         uint256 amount = (item.units - _used[id]) * _termsOf(id).unitPrice;
-        bool fits = _earned[planId] + amount <= MOST;
+        bool fits = _earned[planId] + amount <= EARNABLE;
         if (item.units > line.cap || !fits) return uint256(IMaaSMarket.SkipReason.OverCap);
         bool right = _signerOf[keccak256(abi.encode(item))] == line.signer;
         if (!right) return uint256(IMaaSMarket.SkipReason.BadSignature);
@@ -217,7 +217,7 @@ abstract contract Settling is Lives {
                 if (uint64(batch[j].subscriptionId >> 32) != planId) continue;
                 most += uint256(batch[j].units) * planLines[planId].terms.unitPrice;
             }
-            if (most > MOST) return false;
+            if (most > EARNABLE) return false;
         }
         return true;
     }

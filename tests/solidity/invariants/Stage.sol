@@ -25,7 +25,8 @@ contract ContractWallet is IERC1271 {
 /// @title Where the stateful runs play: one market, its people, and plans at the corners of what can be published
 abstract contract Stage is Deploy {
     uint256 internal constant FUNDS = 1 << 112;
-    uint256 internal constant MOST = type(uint88).max;
+    uint256 internal constant MOST = type(uint96).max; // what a purchase can reserve
+    uint256 internal constant EARNABLE = type(uint88).max; // what a plan can earn
     uint64 internal constant DEAR_UNIT = type(uint64).max;
     uint96 internal constant DEAR_PERIOD = 1 << 90;
 
