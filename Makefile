@@ -43,7 +43,7 @@ check: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## forma
 	$(BIN)/python scripts/compile.py --check
 	$(BIN)/python scripts/bench_gas.py --check
 	scripts/forge.sh fmt --check
-	scripts/forge.sh lint
+	scripts/forge.sh lint contracts
 	node_modules/.bin/solhint --max-warnings 0 'contracts/**/*.sol'
 	$(BIN)/python -m scripts.natspec
 	scripts/slither.sh
