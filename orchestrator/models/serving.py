@@ -12,6 +12,7 @@ The gateway and the runtime call it. It knows no buyers and checks no tokens: on
 
 import argparse
 import json
+import math
 import os
 import signal
 import socketserver
@@ -34,6 +35,7 @@ DISCARD_BYTES = 64 << 10
 IDLE_SECONDS = 120.0
 THREAD_STACK_BYTES = 512 << 10
 MOST_NESTED = 100
+MOST_SHOWN = 80
 Grant = Mapping[str, int]
 Params = Mapping[str, Any]
 
@@ -63,6 +65,44 @@ class Request:
             raise BadCall(f"{name} is {value!r}; give a whole number")
         return int(value)
 
+    def text(self, name: str, default: str | None = None, most: int = 64) -> str:
+        """A string of 1 to `most` characters; without a default it must be there."""
+        value = self.params.get(name, default)
+        if not isinstance(value, str) or not 0 < len(value) <= most:
+            raise BadCall(f"{name} is {_shown(value)}; give a string of 1 to {most} characters")
+        return value
+
+    def choice(self, name: str, *options: str) -> str:
+        """One of the options; the first where none is named."""
+        value = self.params.get(name, options[0])
+        if value not in options:
+            raise BadCall(f"{name} is {_shown(value)}; give one of {', '.join(options)}")
+        return str(value)
+
+    def listed(self, name: str, least: int, most: int) -> list[Any]:
+        value = self.params.get(name, [])
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            raise BadCall(f"{name} is {_shown(value)}; give a list of {least} to {most} entries")
+        return value
+
+    def numbers(self, name: str, least: int, most: int, low: float = -1e12, high: float = 1e12) -> list[float]:
+        entries = Request({f"{name}[{n}]": entry for n, entry in enumerate(self.listed(name, least, most))})
+        return [entries.number(entry, math.nan, low, high) for entry in entries.params]
+
+    def parts(self, name: str, least: int, most: int) -> "list[Request]":
+        """A list of objects, each read like parameters of its own."""
+        entries = self.listed(name, least, most)
+        if not all(isinstance(entry, dict) for entry in entries):
+            raise BadCall(f"{name} is {_shown(entries)}; give a list of objects")
+        return [Request(entry, self.grant, self.tenant) for entry in entries]
+
+    def part(self, name: str) -> "Request":
+        """An object, read like parameters of its own; empty where none is given."""
+        value = self.params.get(name, {})
+        if not isinstance(value, dict):
+            raise BadCall(f"{name} is {_shown(value)}; give an object")
+        return Request(value, self.grant, self.tenant)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -86,6 +126,12 @@ class Program:
     calls: Mapping[str, Handler]
     configure: Callable[[Params], None] | None = None
     forget: Callable[[str], None] | None = None
+
+
+def _shown(value: Any) -> str:
+    """A caller's value as a refusal repeats it."""
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
 def json_answer(value: Any, quantity: int = 1, info: Params | None = None) -> Answer:
