@@ -71,7 +71,11 @@ def specs_of(rows: sa.Connection, models: Mapping[str, Manifest], ones: Sequence
 
 
 def _grant(manifest: Manifest, one: ModelInstance, held: ResourceVector) -> ResourceVector:
-    return ResourceVector.of(manifest.supplies) if one.supply else held + supplies(manifest) * one.scale
+    """What it holds of its node; of what it makes into its own supply that supply, not both."""
+    if one.supply:
+        return ResourceVector.of(manifest.supplies)
+    own = supplies(manifest) * one.scale
+    return held - held.only(own) + own
 
 
 def _at_once(work: Callable[[T], R], things: Sequence[T]) -> list[R]:

@@ -296,7 +296,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if _nesting(body) > MOST_NESTED:
         raise BadCall(f"the body nests deeper than {MOST_NESTED}; send a flatter JSON object")
     try:
-        value = json.loads(body or b"{}", parse_constant=_no_constant)
+        value = json.loads(body or b"{}", parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as cause:
         raise BadCall(f"the body is not JSON ({cause}); send a JSON object") from cause
     if not isinstance(value, dict):
@@ -321,6 +321,13 @@ def _nesting(body: bytes) -> int:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is beyond every number")
+    return number
 
 
 def _stop(signal_number: int, frame: object) -> None:  # noqa: ARG001
