@@ -177,7 +177,9 @@ TRANSITIVE = {
 
 def wise(tenant: str = "1") -> Knowledge:
     known = Knowledge()
-    ask(known.learn, {"facts": [*CHAIN, ["part-3", "celsius", 80], ["part-4", "celsius", 20]], "source": "book"}, tenant)
+    ask(
+        known.learn, {"facts": [*CHAIN, ["part-3", "celsius", 80], ["part-4", "celsius", 20]], "source": "book"}, tenant
+    )
     ask(known.rule, TRANSITIVE, tenant)
     return known
 
@@ -193,7 +195,11 @@ def test_what_follows_is_found_and_told_why() -> None:
 
 
 def test_questions_join_patterns_and_filter() -> None:
-    params = {"where": [["?x", "celsius", "?c"], ["?x", "part_of", "part-9"]], "filter": [["?c", ">", 50]], "select": ["?x"]}
+    params = {
+        "where": [["?x", "celsius", "?c"], ["?x", "part_of", "part-9"]],
+        "filter": [["?c", ">", 50]],
+        "select": ["?x"],
+    }
     assert value(ask(wise().ask, params, computing_mcores=400))["answers"] == [{"?x": "part-3"}]
     loop = {"where": [["?x", "part_of", "?x"]]}
     assert value(ask(wise().ask, loop, computing_mcores=400))["answers"] == []
