@@ -57,11 +57,16 @@ def show(session: Session, model_id: str) -> None:
 @common
 def publish(session: Session, manifest: Path, account: str) -> None:
     """Register the model or service of a manifest (s4m/model/1, s4m/service/1) and publish its plan."""
+    session.show(publish_spec(session, manifest, account))
+
+
+def publish_spec(session: Session, file: Path, account: str) -> dict[str, Any]:
+    """Puts spec and terms at the marketplace, then model, ask and plan on the chain; what is there already stays."""
     from orchestrator.models.manifests import canonical
     from s4m.connect import keys, market, sender
     from s4m.reference import Publisher, read_spec, registered, registered_names
 
-    spec = read_spec(manifest)
+    spec = read_spec(file)
     with market(session) as client:
         for document, digest in ((spec.document, spec.spec_hash), (spec.terms, spec.terms_hash)):
             assert client.put_document(dict(document)) == digest  # noqa: S101 — both are hashes of `canonical`
@@ -71,9 +76,7 @@ def publish(session: Session, manifest: Path, account: str) -> None:
             listing = Publisher(client.contracts, sending, meter).publish(
                 spec, known, registered_names(known) if spec.kind == "Composite" else {}
             )
-    session.show(
-        {
-            "name": listing.name, "modelId": str(listing.model_id), "planId": str(listing.plan_id),
-            "owner": listing.owner, "specBytes": len(canonical(spec.document)),
-        }
-    )  # fmt: skip
+    return {
+        "name": listing.name, "modelId": str(listing.model_id), "planId": str(listing.plan_id),
+        "owner": listing.owner, "specBytes": len(canonical(spec.document)),
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 CliError
 ├── BadInput            the command line says something impossible
+│   └── ManifestInvalid a manifest or service document has faults
 ├── NotConfirmed        asked before spending, and the answer was no
 ├── NothingDeployed  NothingRunning
 ├── FileUnusable        a file cannot be read or written
@@ -45,6 +46,11 @@ class CliError(Exception):
 
 class BadInput(CliError):
     code = "bad_input"
+
+
+class ManifestInvalid(BadInput):
+    code = "bad_manifest"
+    remedy = "Correct the findings, `s4m models validate` names each; docs/how-to/add-a-model.md says what is due."
 
 
 class NotConfirmed(CliError):
@@ -101,7 +107,8 @@ _UNPAID = ("insufficient_funds", "insufficient_balance", "gas_unfunded", "vouche
 _EXITS: dict[str, Exit] = {
     **dict.fromkeys(
         (
-            "bad_input", "malformed_input", "malformed_document", "malformed_log", "order_differs", "unknown_model",
+            "bad_input", "bad_manifest", "malformed_input", "malformed_document", "malformed_log", "order_differs",
+            "unknown_model",
             "unknown_plan", "unknown_quote", "unknown_order", "unknown_subscription", "unknown_asset", "unknown_wallet",
             "unknown_session", "unknown_document", "wallet_exists", "wrong_chain", "document_missing", "terms_invalid",
             "malformed_request", "value_out_of_range", "address_malformed", "signature_malformed", "file_unusable",

@@ -15,6 +15,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "up": ("s4m.up:up", "Run the whole house: chain, marketplace, orchestrator, gateway."),
     "wallet": ("s4m.wallet:wallet", "Create, list, show and fund wallets."),
     "catalog": ("s4m.catalog:catalog", "Models and plans for sale; publish your own."),
+    "models": ("s4m.models:models", "Installed models; validate, publish and run your own."),
     "buy": ("s4m.buy:buy", "Buy a subscription: shows the cost, asks, signs, waits until it runs."),
     "use": ("s4m.use:use", "Use a subscription through the gateway; checks and signs for what was used."),
     "subscriptions": ("s4m.subscriptions:subscriptions", "List, show and release subscriptions."),

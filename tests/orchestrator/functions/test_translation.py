@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.errors import MalformedDocument
 from orchestrator.models.manifests import manifests, services
+from orchestrator.models.table1 import scenarios
 from orchestrator.msmf import translate
 from orchestrator.requirements import TranslationRequest
 from orchestrator.resources import Isolation
@@ -35,6 +36,20 @@ def test_a_request_becomes_requirements_with_the_roles_of_the_service() -> None:
     assert wanted.qoe.rate_mbps == 500
     assert wanted.objects[0].attention == 5
     assert wanted.roles == BEACH.roles
+
+
+@pytest.mark.parametrize(("scenario", "service_type"), sorted(scenarios().items()))
+def test_every_scenario_of_table_1_can_be_asked_for(scenario: str, service_type: str) -> None:
+    sold = [service for service in services().values() if service.scenario == scenario]
+    assert sold
+    for service in sold:
+        document = {"schema": "s4m/request/1", "service": service.name, "scenario": scenario, "qoe": {"rate_mbps": 250}}
+        wanted = translate(asked(document, dict(service.document)))
+        assert (wanted.service_type, wanted.scenario) == (service_type, scenario)
+        request = sub_instances(wanted, "msi-1", manifests())
+        assert all(role.latency_ms >= manifests()[role.model].latency_ms for role in request.roles)
+        with pytest.raises(MalformedDocument, match="plan"):
+            translate(asked({**document, "scenario": "moon"}, dict(service.document)))
 
 
 def test_a_short_request_gets_the_defaults() -> None:

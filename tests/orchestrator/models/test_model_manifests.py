@@ -8,6 +8,7 @@ from hashlib import sha256
 import pytest
 import rfc8785
 
+from orchestrator.mmf.catalogue import is_supply
 from orchestrator.models.errors import BadManifest, UnknownModel
 from orchestrator.models.manifests import (
     HERE,
@@ -19,9 +20,10 @@ from orchestrator.models.manifests import (
     service_named,
     services,
 )
+from orchestrator.models.validation import Finding, findings
 
 MODELS = sorted(path.stem for path in (HERE / "manifests").glob("*.json"))
-SERVICES = ["ar-beach-guide", "virtual-beach-travel"]
+SERVICES = sorted(path.stem for path in (HERE / "services").glob("*.json"))
 RESOURCES = {
     "computing_mcores",
     "bandwidth_mbps",
@@ -32,9 +34,21 @@ RESOURCES = {
 }
 
 
-def test_ten_models_and_the_two_services_of_the_case_are_installed() -> None:
-    assert len(manifests()) == 10
+def test_what_lies_in_the_folders_is_installed_under_its_own_name() -> None:
+    assert sorted(manifests()) == MODELS
     assert sorted(services()) == SERVICES
+    assert len(MODELS) == 27
+    assert len(SERVICES) == 9
+
+
+@pytest.mark.parametrize("name", [*MODELS, *SERVICES])
+def test_everything_installed_is_faultless(name: str) -> None:
+    spec = manifests().get(name) or services()[name]
+    assert findings(dict(spec.document)) == []
+
+
+def test_only_two_models_are_always_running_because_they_are_the_pool_itself() -> None:
+    assert [name for name, manifest in manifests().items() if is_supply(manifest)] == ["infrastructure", "platform"]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -131,3 +145,73 @@ def test_service_whose_operation_has_no_role_is_refused() -> None:
 def test_other_schema_is_refused() -> None:
     with pytest.raises(BadManifest, match="s4m/model/1"):
         parse_manifest(service_named("ar-beach-guide").document)
+
+
+def broken(name: str, *changes: tuple[str, object]) -> dict[str, Finding]:
+    """What is found, by place, in an installed document with these places changed; None takes a field out."""
+    document = json.loads(json.dumps((manifests().get(name) or services()[name]).document))
+    for place, changed in changes:
+        *way, last = place.split(".")
+        inner = document
+        for step in way:
+            inner = inner[int(step)] if isinstance(inner, list) else inner[step]
+        if changed is None:
+            del inner[last]
+        else:
+            inner[last] = changed
+    return {finding.at: finding for finding in findings(document)}
+
+
+def test_all_faults_of_shape_are_told_at_once_with_cause_and_remedy() -> None:
+    found = broken(
+        "device",
+        ("kind", "SaaS"), ("memory_mib", 1), ("isolation", [3]), ("consumes", {"magic": 1}), ("calls", None),
+        ("plan.releaseWindow", 60),
+    )  # fmt: skip
+    assert set(found) == {"$", "$.kind", "$.memory_mib", "$.isolation[0]", "$.consumes", "$.plan.releaseWindow"}
+    assert "'calls'" in found["$"].cause
+    assert "add calls" in found["$"].remedy
+    assert "storage_mib" in found["$.consumes"].remedy
+    assert "1 hour" in found["$.plan.releaseWindow"].remedy
+    assert all(finding.cause and finding.remedy for finding in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "at", "says"),
+    [
+        ("device", [("terms.meters.0.units_per_1000", -1)], "$.terms.meters[0].units_per_1000", "whole number"),
+        ("device", [("terms.meters.0.name", "catch")], "$.terms.meters", "catch"),
+        ("device", [("terms.meters.0.unit", "frame")], "$.calls.capture.unit", "frame"),
+        ("device", [("plan.period", 60)], "$.plan.period", "period"),
+        ("device", [("plan.qoeFloor", 5)], "$.plan.qoeFloor", "floor_milli"),
+        ("device", [("table1", ["ar_vr/smell"])], "$.table1", "ar_vr/smell"),
+        ("device", [("module", "nowhere")], "$.module", "nowhere"),
+        ("device", [("module", "serving")], "$.module", "build"),
+        ("device", [("name", "camera")], "$.name", "device"),
+        ("rendering-server", [("max_shares", 17)], "$.supplies.rendering_k", "17 shares"),
+        ("monitoring", [("supplies", {"storage_mib": 1})], "$.supplies", "TaaS"),
+        ("beach-game", [("roles.server", "teleporter")], "$.roles.server", "teleporter"),
+        ("beach-game", [("scenario", "healthcare")], "$.scenario", "ar_vr"),
+        ("beach-game", [("shares.edge-server", 1)], "$.shares.edge-server", "less"),
+        ("beach-game", [("shares", {"sensors": 500})], "$.shares.sensors", "does not use"),
+        ("beach-game", [("operations.act.call", "jump")], "$.operations.act.call", "jump"),
+        ("beach-game", [("operations.act.meter", 0)], "$.operations.act.meter", "meter 0"),
+        ("beach-game", [("operations.act.link", "server")], "$.operations.act.link", "no link"),
+        ("beach-game", [("operations.act.cache", "fog")], "$.operations.act.cache", "no cache"),
+        ("beach-game", [("roles.cloud", "cloud-server")], "$.roles", "1.5"),
+        ("beach-game", [("shares.platform", 9000)], "$.shares", "10000"),
+    ],
+)
+def test_faults_that_no_schema_can_say_are_told_where_they_are(
+    name: str, changes: list[tuple[str, object]], at: str, says: str
+) -> None:
+    found = broken(name, *changes)
+    told = [finding for place, finding in found.items() if place == at]
+    assert told, found
+    assert says in told[0].cause + told[0].remedy
+
+
+@pytest.mark.parametrize("document", [5, [], {}, {"schema": "s4m/model/2"}])
+def test_what_is_no_document_at_all_is_one_finding(document: object) -> None:
+    (only,) = findings(document)
+    assert only.at == "$.schema"
