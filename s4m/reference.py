@@ -1,7 +1,8 @@
-"""Registers the reference catalogue: ten models by two providers, two composite services by a third.
+"""Registers the reference catalogue: all installed models by two providers, all composite services by a third.
 
 Called by the supervisor and by `s4m catalog publish`. Safe to repeat: what the chain already has stays as it is. Every
-transaction carries an idempotency key; each provider's go out one after the other, providers side by side.
+transaction carries an idempotency key; providers work side by side, and of each some models at a time: most of a
+transaction is waiting for its receipt.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ KINDS = {"CaaS": Kind.CAAS, "TaaS": Kind.TAAS, "Composite": Kind.COMPOSITE}
 PROVIDERS = {"CaaS": "provider-resources", "TaaS": "provider-technology", "Composite": "provider-worlds"}
 """Who owns what in the reference catalogue: one provider of resources, one of technology, one of whole services."""
 ROYALTY_BPS = 250
+AT_ONCE = 4
+"""Models of one provider that are published side by side; its sender keeps their nonces in order."""
 
 Spec = Manifest | ServiceSpec
 
@@ -130,7 +133,8 @@ def _publish(
     provider = PROVIDERS[chosen[0].kind]
     with Sender(contracts.chain, keys(provider), home / "db" / f"{provider}-sends.db") as sender:
         publisher = Publisher(contracts, sender, meter_key)
-        return [publisher.publish(spec, known, model_ids) for spec in chosen]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda spec: publisher.publish(spec, known, model_ids), chosen))
 
 
 def registered(contracts: Contracts) -> dict[bytes, ModelId]:

@@ -246,9 +246,10 @@ def deployed(chain: Chain, keys: Keys, home: Path) -> Deployment:
 
 def put_documents(marketplace_url: str, documents: list[tuple[str, bytes]]) -> None:
     """Stores spec and terms documents at the marketplace; repeating changes nothing."""
-    with httpx.Client(base_url=f"{marketplace_url}/api/v1", timeout=30.0) as http:
-        for digest, body in documents:
-            http.put(f"/documents/{digest}", content=body).raise_for_status()
+    with httpx.Client(base_url=f"{marketplace_url}/api/v1", timeout=30.0) as http, ThreadPoolExecutor(4) as pool:
+        put = [pool.submit(http.put, f"/documents/{digest}", content=body) for digest, body in documents]
+        for done in put:
+            done.result().raise_for_status()
 
 
 def clean_sandboxes(home: Path) -> None:
