@@ -4,7 +4,7 @@ train    {"name", "samples": [[numbers], …], "labels": [strings], "seed"}   an
 classify {"name", "samples": [[numbers], …]}                                 label and probability of each sample
 Ridge regression on random Fourier features (Rahimi, Recht 2007): samples are standardised, a Gaussian kernel of the
 median distance is approximated by as many features as the granted computing carries (4 a millicore, 16 to 1024): more
-computing, finer borders. A learnt classifier takes storage (`storage_mib`). Quantity: samples.
+computing, finer borders. A learnt classifier takes storage (`storage_mib`). Quantity: hundred samples.
 """
 
 import math
@@ -74,7 +74,7 @@ class Classifiers:
         whole = learn(samples, labels, features, seed)
         self._keep(request, name, whole)
         value = {"classes": whole.labels, "held_back": len(right), "accuracy": round(sum(right) / len(right), 4)}
-        return json_answer(value, len(samples), {"features": features, "bytes": whole.held_bytes})
+        return json_answer(value, math.ceil(len(samples) / 100), {"features": features, "bytes": whole.held_bytes})
 
     def classify(self, request: Request) -> Answer:
         name, samples = request.text("name"), _samples(request, least=1)
@@ -89,7 +89,7 @@ class Classifiers:
             {"label": known.labels[best], "probability": round(float(row[best]), 4)}
             for row, best in zip(chances, chances.argmax(axis=1), strict=True)
         ]
-        return json_answer({"classes": found}, len(found), {"features": known.phases.size})
+        return json_answer({"classes": found}, math.ceil(len(found) / 100), {"features": known.phases.size})
 
     def forget(self, tenant: str) -> None:
         with self._lock:

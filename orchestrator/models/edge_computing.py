@@ -4,7 +4,7 @@ run {"records": [{field: number | string | bool}, …], "where": [[field, op, va
      "reduce": {name: ["count"] | ["sum"|"mean"|"min"|"max"|"std"|"p50"|"p95"|"p99"|"distinct", field]}}
 op: = != < <= > >= in. Without `reduce` the records that pass are the answer.
 The granted computing says how many records are looked at (100 a millicore): of more, an even sample is taken, counts
-and sums are scaled up, and the standard error of each mean says what that costs. Quantity: records looked at.
+and sums are scaled up, and the standard error of each mean says what that costs. Quantity: hundred records looked at.
 """
 
 import math
@@ -46,7 +46,7 @@ def run_query(request: Request) -> Answer:
     info = {"looked_at": len(looked_at), "records": len(records), "passed": len(passed)}
     if not reduce:
         value: dict[str, Any] = {"records": passed[:MOST_PASSED], "cut": len(passed) > MOST_PASSED}
-        return json_answer(value, len(looked_at), info)
+        return json_answer(value, math.ceil(len(looked_at) / 100), info)
     groups: defaultdict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for record in passed:
         groups[tuple(_plain(record.get(field), field) for field in group_by)].append(record)
@@ -57,7 +57,7 @@ def run_query(request: Request) -> Answer:
         {**dict(zip(group_by, key, strict=True)), **_reduced(members, reduce, scale)}
         for key, members in sorted(groups.items(), key=lambda group: repr(group[0]))
     ]
-    return json_answer({"groups": rows, "sampled": scale > 1}, len(looked_at), info)
+    return json_answer({"groups": rows, "sampled": scale > 1}, math.ceil(len(looked_at) / 100), info)
 
 
 def sample(records: list[Record], most: int) -> list[Record]:

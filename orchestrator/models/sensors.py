@@ -4,7 +4,7 @@ read {"kind": "machine"|"patient"|"street", "name", "t": UTC seconds, "seconds":
       "channels": [names; all where none is named]}
 The things are simulated (`things.py`), the same for whoever looks; each sensor errs in its own way: white noise, slow
 drift, and now and then, for some seconds, a fault (stuck, spikes, bias, dropout: null) that it does not confess.
-Rate: at most 2 samples a second per granted millicore, over all channels. Quantity: samples delivered.
+Rate: at most 2 samples a second per granted millicore, over all channels. Quantity: hundred samples delivered.
 """
 
 import math
@@ -57,7 +57,8 @@ def read(request: Request) -> Answer:
         },
     }
     delivered = sum(int(np.isfinite(values).sum()) for values in sensed.values())
-    return json_answer(value, delivered, {"rate_hz": round(rate, 4), "dropped": count * len(channels) - delivered})
+    info = {"rate_hz": round(rate, 4), "samples": delivered, "dropped": count * len(channels) - delivered}
+    return json_answer(value, max(math.ceil(delivered / 100), 1), info)
 
 
 def sense(name: str, channel: Channel, t: Array, real: Array) -> Array:

@@ -5,7 +5,7 @@ schedule {"users": [{"name", "mbps", "snr_db", "weight"}, …], "mode": "both"|"
 Each channel fades for each user in a way of its own (two-path fading about its mean SNR); a block of one channel and
 one slot carries Shannon's rate. `time` gives whole slots, `frequency` whole channels, `both` single blocks: the finer,
 the closer to what was asked for. Weighted max-min: the user that has least of what it asked gets its best free block
-next. No block has two users. Channels: granted `spectrum_mhz` ÷ channel_mhz. Quantity: blocks given.
+next. No block has two users. Channels: granted `spectrum_mhz` ÷ channel_mhz. Quantity: hundred blocks given.
 """
 
 import heapq
@@ -51,7 +51,7 @@ def schedule(request: Request) -> Answer:
     }
     count = sum(map(len, given))
     value = {"channels": channels, "slots": slots, "frame_ms": frame_ms, "users": told}
-    return json_answer(value, max(count, 1), {"blocks": channels * slots, "given": count})
+    return json_answer(value, max(math.ceil(count / 100), 1), {"blocks": channels * slots, "given": count})
 
 
 def block_rates(snr_db: float, channels: int, width_mhz: int, slots: int, seed: str) -> list[float]:

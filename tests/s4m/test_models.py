@@ -75,7 +75,7 @@ def test_one_call_prints_answer_quantity_and_cost(run: Run, where: str) -> None:
     params = json.dumps({"kind": "patient", "seconds": 2, "rate_hz": 4, "channels": ["heart_bpm"]})
     answer = run("models", "run", "sensors", "--call", "read", "--params", params, where)
     assert answer.code == 0
-    assert (answer.json["status"], answer.json["quantity"], answer.json["unit"]) == (200, 8, "sample")
+    assert (answer.json["status"], answer.json["quantity"], answer.json["unit"]) == (200, 1, "hectosample")
     assert answer.json["cpuMs"] > 0
     assert len(answer.json["body"]["channels"]["heart_bpm"]["values"]) == 8
 

@@ -133,7 +133,7 @@ def test_training_costs_what_its_computing_is() -> None:
         for mcores in (250, 4)
     )
     assert dear > 3 * cheap
-    assert ask(Classifiers().train, train).quantity == 600
+    assert ask(Classifiers().train, train).quantity == 6
 
 
 def test_classifiers_are_a_tenants_own_and_within_its_storage() -> None:

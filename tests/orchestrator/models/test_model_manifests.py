@@ -8,6 +8,7 @@ from hashlib import sha256
 import pytest
 import rfc8785
 
+from ledger.metering import Terms, gross_units
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.models.errors import BadManifest, UnknownModel
 from orchestrator.models.manifests import (
@@ -101,6 +102,13 @@ def test_operations_call_what_their_models_have_in_the_meters_unit(name: str) ->
 def test_planned_network_path_keeps_the_papers_latency(name: str) -> None:
     roles = service_named(name).roles.values()
     assert sum(manifest_named(model).latency_ms for model in roles) < 1.5
+
+
+@pytest.mark.parametrize("name", [*MODELS, *sorted({*SERVICES} - {"ar-beach-guide", "virtual-beach-travel"})])
+def test_no_use_is_so_small_that_it_costs_nothing(name: str) -> None:
+    spec = manifests().get(name) or services()[name]
+    terms = Terms.parse(spec.terms)
+    assert all(gross_units(terms, meter, 1, 0) >= 1 for meter in range(len(terms.meters)))
 
 
 def test_services_share_what_they_can() -> None:
