@@ -1,5 +1,7 @@
 """Table I against what is installed: every name, resource and scenario of the paper can be bought here."""
 
+from pathlib import Path
+
 import pytest
 
 from orchestrator.models.manifests import manifests, services
@@ -52,6 +54,11 @@ def test_there_are_eight_scenarios_and_no_service_of_another() -> None:
 def test_every_installed_model_is_part_of_a_service() -> None:
     used = {model for service in services().values() for model in (*service.roles.values(), *service.supply)}
     assert used == set(manifests())
+
+
+def test_the_page_of_the_catalogue_names_every_model_and_service() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "catalogue.md").read_text()
+    assert all(f"`{name}`" in page for name in (*manifests(), *services()))
 
 
 def test_caas_of_the_table_are_caas_here_and_taas_are_taas() -> None:
