@@ -15,6 +15,7 @@ import pytest
 from command_runner import Run, runner
 
 from ledger.errors import PortTaken
+from orchestrator.models.manifests import HERE, manifests, services
 from s4m.errors import HouseRunning
 from s4m.supervisor import House
 
@@ -46,7 +47,7 @@ def subscription(house: House) -> str:
 
 def test_the_catalogue_is_for_sale(run: Run, house: House) -> None:
     models = run("catalog", "list").json
-    assert len(models) == 12
+    assert len(models) == len(manifests()) + len(services())
     shown = run("catalog", "show", models[0]["modelId"]).json
     assert shown["spec"]["name"] == models[0]["name"]
     assert "virtual-beach-travel" in run("catalog", "list", as_json=False).text
@@ -138,6 +139,35 @@ def test_a_single_model_is_bought_and_used_alone(run: Run, subscription: str) ->
     assert run("settle").code == 0
     audited = run("audit", "--log", logs[0], "--log", logs[1], "--proofs", "all").json
     assert (audited["findings"], audited["subscriptions_checked"]) == ([], 2)
+
+
+def test_a_digital_twin_is_bought_fed_by_its_sensors_and_asked(run: Run, subscription: str) -> None:
+    bought = run("buy", "predictive-maintenance", "--wallet", "anna", "--cap", "100", "--periods", "0", "--yes").json
+    assert bought["state"] == "active"
+    own = bought["subscriptionId"]
+    sensed = run("use", own, "sense", "--params", '{"name": "lathe", "t": 1.7e9, "seconds": 60, "rate_hz": 2}').json
+    assert sensed["units"] == "5"
+    observed = run("use", own, "synchronise", "--params", json.dumps({"object": "lathe", **sensed["body"]})).json
+    assert (observed["units"], observed["body"]["age_s"]) == ("5", 0.0)
+    now, late = (
+        run("use", own, "state", "--params", json.dumps({"object": "lathe", "t": t})).json["body"]
+        for t in (1.7e9 + 60, 1.7e9 + 90)
+    )
+    assert now["fidelity"] > 0.9 > late["fidelity"]
+    refused = run("use", own, "state", "--params", '{"object": "mill"}')
+    assert (refused.code, refused.json["code"]) == (2, "model_misses")
+    audited = run("audit", "--log", sensed["log"], "--proofs", "all").json
+    assert (audited["findings"], audited["records_checked"]) == ([], 4)
+
+
+def test_an_own_model_is_checked_and_published(run: Run, tmp_path: Path) -> None:
+    installed = json.loads((HERE / "manifests" / "monitoring.json").read_text())
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps({**installed, "ask_bps": 777}))
+    published = run("models", "publish", own, "--account", "provider-technology").json
+    shown = run("catalog", "show", published["modelId"]).json
+    assert shown["spec"]["ask_bps"] == 777
+    assert run("models", "publish", own, "--account", "provider-technology").json == published
 
 
 def test_trust_is_kept(run: Run, subscription: str) -> None:

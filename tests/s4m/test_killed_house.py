@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from orchestrator.models import manifests
 from s4m.processes import free_ports, is_free
 from s4m.supervisor import House
 
@@ -43,7 +44,7 @@ def test_a_killed_supervisor_is_followed_by_another_on_the_same_ports(tmp_path: 
     with House.start(tmp_path, port_base=base) as house:
         assert [line for pid, line in left.items() if _of(tmp_path).get(pid) == line] == []
         assert httpx.get(f"{house.urls.marketplace}/api/v1/health").status_code == 200
-        assert len(house.listings) == 12
+        assert len(house.listings) == len(manifests.manifests()) + len(manifests.services())
     assert _of(tmp_path) == {}
 
 
