@@ -81,7 +81,8 @@ def _request(client: MarketClient, plan_id: int, path: Path | None, isolation: i
     shows = any(operation.get("immersion") for operation in spec.get("operations", {}).values())
     return {
         "schema": "s4m/request/1", "scenario": spec.get("scenario", "virtual_travelling"),
-        "service": spec.get("name", str(plan_id)), "users": 1, "isolation": isolation, "qoe": DEFAULT_QOE,
+        "service": spec.get("name", str(plan_id)), "users": 1, "isolation": isolation,
+        "qoe": DEFAULT_QOE if shows else {name: asked for name, asked in DEFAULT_QOE.items() if name != "immersion_floor"},
         "objects": DEFAULT_OBJECTS if shows else [],
     }  # fmt: skip
 

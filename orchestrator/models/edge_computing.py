@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.models.errors import BadCall
-from orchestrator.models.serving import Answer, Program, Request, json_answer, run
+from orchestrator.models.serving import Answer, Program, Request, json_answer, run, shown
 
 DEFAULT_MCORES = 50
 RECORDS_PER_MCORE = 100
@@ -134,8 +134,8 @@ def _where(request: Request) -> list[Clause]:
     for clause in clauses:
         if not isinstance(clause, list) or len(clause) != 3 or not isinstance(clause[0], str):
             raise BadCall("where must be a list of [field, operator, value]")
-        if clause[1] not in OPERATORS:
-            raise BadCall(f"where: {clause[1]!r} is no operator; there are {' '.join(OPERATORS)}")
+        if not isinstance(clause[1], str) or clause[1] not in OPERATORS:
+            raise BadCall(f"where: {shown(clause[1])} is no operator; there are {' '.join(OPERATORS)}")
         if clause[1] == "in" and not isinstance(clause[2], list):
             raise BadCall("where: in needs a list of values")
     return [(field, OPERATORS[op], value) for field, op, value in clauses]

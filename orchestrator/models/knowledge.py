@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.models.errors import BadCall, NotThere, OverGrant
-from orchestrator.models.serving import Answer, Program, Request, json_answer, run
+from orchestrator.models.serving import Answer, Program, Request, json_answer, run, shown
 
 Term = str | int | float
 Fact = tuple[Term, Term, Term]
@@ -233,20 +233,21 @@ def _patterns(request: Request, name: str) -> tuple[Fact, ...]:
 
 def _fact(value: Any, variables: bool) -> Fact:
     if not isinstance(value, list) or len(value) != 3:
-        raise BadCall(f"{value!r} is no fact; give [subject, predicate, object]")
+        raise BadCall(f"{shown(value)} is no fact; give [subject, predicate, object]")
     for term in value:
         if type(term) not in (str, int, float) or (isinstance(term, str) and not 0 < len(term) <= 128):
-            raise BadCall(f"{term!r} is no term; give a number or a string of 1 to 128 characters")
+            raise BadCall(f"{shown(term)} is no term; give a number or a string of 1 to 128 characters")
         if _free(term) and not variables:
-            raise BadCall(f"{term!r} is a variable; a fact has none")
+            raise BadCall(f"{shown(term)} is a variable; a fact has none")
     return value[0], value[1], value[2]
 
 
 def _filter(value: Any, where: tuple[Fact, ...]) -> tuple[str, Callable[[Any, Any], bool], Term]:
-    if not isinstance(value, list) or len(value) != 3 or value[0] not in _variables(where) or value[1] not in OPERATORS:
-        raise BadCall(f"{value!r} is no filter; give [a variable of where, one of {' '.join(OPERATORS)}, value]")
+    known = _variables(where)
+    if not isinstance(value, list) or len(value) != 3 or value[0] not in list(known) or value[1] not in list(OPERATORS):
+        raise BadCall(f"{shown(value)} is no filter; give [a variable of where, one of {' '.join(OPERATORS)}, value]")
     if type(value[2]) not in (str, int, float):
-        raise BadCall(f"filter compares with {value[2]!r}; give a number or a string")
+        raise BadCall(f"filter compares with {shown(value[2])}; give a number or a string")
     return value[0], OPERATORS[value[1]], value[2]
 
 

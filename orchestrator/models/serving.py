@@ -56,33 +56,33 @@ class Request:
     def number(self, name: str, default: float, low: float, high: float) -> float:
         value = self.params.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise BadCall(f"{name} is {value!r}; give a number from {low} to {high}")
+            raise BadCall(f"{name} is {shown(value)}; give a number from {low} to {high}")
         return float(value)
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         value = self.number(name, default, low, high)
         if value != int(value):
-            raise BadCall(f"{name} is {value!r}; give a whole number")
+            raise BadCall(f"{name} is {shown(value)}; give a whole number")
         return int(value)
 
     def text(self, name: str, default: str | None = None, most: int = 64) -> str:
         """A string of 1 to `most` characters; without a default it must be there."""
         value = self.params.get(name, default)
         if not isinstance(value, str) or not 0 < len(value) <= most:
-            raise BadCall(f"{name} is {_shown(value)}; give a string of 1 to {most} characters")
+            raise BadCall(f"{name} is {shown(value)}; give a string of 1 to {most} characters")
         return value
 
     def choice(self, name: str, *options: str) -> str:
         """One of the options; the first where none is named."""
         value = self.params.get(name, options[0])
         if value not in options:
-            raise BadCall(f"{name} is {_shown(value)}; give one of {', '.join(options)}")
+            raise BadCall(f"{name} is {shown(value)}; give one of {', '.join(options)}")
         return str(value)
 
     def listed(self, name: str, least: int, most: int) -> list[Any]:
         value = self.params.get(name, [])
         if not isinstance(value, list) or not least <= len(value) <= most:
-            raise BadCall(f"{name} is {_shown(value)}; give a list of {least} to {most} entries")
+            raise BadCall(f"{name} is {shown(value)}; give a list of {least} to {most} entries")
         return value
 
     def numbers(self, name: str, least: int, most: int, low: float = -1e12, high: float = 1e12) -> list[float]:
@@ -93,14 +93,14 @@ class Request:
         """A list of objects, each read like parameters of its own."""
         entries = self.listed(name, least, most)
         if not all(isinstance(entry, dict) for entry in entries):
-            raise BadCall(f"{name} is {_shown(entries)}; give a list of objects")
+            raise BadCall(f"{name} is {shown(entries)}; give a list of objects")
         return [Request(entry, self.grant, self.tenant) for entry in entries]
 
     def part(self, name: str) -> "Request":
         """An object, read like parameters of its own; empty where none is given."""
         value = self.params.get(name, {})
         if not isinstance(value, dict):
-            raise BadCall(f"{name} is {_shown(value)}; give an object")
+            raise BadCall(f"{name} is {shown(value)}; give an object")
         return Request(value, self.grant, self.tenant)
 
 
@@ -128,7 +128,7 @@ class Program:
     forget: Callable[[str], None] | None = None
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A caller's value as a refusal repeats it."""
     text = repr(value)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"

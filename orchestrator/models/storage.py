@@ -10,7 +10,6 @@ what its `storage_mib` hold, packed; beyond that it refuses and nothing changes.
 
 import zlib
 from base64 import b64decode
-from binascii import Error as NotBase64
 from dataclasses import dataclass, field
 from hashlib import sha256
 from threading import Lock
@@ -152,7 +151,7 @@ def _data(request: Request) -> bytes:
         raise BadCall("data must be a base64 string")
     try:
         return b64decode(data, validate=True)
-    except NotBase64 as cause:
+    except ValueError as cause:
         raise BadCall(f"data is no base64 ({cause}); encode the bytes") from cause
 
 
