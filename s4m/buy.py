@@ -82,7 +82,7 @@ def _request(client: MarketClient, plan_id: int, path: Path | None, isolation: i
     return {
         "schema": "s4m/request/1", "scenario": spec.get("scenario", "virtual_travelling"),
         "service": spec.get("name", str(plan_id)), "users": 1, "isolation": isolation,
-        "qoe": DEFAULT_QOE if shows else {name: asked for name, asked in DEFAULT_QOE.items() if name != "immersion_floor"},
+        "qoe": {name: asked for name, asked in DEFAULT_QOE.items() if shows or name != "immersion_floor"},
         "objects": DEFAULT_OBJECTS if shows else [],
     }  # fmt: skip
 
