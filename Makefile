@@ -21,7 +21,7 @@ export SOLCX_BINARY_PATH := $(CURDIR)/.solcx
 AREA ?= all
 ARGS ?=
 
-.PHONY: help setup demo test check coverage bench contracts figures soak clean format
+.PHONY: help setup demo test check coverage bench contracts figures prove soak clean format
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -62,7 +62,11 @@ bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas or demo; 
 figures: .venv/.runtime ## the paper's Fig. 5 with our reading of it, into out/figures/
 	$(BIN)/python scripts/figure5.py $(ARGS)
 
-soak: .venv/.dev node_modules/.dev .solcx/.stamp ## the long runs
+prove: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## the money arithmetic for all inputs (halmos)
+	$(BIN)/python scripts/prove.py $(ARGS)
+
+soak: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## the long runs
+	$(BIN)/python scripts/prove.py
 	FOUNDRY_PROFILE=soak scripts/forge.sh test
 	$(BIN)/python scripts/coverage.py
 	$(BIN)/pytest -m soak $(ARGS)

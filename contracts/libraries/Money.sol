@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 /// @title The market's money arithmetic: what is reserved, what time costs, what a share earns
 /// @notice All amounts are in the token's smallest unit. Every division rounds down, in favour of the books: what is cut
 ///         off stays where it was (with the buyer's prepaid time, or in the plan).
-/// @dev Pure and total within the bounds that callers keep; tests/solidity/MoneyProofs.t.sol proves what they rely on.
+/// @dev Pure and total within the bounds that callers keep; tests/solidity/proofs proves what they rely on.
 library Money {
     uint256 private constant WHOLE_BPS = 10_000;
 
