@@ -1,4 +1,4 @@
-"""`make bench AREA=gas|demo|all`: measures and writes out/bench/AREA.json, with the raw receipts or report beside it.
+"""`make bench AREA=gas|demo|placement|all`: measures and writes out/bench/AREA.json, with the raw material beside it.
 
 Each figure is {"name", "value", "unit", "load", "against": {"what", "value"}, "bar": {"op", "value"}, "holds"}. Exits
 non-zero where a bar does not hold.
@@ -69,7 +69,14 @@ def demo(out: Path, seed: int, data: Path | None) -> list[Figure]:
     ]
 
 
-AREAS: dict[str, Callable[[Path, int, Path | None], list[Figure]]] = {"gas": gas, "demo": demo}
+def placement(out: Path, seed: int, data: Path | None) -> list[Figure]:
+    """Batches and single requests; every solution is the raw material."""
+    from scripts.bench_placement import measure
+
+    return measure(figure, out, seed, data)
+
+
+AREAS: dict[str, Callable[[Path, int, Path | None], list[Figure]]] = {"gas": gas, "demo": demo, "placement": placement}
 
 
 def main() -> int:
@@ -77,7 +84,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--area", choices=[*AREAS, "all"], default="all")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--input", type=Path, help=f"area demo: folder of recordings; area gas: {GAS_INPUT}")
+    parser.add_argument(
+        "--input",
+        type=Path,
+        help=f"area demo: folder of recordings; placement: folder of batches; gas: {GAS_INPUT}",
+    )
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     given = parser.parse_args()
     if given.input is not None and given.area == "all":

@@ -58,6 +58,8 @@ class _Ask:
     rest: ResourceVector
     nodes: Mapping[str, NodeRoom]
     taken: _Taken
+    strangers: dict[tuple[Isolation, str], tuple[Lack, ...]] = field(default_factory=dict)
+    """degree and cluster → why its instances cannot be shared: the same for all of them, so found once"""
 
 
 def greedy(request: OfferRequest, candidates: Candidates, seed: str = "") -> Decision:
@@ -95,14 +97,15 @@ def _options(ask: _Ask, running: Sequence[RunningInstance]) -> tuple[_Option, ..
     reuse = tuple(_reuse(ask, one) for one in running)
     if ask.model.is_supply or any(not option.lacks for option in reuse):
         return reuse
+    more = ask.rest + ask.model.consumes
     modify = tuple(
-        _modify(ask, one)
+        _modify(ask, one, more)
         for one, refused in zip(running, reuse, strict=True)
         if all(lack.kind in ("shares", "resource") for lack in refused.lacks)
     )
     if any(not option.lacks for option in modify):
         return reuse + modify
-    return reuse + modify + tuple(_create(ask, node) for node in ask.nodes.values())
+    return reuse + modify + tuple(_create(ask, node, more) for node in ask.nodes.values())
 
 
 def _reuse(ask: _Ask, one: RunningInstance) -> _Option:
@@ -118,8 +121,7 @@ def _reuse(ask: _Ask, one: RunningInstance) -> _Option:
     return _Option("reuse", one.instance_id, one.node, ask.rest, ask.own, lacks, order)
 
 
-def _modify(ask: _Ask, one: RunningInstance) -> _Option:
-    more = ask.rest + ask.model.consumes
+def _modify(ask: _Ask, one: RunningInstance, more: ResourceVector) -> _Option:
     bound = ask.model.max_scale
     largest = (Lack(kind="state", name="scale", needed=one.scale + 1, available=bound),) if one.scale >= bound else ()
     lacks = (
@@ -133,8 +135,7 @@ def _modify(ask: _Ask, one: RunningInstance) -> _Option:
     return _Option("modify", one.instance_id, one.node, more, ask.own, lacks, order)
 
 
-def _create(ask: _Ask, node: NodeRoom) -> _Option:
-    cost = ask.rest + ask.model.consumes
+def _create(ask: _Ask, node: NodeRoom, cost: ResourceVector) -> _Option:
     cannot = ask.request.isolation not in ask.model.isolation
     degrees = ", ".join(str(int(degree)) for degree in sorted(ask.model.isolation))
     wanted = int(ask.request.isolation)
@@ -143,8 +144,8 @@ def _create(ask: _Ask, node: NodeRoom) -> _Option:
         *_resources(ask.own, ask.model.supplies),
         *_node_lacks(ask, cost, node),
     )
-    left = node.free - ask.taken.on_node(node.node)
-    order = (node.latency_ms, -left.computing_mcores, node.node)
+    left = node.free.computing_mcores - ask.taken.on_node(node.node).computing_mcores
+    order = (node.latency_ms, -left, node.node)
     return _Option("create", node.node, node.node, cost, ask.own, lacks, order)
 
 
@@ -158,6 +159,13 @@ def _isolation(ask: _Ask, one: RunningInstance) -> tuple[Lack, ...]:
     request = ask.request
     if ask.model.is_supply or (one.isolation is Isolation.DEDICATED and one.msi == request.msi):
         return ()
+    kind = (one.isolation, one.cluster)
+    if kind not in ask.strangers:
+        ask.strangers[kind] = _strangers(request, one)
+    return ask.strangers[kind]
+
+
+def _strangers(request: OfferRequest, one: RunningInstance) -> tuple[Lack, ...]:
     if may_share(request.isolation, request.cluster, one.isolation, one.cluster):
         return ()
     wanted = f"degree {int(request.isolation)} in {request.cluster}"
