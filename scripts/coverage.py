@@ -272,13 +272,15 @@ def lay_out(folder: Path, copy: Copy, tests: Iterable[Path]) -> None:
         else:
             shutil.copy(test, folder / TESTS)
     (folder / "node_modules").symlink_to(ROOT / "node_modules")
-    own = tomllib.loads((ROOT / "foundry.toml").read_text(encoding="utf-8"))["profile"]["default"]
+    profiles = tomllib.loads((ROOT / "foundry.toml").read_text(encoding="utf-8"))["profile"]
+    own = profiles["default"]
     config = CONFIG.format(
         remappings=json.dumps([*own["remappings"], f"{PROBES}={PROBES}"]),
         solc=ROOT / "scripts" / "solc-shim.js",
         evm_version=own["evm_version"],
         ignored=own["ignored_error_codes"],
     )
+    config += "".join(f"\n[profile.{name}]\n" for name in profiles if name != "default")  # tests may name them
     (folder / "foundry.toml").write_text(config, encoding="utf-8")
 
 
