@@ -31,6 +31,7 @@ contract Makers is Stage, Counted {
 
     IAssetToken private immutable assets;
     Made[] private made;
+    uint256 private living;
     mapping(bytes32 contentHash => uint256) private takenBy;
     uint96[] private subscriptions;
 
@@ -69,7 +70,7 @@ contract Makers is Stage, Counted {
         bool right = mode > 3 || (mode == 1 && !copy) || (mode == 3 && creator == buyers[2]);
         bytes memory call = abi.encodeCall(IDigitalAssets.mint, (named, content, id, URI, provenance));
         if (!_by(_person(seed, 4), call, right)) return;
-        takenBy[content] = made.length + 1;
+        (takenBy[content], living) = (made.length + 1, living + 1);
         made.push(Made(creator, creator, content, id, false, 0, address(0), 0));
     }
 
@@ -79,7 +80,7 @@ contract Makers is Stage, Counted {
         Made storage one = made[assetId - 1];
         bool right = caller == one.owner && !one.burned && !_isRented(one);
         if (!_by(caller, abi.encodeCall(IDigitalAssets.burn, (assetId)), right)) return;
-        (one.burned, one.owner, one.price) = (true, address(0), 0);
+        (one.burned, one.owner, one.price, living) = (true, address(0), 0, living - 1);
     }
 
     function list(uint256 seed) external {
@@ -206,8 +207,9 @@ contract Makers is Stage, Counted {
         return !one.burned && (wanted == Wanted.Living || (one.price == 0 && !_isRented(one)));
     }
 
+    /// @dev At least one of them is not burned.
     function _madeAtAll(uint256 seed) private returns (uint256) {
-        for (uint256 i = 0; made.length == 0; ++i) {
+        for (uint256 i = 0; living == 0; ++i) {
             this.mint(_dice(seed, 600 + i));
         }
         return made.length;
