@@ -172,8 +172,8 @@ abstract contract Trading is Checks {
         uint256 field = _dice(seed, 25) % 8;
         if (field == 0) order.signer = order.signer == sessions[0] ? sessions[1] : sessions[0];
         else if (field == 1) order.buyer = order.buyer == buyers[0] ? buyers[1] : buyers[0];
-        else if (field == 2) order.cap += 1;
-        else if (field == 3) order.periods += 1;
+        else if (field == 2) order.cap ^= 1;
+        else if (field == 3) order.periods ^= 1;
         else if (field == 4) order.requirementsHash = bytes32(seed);
         else if (field == 5) order.deadline += 1;
         else if (field == 6) order.nonce += 1;
