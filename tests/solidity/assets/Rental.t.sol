@@ -55,6 +55,14 @@ contract RentalTest is AssetsUnit {
         assertEq(assets.priceOf(number), 6);
     }
 
+    function test_setUser_toNobody_leavesTheAssetFree(uint64 until) public {
+        uint256 number = made();
+        lends(seller, number, address(0), uint64(bound(until, nowAt(), type(uint64).max)));
+        vm.prank(seller);
+        assets.list(number, 6);
+        assertEq(assets.priceOf(number), 6);
+    }
+
     function test_userOf_anAssetNeverRented_isNobody() public {
         uint256 number = made();
         assertEq(assets.userOf(number), address(0));

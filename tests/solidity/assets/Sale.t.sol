@@ -234,8 +234,10 @@ contract SaleTest is AssetsUnit {
         emit IERC721.Transfer(seller, fan, number);
         vm.expectEmit(address(assets));
         emit IDigitalAssets.AssetSold(number, seller, fan, price, royalty);
+        vm.recordLogs();
         vm.prank(fan);
         assets.buy(number, price);
+        assertEq(vm.getRecordedLogs().length, royalty == 0 ? 3 : 4, "a sale is not told as unlisted too");
         assertEq(assets.ownerOf(number), fan);
         assertEq(assets.priceOf(number), 0);
         assertEq(credit.balanceOf(buyer) - before, royalty, "creator");

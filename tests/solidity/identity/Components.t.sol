@@ -69,8 +69,10 @@ contract ComponentsTest is IdentityUnit {
     }
 
     function test_enrolKey_itWouldEndBeforeItBegins_isRefused(uint64 from, uint64 to) public {
-        to = uint64(bound(to, 0, from));
+        from = uint64(bound(from, nowAt(), FOREVER));
+        to = uint64(bound(to, nowAt(), from));
         refused(provider, abi.encodeCall(identity.enrolKey, (domain, "msmf", KEY, from, to)), badValidity(from, to));
+        refused(provider, abi.encodeCall(identity.enrolKey, (domain, "msmf", KEY, to, to)), badValidity(to, to));
     }
 
     function test_enrolKey_itHasEnded_isRefused(uint64 to) public {
@@ -226,6 +228,10 @@ contract ComponentsTest is IdentityUnit {
         enrol("msmf", KEY, from, from + 100);
         vm.warp(from + bound(wait, 0, 100));
         assertTrue(identity.isKeyValid(domain, "msmf", KEY));
+        vm.warp(from);
+        assertTrue(identity.isKeyValid(domain, "msmf", KEY), "from its first second");
+        vm.warp(from + 100);
+        assertTrue(identity.isKeyValid(domain, "msmf", KEY), "to its last");
     }
 
     function test_isKeyValid_afterItsTime_isFalse(uint64 late) public {
