@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from orchestrator.models import manifests
-from s4m.processes import free_ports, is_free
+from s4m.processes import is_free
 from s4m.supervisor import House
 
 
@@ -32,10 +33,12 @@ def _of(home: Path) -> dict[int, list[str]]:
 def test_a_killed_supervisor_is_followed_by_another_on_the_same_ports(tmp_path: Path, stage: str) -> None:
     base = _four_in_a_row()
     command = [sys.executable, "-m", "s4m.main", "up", "--port-base", str(base), "--home", str(tmp_path)]
-    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = tmp_path.with_suffix(".log")
+    with said.open("wb") as log:
+        killed = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         services = tmp_path / "run" / "services.json"
-        _await(lambda: len(_of(tmp_path)) >= 2 and (stage == "starting" or services.exists()))
+        _await(lambda: len(_of(tmp_path)) >= 2 and (stage == "starting" or services.exists()), killed, said)
     finally:
         killed.send_signal(signal.SIGKILL)
         killed.wait()
@@ -49,14 +52,16 @@ def test_a_killed_supervisor_is_followed_by_another_on_the_same_ports(tmp_path: 
 
 
 def _four_in_a_row() -> int:
+    """Below the ports that the system gives to anyone's outgoing connections, so that nobody takes one in between."""
     while True:
-        base = free_ports(1)[0]
-        if base < 65_000 and all(is_free(base + offset) for offset in range(4)):
+        base = random.randrange(20_000, 32_000)
+        if all(is_free(base + offset) for offset in range(4)):
             return base
 
 
-def _await(condition: Callable[[], bool]) -> None:
+def _await(condition: Callable[[], bool], process: subprocess.Popen[bytes], said: Path) -> None:
     until = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+        assert process.poll() is None, said.read_text()
+        assert time.monotonic() < until, said.read_text()
+        time.sleep(0.05)
