@@ -128,10 +128,13 @@ def create_tables(engine: sa.Engine) -> None:
             rows.execute(sa.insert(TURNS), missing)
 
 
+_TURN: sa.BindParameter[str] = sa.bindparam("name_")
+_TAKE = sa.update(TURNS).where(TURNS.c.name == _TURN).values(turn=TURNS.c.turn + 1).returning(TURNS.c.turn)
+
+
 def take_turn(rows: sa.Connection, name: str) -> int:
     """Take the turn of a cluster or of the pool until this transaction ends; returns its number.
 
     It writes first, so that on SQLite, too, everything read afterwards is of this turn.
     """
-    rows.execute(sa.update(TURNS).where(TURNS.c.name == name).values(turn=TURNS.c.turn + 1))
-    return int(rows.scalars(sa.select(TURNS.c.turn).where(TURNS.c.name == name)).one())
+    return int(rows.scalars(_TAKE, {"name_": name}).one())

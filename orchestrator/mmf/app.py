@@ -38,7 +38,9 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
     @door.app.post("/offers/{offerId}/acceptance")
     async def accept_offer(offer_id: Annotated[str, Path(alias="offerId")], key: IdempotencyKey) -> dict[str, Any]:
-        answer = await door.once(key, workflows.accept, offer_id)
+        answer = await door.run(workflows.join_running, offer_id)
+        if answer is None:
+            answer = await door.once(key, workflows.accept, offer_id)
         created = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
         door.tell(key, [Notice(kind="model.running", subject=one) for one in created])
         return answer

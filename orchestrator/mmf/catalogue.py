@@ -10,7 +10,7 @@ from orchestrator.instances.states import ModelState
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import Candidates, ModelOption, NodeRoom, RunningInstance
 from orchestrator.resources import Isolation, ResourceVector
-from orchestrator.resources.pool import nodes
+from orchestrator.resources.pool import sites_and
 
 
 def is_supply(manifest: Manifest) -> bool:
@@ -39,9 +39,10 @@ def option(manifest: Manifest) -> ModelOption:
 def view(rows: sa.Connection, models: Mapping[str, Manifest], wanted: Collection[str]) -> Candidates:
     """Everything that these models could be filled with now."""
     options = {name: option(models[name]) for name in wanted if name in models}
-    standing = {node.node_id: node for node in nodes(rows)}
+    ones = instances(rows, models=sorted(options))
+    standing = {node.node_id: node for node in sites_and(rows, [one.instance_id for one in ones])}
     running: defaultdict[str, list[RunningInstance]] = defaultdict(list)
-    for one in instances(rows, models=sorted(options)):
+    for one in ones:
         own = standing.get(one.instance_id)
         running[one.model].append(
             RunningInstance(

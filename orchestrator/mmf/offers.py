@@ -57,6 +57,11 @@ def offer_name(key: str) -> str:
     return f"offer-{sha256(key.encode()).hexdigest()[:16]}"
 
 
+def _next(offer_id: str) -> str:
+    """The id of the offer that replaces a stale one, the same whenever it is asked for."""
+    return offer_name(f"{offer_id}/next")
+
+
 def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id: str, now: int) -> Offer:
     """The offer with this id: as it was made, or made now. Nothing is allocated by it."""
     known = find_offer(rows, offer_id)
@@ -87,6 +92,22 @@ def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id
     return offer
 
 
+def is_of_running(rows: sa.Connection, offer_id: str) -> bool:
+    """Whether the offer, open or accepted, is of nothing but running instances; an accepted one must still be held."""
+    take_turn(rows, "pool")
+    known = find_offer(rows, offer_id)
+    if known is None or known[0].state not in ("open", "accepted"):
+        return False
+    offer, request = known
+    if any(placement.verdict != "reuse" for placement in offer.decision.placements):
+        return False
+    if offer.state == "accepted" and not uses(rows, request.subscription_id, request.msi):
+        return False
+    named = {placement.instance for placement in offer.decision.placements}
+    running = [one for one in instances_named(rows, named) if one.state is ModelState.RUNNING and one.socket]
+    return len(running) == len(named)
+
+
 def accept(rows: sa.Connection, models: Models, offer_id: str, now: int) -> Offer:
     """Allocate what the offer says (its state is then `accepted`), or answer with the offer that replaces it."""
     take_turn(rows, "pool")
@@ -94,13 +115,15 @@ def accept(rows: sa.Connection, models: Models, offer_id: str, now: int) -> Offe
     if known is None:
         raise UnknownOffer(f"{offer_id} was never made or is forgotten. Ask for a new offer.")
     offer, request = known
+    if offer.state == "stale":
+        return propose(rows, models, request, _next(offer_id), now)
     if offer.state != "open":
         return offer
     if not uses(rows, request.subscription_id, request.msi):
         decision = _decide(rows, models, request, offer_id)
         if decision.placements != offer.decision.placements:
             _mark(rows, offer_id, "stale")
-            return propose(rows, models, request, offer_name(f"{offer_id}/{now}"), now)
+            return propose(rows, models, request, _next(offer_id), now)
         _place(rows, models, request, decision.placements, offer_id, now)
     _mark(rows, offer_id, "accepted")
     return offer.model_copy(update={"state": "accepted"})

@@ -176,6 +176,12 @@ def free_instance(rows: sa.Connection, instance_id: str) -> None:
     rows.execute(sa.delete(NODES).where((NODES.c.node_id == instance_id) & (NODES.c.kind == "model")))
 
 
+def sites_and(rows: sa.Connection, node_ids: Collection[str]) -> Sequence[Node]:
+    """The sites and these nodes, by id."""
+    wanted = (NODES.c.kind == "site") | NODES.c.node_id.in_(sorted(node_ids))
+    return [_node(row) for row in rows.execute(sa.select(NODES).where(wanted).order_by(NODES.c.node_id)).mappings()]
+
+
 def nodes(rows: sa.Connection, kind: str | None = None) -> Sequence[Node]:
     """All nodes (of a kind), by id."""
     query = sa.select(NODES).order_by(NODES.c.node_id)
