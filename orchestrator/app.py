@@ -8,6 +8,8 @@ stop is no more than a kill with a little notice, and a start always recovers.
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import sys
 import threading
 import time
@@ -31,7 +33,7 @@ from orchestrator.activation import Activations
 from orchestrator.api import Api, build_api
 from orchestrator.calls import AsgiApp, FunctionClient
 from orchestrator.documents import Documents
-from orchestrator.errors import NoSandbox
+from orchestrator.errors import HomeGone, NoSandbox
 from orchestrator.listener import Listener
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import manifests
@@ -292,11 +294,20 @@ class Program:
 
     def _reconcile(self) -> None:
         """A purchase decided before the pool's own parts run would be refused for want of everything: they go first."""
+        self._require_home()
         if "instances" not in self._reconciler.look() and not self._pool_stands.is_set():
             self._pool_stands.set()
             self._workers["dispatch"].wake()
         if self._listener.halted is None:
             self._dispatcher.mend()
+
+    def _require_home(self) -> None:
+        """Whoever deletes a home has ended its house: on an empty folder every model would be started anew for ever."""
+        home = self._ground.settings.home_dir
+        if not (home / "keys").exists():
+            log.critical("home.gone", home=str(home), remedy="end the house before its home is deleted")
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise HomeGone(f"{home} was deleted under the running house; the orchestrator ends.")
 
     def _settle(self) -> None:
         if self._listener.halted is None:

@@ -269,3 +269,17 @@ def test_a_start_that_cannot_be_names_its_cause(house: CoreHouse, tmp_path: Path
     told = json.loads(done.stderr.strip().splitlines()[-1])
     assert (told["event"], told["code"]) == ("start.failed", code)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_orchestrator_whose_home_is_deleted_ends(tmp_path: Path) -> None:
+    """Else it would start models in the empty folder for ever."""
+    with Devnet.start() as devnet:
+        market = Market.on(devnet)
+        house = CoreHouse.build(tmp_path / "home", market)
+        house.start("orchestrator")
+        (house.home / "keys").rename(tmp_path / "keys")
+        assert house.processes["orchestrator"].wait(20) is not None
+        assert '"event": "home.gone"' in house.tail()
+        (tmp_path / "keys").rename(house.home / "keys")
+        house.close()
+        market.close()
