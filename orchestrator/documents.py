@@ -1,7 +1,7 @@
 """The documents of a purchase: fetched by their hash, checked, and turned into the gateway's route and the endpoint.
 
 Used by the pipeline's steps. Everything fetched is addressed by its SHA-256, so a wrong answer is a malformed
-document, never a wrong service. Plans and specs never change under a hash and are kept in memory.
+document, never a wrong service. Plans never change, nor do specs and terms under their hash: they are kept in memory.
 """
 
 from collections.abc import Mapping
@@ -62,12 +62,13 @@ class Documents:
     def __init__(self, marketplace: FunctionCall, plan_facts: PlanReader) -> None:
         self._marketplace = marketplace
         self._plan_facts = plan_facts
+        self._plans: dict[int, PlanFacts] = {}
         self._immutable: dict[str, Any] = {}
 
     def of(self, purchase: Purchase) -> dict[str, Any]:
         """The request document, the plan's spec and terms, and its period in seconds."""
         request = self.fetch(purchase.requirements_hash)
-        plan = self._plan_facts(int(purchase.plan_id))
+        plan = self._plan(int(purchase.plan_id))
         spec, terms = self._kept(plan.spec_hash), self._kept(plan.terms_hash)
         _require_terms(terms)
         return {"request": request, "spec": spec, "terms": terms, "period": plan.period}
@@ -89,6 +90,12 @@ class Documents:
                 "Put the very bytes (RFC 8785) whose SHA-256 was ordered."
             )
         return document
+
+    def _plan(self, plan_id: int) -> PlanFacts:
+        """A plan's facts are final once a purchase of it is."""
+        if plan_id not in self._plans:
+            self._plans[plan_id] = self._plan_facts(plan_id)
+        return self._plans[plan_id]
 
     def _kept(self, document_hash: str) -> Any:
         if document_hash not in self._immutable:

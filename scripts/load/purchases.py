@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sqlite3
 import threading
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from ledger.keys import WalletKey
 from ledger.typed_data import Activation, SessionBinding, sign
@@ -294,7 +296,17 @@ def _pauses() -> Iterator[float]:
         yield 0.1
 
 
-def purchases(home: Path, count: int, rate: float, seed: int) -> list[Order]:
-    """A fresh house under this load."""
+def purchases(home: Path, count: int, rate: float, seed: int) -> tuple[list[Order], dict[str, float]]:
+    """The purchases of a fresh house under this load, and the CPU seconds that each program (and `buyers`) took."""
     with House.start(home, port_base=0) as house:
-        return asyncio.run(run(house, count, rate, seed))
+        before = _cpu_seconds(house)
+        made = asyncio.run(run(house, count, rate, seed))
+        after = _cpu_seconds(house)
+        return made, {name: round(seconds - before[name], 2) for name, seconds in after.items()}
+
+
+def _cpu_seconds(house: House) -> dict[str, float]:
+    """Of each program and its threads; what the models take is not in it."""
+    processes = {**house.pids, "buyers": os.getpid()}
+    times = {name: psutil.Process(pid).cpu_times() for name, pid in processes.items()}
+    return {name: float(spent.user + spent.system) for name, spent in times.items()}
