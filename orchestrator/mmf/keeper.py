@@ -7,6 +7,7 @@ workflow is starting or stopping are left to that workflow.
 from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
+import structlog
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelMove, ModelState, take_turn
@@ -24,6 +25,7 @@ from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
 STOPPING_S = 30
 """How long a workflow may take to stop an instance until the keeper does it, seconds."""
+log = structlog.get_logger("mmf")
 UNOWNED = frozenset({ModelState.GONE, ModelState.FAILED})
 
 
@@ -48,6 +50,7 @@ class Keeper:
                 transact(self._deps.datasource, _expect_supply, self._deps, manifest)
         seen = {one.instance_id: one for one in self._deps.runtime.observe()}
         amiss = read(self._deps.reading, self._amiss, seen)
+        _tell_deaths(amiss, seen)
         orphans = read(self._deps.reading, _orphans, seen)
         self._starter.down(orphans)
         left = read(self._deps.reading, _left_stopping, self._deps.clock() - STOPPING_S)
@@ -66,6 +69,14 @@ class Keeper:
         specs = specs_of(rows, self._deps.models, kept)
         pairs = zip(kept, specs, strict=True)
         return [spec for one, spec in pairs if not _as_wanted(one, spec, seen.get(one.instance_id))]
+
+
+def _tell_deaths(amiss: Iterable[InstanceSpec], seen: Mapping[str, Observation]) -> None:
+    """Which of those to be started anew the runtime had ended, and why."""
+    for spec in amiss:
+        one = seen.get(spec.instance_id)
+        if one is not None and one.state is RunState.DEAD and one.last_death:
+            log.warning("instance.ended", instance=one.instance_id, cause=one.last_death, deaths=one.deaths)
 
 
 def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None) -> bool:
