@@ -178,7 +178,7 @@ def _status(pid: int) -> dict[str, int]:
 def _files_in_tmp(pid: int) -> int:
     """Counted by the file system, not walked; 0 where the sandbox cannot be looked into."""
     try:
-        seen = os.statvfs(f"/proc/{pid}/root/tmp")
+        seen = os.statvfs(Path("/proc", str(pid), "root", "tmp"))
     except OSError:
         return 0
     return seen.f_files - seen.f_ffree
