@@ -8,7 +8,8 @@ POST /configure    JSON {"grant": {…}} replaces the instance's grant, {"forget
 GET  /health       {"ok", "program", "instance", "grant", "calls"}
 Answers carry S4M-Quantity (in the meter's unit), S4M-Cpu-Ms (thread time) and S4M-Info (base64url JSON); refusals are
 problem+json with `code`. A call's grant is the least of what the instance and the request were granted.
-The gateway and the runtime call it. It knows no buyers and checks no tokens: only who can reach the socket can call.
+Several tenants' calls are let in by fair turns (`turns`). The gateway and the runtime call it. It knows no buyers and
+checks no tokens: only who can reach the socket can call.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from orchestrator.models.errors import BadCall, CallRefused, NotThere, TooLarge
+from orchestrator.models.turns import Turns
 
 MAX_JSON_BYTES = 1 << 20
 MAX_RAW_BYTES = 32 << 20
@@ -123,12 +125,14 @@ Handler = Callable[[Request], Answer]
 
 @dataclass(frozen=True)
 class Program:
-    """A model as it is served: its calls, what else /configure may set, and how it forgets a tenant."""
+    """A model as it is served: its calls, what else /configure may set, and how it forgets a tenant. Calls in `waiting`
+    only wait for a clock: they take no turn of the others."""
 
     name: str
     calls: Mapping[str, Handler]
     configure: Callable[[Params], None] | None = None
     forget: Callable[[str], None] | None = None
+    waiting: frozenset[str] = frozenset()
 
 
 def shown(value: Any) -> str:
@@ -167,6 +171,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.program = program
         self.instance = instance
         self.grant = grant
+        self.turns = Turns()
         super().__init__(listener.getsockname(), _Connection, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
@@ -209,7 +214,11 @@ class _Connection(BaseHTTPRequestHandler):
             return self._configure(_json_object(body))
         if call not in self.server.program.calls:
             raise NotThere(f"call {call!r} is unknown; this model has {', '.join(sorted(self.server.program.calls))}")
-        return self.server.program.calls[call](self._request(body))
+        request, work = self._request(body), self.server.program.calls[call]
+        if call in self.server.program.waiting:
+            return work(request)
+        with self.server.turns.turn(request.tenant, request.granted("computing_mcores", 1)):
+            return work(request)
 
     def _request(self, body: bytes) -> Request:
         if self.headers.get_content_type() == "application/json":
@@ -231,8 +240,10 @@ class _Connection(BaseHTTPRequestHandler):
     def _configure(self, fields: dict[str, Any]) -> Answer:
         if "grant" in fields:
             self.server.grant = parse_grant(fields["grant"])
-        if "forget" in fields and self.server.program.forget is not None:
-            self.server.program.forget(str(fields["forget"]))
+        if "forget" in fields:
+            self.server.turns.forget(str(fields["forget"]))
+            if self.server.program.forget is not None:
+                self.server.program.forget(str(fields["forget"]))
         others = {name: value for name, value in fields.items() if name not in ("grant", "forget")}
         if others and self.server.program.configure is None:
             raise BadCall(f"{self.server.program.name} has nothing to configure but its grant")
