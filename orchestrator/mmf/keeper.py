@@ -5,6 +5,7 @@ workflow is starting or stopping are left to that workflow.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import sqlalchemy as sa
 import structlog
@@ -19,6 +20,7 @@ from orchestrator.mmf.starter import Started, Starter, specs_of
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement.greedy import instance_name
+from orchestrator.requirements import Notice
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import supply
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
@@ -50,7 +52,7 @@ class Keeper:
                 transact(self._deps.datasource, _expect_supply, self._deps, manifest)
         seen = {one.instance_id: one for one in self._deps.runtime.observe()}
         amiss = read(self._deps.reading, self._amiss, seen)
-        _tell_deaths(amiss, seen)
+        self._tell_ended(amiss, seen)
         orphans = read(self._deps.reading, _orphans, seen)
         self._starter.down(orphans)
         left = read(self._deps.reading, _left_stopping, self._deps.clock() - STOPPING_S)
@@ -70,13 +72,16 @@ class Keeper:
         pairs = zip(kept, specs, strict=True)
         return [spec for one, spec in pairs if not _as_wanted(one, spec, seen.get(one.instance_id))]
 
-
-def _tell_deaths(amiss: Iterable[InstanceSpec], seen: Mapping[str, Observation]) -> None:
-    """Which of those to be started anew the runtime had ended, and why."""
-    for spec in amiss:
-        one = seen.get(spec.instance_id)
-        if one is not None and one.state is RunState.DEAD and one.last_death:
-            log.warning("instance.ended", instance=one.instance_id, cause=one.last_death, deaths=one.deaths)
+    def _tell_ended(self, amiss: Iterable[InstanceSpec], seen: Mapping[str, Observation]) -> None:
+        """Which of those to be started anew the runtime had ended, and why: to the log and to MSMF."""
+        for one in (seen[spec.instance_id] for spec in amiss if spec.instance_id in seen):
+            if one.state is not RunState.DEAD or not one.last_death:
+                continue
+            detail = {"cause": one.last_death, "times": one.deaths}
+            log.warning("instance.ended", instance=one.instance_id, **detail)
+            notice = Notice(kind="model.ended", subject=one.instance_id, detail=detail)
+            with suppress(TryLater):  # the log has it
+                self._deps.msmf.post("/notices", notice.to_json(), f"ended:{one.instance_id}:{one.deaths}")
 
 
 def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None) -> bool:

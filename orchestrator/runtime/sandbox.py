@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -131,7 +132,8 @@ class SandboxRuntime:
     def _record_death(self, instance_id: str, reason: str, detail: str) -> None:
         folder = self._folder(instance_id)
         before = folder.read("death.json") or {}
-        folder.write("death.json", {"cause": f"{reason}: {detail}", "count": before.get("count", 0) + 1})
+        with suppress(OSError):  # its folder was removed meanwhile: whoever did that ends it too
+            folder.write("death.json", {"cause": f"{reason}: {detail}", "count": before.get("count", 0) + 1})
 
     def _start(self, spec: InstanceSpec, folder: InstanceFolder) -> ProcessId:
         self._wait_for_child(spec.instance_id)
