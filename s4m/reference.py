@@ -46,7 +46,7 @@ Spec = Manifest | ServiceSpec
 
 @dataclass(frozen=True)
 class Listing:
-    """A registered model and its plans: `plan_id` is degree 0's, `plans` has one for each degree of isolation."""
+    """A registered model and its plans: `plans` has one for each degree of isolation, `plan_id` is the least one's."""
 
     name: str
     model_id: ModelId
@@ -106,7 +106,7 @@ class Publisher:
         else:
             shares = tuple(Share(model_ids[name], bps) for name, bps in spec.shares.items())
         found = self.plans(model_id, spec, shares)
-        return Listing(spec.name, model_id, found[0], self.sender.address, found)
+        return Listing(spec.name, model_id, found[min(found)], self.sender.address, found)
 
     def _send(self, call: Call, key: str) -> Receipt:
         place = f"{self.contracts.deployment.genesis_hash}:{self.contracts.catalog.address}"

@@ -176,6 +176,8 @@ def _of_isolation(spec: Manifest | ServiceSpec, sold: tuple[int, ...]) -> Iterat
     if "isolation" in spec.terms:
         cause = "the plan of each degree gets its own terms from these"
         yield Finding("$.terms.isolation", cause, "leave it out")
+    if not sold:
+        yield Finding("$.roles", "no degree of isolation is supported by all of its models", "choose others")
     for degree, price in spec.document.get("isolation_prices", {}).items():
         place = f"$.isolation_prices.{degree}"
         if int(degree) not in sold:

@@ -76,6 +76,12 @@ def test_degrees_that_a_program_does_not_support_are_not_sold_alone_nor_in_a_ser
     assert degrees(services()["ar-beach-guide"], known) == (0, 2)
 
 
+def test_a_program_that_cannot_keep_tenants_apart_is_sold_dedicated_only_at_that_price() -> None:
+    alone = replace(manifest_named("monitoring"), isolation=(2,))
+    (plan,) = degree_plans(alone)
+    assert (plan.degree, plan.plan.unit_price) == (2, degree_plans(manifest_named("monitoring"))[2].plan.unit_price)
+
+
 @pytest.mark.parametrize(
     ("document", "place"),
     [
