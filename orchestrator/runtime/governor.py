@@ -31,6 +31,8 @@ DEFAULT_MCORES = 1000
 MOST_THREADS = 300
 MOST_FILES = 4096
 
+PAGE_KIB = os.sysconf("SC_PAGE_SIZE") >> 10
+
 Breach = Callable[[str, str, str], None]
 """(instance, reason, detail), called just before the process is killed."""
 
@@ -110,14 +112,15 @@ class Governor:
 
     def _look(self, instance_id: str, account: _Account, now: float, thorough: bool) -> None:
         used = processor_seconds(account.process)
-        if used is None or (thorough and not account.process.alive()):
+        if used is None:
             del self._accounts[instance_id]
             return
         breach = breach_of(account.process, account.bounds) if thorough else None
         if breach is not None:
             del self._accounts[instance_id]
-            self.on_breach(instance_id, *breach)
-            send(account.process, signal.SIGKILL)
+            if account.process.alive():
+                self.on_breach(instance_id, *breach)
+                send(account.process, signal.SIGKILL)
             return
         credited = (now - account.at) * _cores(account.bounds)
         account.seconds = min(account.seconds + credited, self._most(account.bounds)) - (used - account.used)
@@ -128,7 +131,7 @@ class Governor:
         """Stop it where it owes, let it go on where it has a period's credit again."""
         if account.bounds.mcores is None:
             account.seconds = max(account.seconds, 0.0)  # a start is not charged
-        elif not account.stopped and account.seconds <= 0:
+        elif account.seconds <= 0 and not account.stopped:
             account.stopped = send(account.process, signal.SIGSTOP)
         elif account.stopped and account.seconds >= _cores(account.bounds) * PERIOD_S:
             account.stopped = not send(account.process, signal.SIGCONT)
@@ -153,26 +156,46 @@ def processor_seconds(process: ProcessId) -> float | None:
 
 
 def breach_of(process: ProcessId, bounds: Bounds) -> tuple[str, str] | None:
-    """(reason, detail) where the process holds more than it may; None where it does not, or is gone."""
-    facts = _status(process.pid)
-    held_kib = facts.get("RssAnon", 0) + facts.get("RssShmem", 0)
-    if held_kib > bounds.memory_mib << 10:
+    """(reason, detail) where the process holds more than it may; None where it does not, or is gone.
+
+    Asked ten times a second of every instance, so it reads as little as tells that nothing is amiss.
+    """
+    held_kib = _resident_kib(process.pid)
+    if held_kib > bounds.memory_mib << 10 and (held_kib := _own_kib(process.pid)) > bounds.memory_mib << 10:
         return "memory", f"held {held_kib >> 10} MiB of {bounds.memory_mib} MiB"
-    if facts.get("Threads", 0) > MOST_THREADS:
-        return "threads", f"had {facts['Threads']} threads where {MOST_THREADS} are the most"
+    threads = _threads(process.pid)
+    if threads > MOST_THREADS:
+        return "threads", f"had {threads} threads where {MOST_THREADS} are the most"
     files = _files_in_tmp(process.pid)
     if files > MOST_FILES and bounds.mcores is not None:  # while it is being started, /tmp may still be the host's
         return "files", f"kept {files} files in /tmp where {MOST_FILES} are the most"
     return None
 
 
-def _status(pid: int) -> dict[str, int]:
+def _resident_kib(pid: int) -> int:
+    """All that is in memory for it, files that it maps included; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * PAGE_KIB
+    except (OSError, IndexError):
+        return 0
+
+
+def _own_kib(pid: int) -> int:
+    """Private and shared memory without files; 0 when it is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
     except OSError:
-        return {}
-    pairs = (line.partition(":") for line in lines if line.startswith(("RssAnon", "RssShmem", "Threads")))
-    return {name: int(value.split()[0]) for name, _, value in pairs}
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem")))
+
+
+def _threads(pid: int) -> int:
+    """The kernel counts each as a link to the folder of tasks."""
+    try:
+        return os.stat(f"/proc/{pid}/task").st_nlink - 2
+    except OSError:
+        return 0
 
 
 def _files_in_tmp(pid: int) -> int:
