@@ -203,6 +203,7 @@ class Program:
             "halted": None if halted is None else halted.problem(),
             "finalTimestamp": self._listener.final_timestamp(),
             "services": dict(states),
+            "bounds": dict(self._runtime.bounds()),
         }
 
     def _look_for_sandbox(self) -> None:
@@ -220,7 +221,8 @@ class Program:
             raise NoSandbox(str(cause), cause=cause.cause, remedy=cause.remedy) from cause
 
     async def close(self) -> None:
-        """Close the connections to the neighbours."""
+        """Close the connections to the neighbours; sandboxes run on, and nobody is left stopped."""
+        self._runtime.let_go()
         for client in self._clients:
             await client.close()
 

@@ -68,6 +68,10 @@ class TranslationRequest(Shape):
     plan_id: str = Field(pattern=r"^\d{1,20}$")
     document: dict[str, Any]
     spec: dict[str, Any]
+    isolation_sold: Isolation = Isolation.SHARED
+    """the degree of the plan's terms"""
+    isolation_plans: dict[str, str] = Field(default_factory=dict)
+    """degree → the plan of the same model that sells it, as far as anybody knows"""
 
 
 class ServiceRequirements(Shape):

@@ -5,8 +5,10 @@ workflow is starting or stopping are left to that workflow.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import sqlalchemy as sa
+import structlog
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelMove, ModelState, take_turn
@@ -18,12 +20,14 @@ from orchestrator.mmf.starter import Started, Starter, specs_of
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement.greedy import instance_name
+from orchestrator.requirements import Notice
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import supply
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
 STOPPING_S = 30
 """How long a workflow may take to stop an instance until the keeper does it, seconds."""
+log = structlog.get_logger("mmf")
 UNOWNED = frozenset({ModelState.GONE, ModelState.FAILED})
 
 
@@ -48,6 +52,7 @@ class Keeper:
                 transact(self._deps.datasource, _expect_supply, self._deps, manifest)
         seen = {one.instance_id: one for one in self._deps.runtime.observe()}
         amiss = read(self._deps.reading, self._amiss, seen)
+        self._tell_ended(amiss, seen)
         orphans = read(self._deps.reading, _orphans, seen)
         self._starter.down(orphans)
         left = read(self._deps.reading, _left_stopping, self._deps.clock() - STOPPING_S)
@@ -66,6 +71,17 @@ class Keeper:
         specs = specs_of(rows, self._deps.models, kept)
         pairs = zip(kept, specs, strict=True)
         return [spec for one, spec in pairs if not _as_wanted(one, spec, seen.get(one.instance_id))]
+
+    def _tell_ended(self, amiss: Iterable[InstanceSpec], seen: Mapping[str, Observation]) -> None:
+        """Which of those to be started anew the runtime had ended, and why: to the log and to MSMF."""
+        for one in (seen[spec.instance_id] for spec in amiss if spec.instance_id in seen):
+            if one.state is not RunState.DEAD or not one.last_death:
+                continue
+            detail = {"cause": one.last_death, "times": one.deaths}
+            log.warning("instance.ended", instance=one.instance_id, **detail)
+            notice = Notice(kind="model.ended", subject=one.instance_id, detail=detail)
+            with suppress(TryLater):  # the log has it
+                self._deps.msmf.post("/notices", notice.to_json(), f"ended:{one.instance_id}:{one.deaths}")
 
 
 def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None) -> bool:

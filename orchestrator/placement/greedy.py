@@ -157,7 +157,9 @@ def _room(ask: _Ask, one: RunningInstance) -> ResourceVector:
 
 def _isolation(ask: _Ask, one: RunningInstance) -> tuple[Lack, ...]:
     request = ask.request
-    if ask.model.is_supply or (one.isolation is Isolation.DEDICATED and one.msi == request.msi):
+    if one.isolation is Isolation.DEDICATED and one.msi == request.msi:
+        return ()
+    if ask.model.is_supply and request.isolation is Isolation.SHARED:
         return ()
     kind = (one.isolation, one.cluster)
     if kind not in ask.strangers:

@@ -47,6 +47,7 @@ class House:
         document = {"schema": "s4m/request/1", "service": service, **request}
         spec = (services().get(service) or manifests()[service]).document
         body = {"subscriptionId": str(subscription), "planId": "1", "document": document, "spec": dict(spec)}
+        body["isolationSold"] = request.get("isolation", 0)
         answer: dict[str, Any] = self.msmf.post(
             "/service-requirements", body, f"{subscription}:requirements:{hash(str(body))}"
         )
