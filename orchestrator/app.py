@@ -25,7 +25,6 @@ from ledger.deployment import Deployment
 from ledger.errors import NodeDown
 from ledger.keys import WalletKey
 from ledger.sender import Sender
-from orchestrator import instances
 from orchestrator import store as tables
 from orchestrator.activation import Activations
 from orchestrator.api import Api, build_api
@@ -111,7 +110,6 @@ class Ground:
         deployment.check(chain)
         contracts = Contracts(chain, deployment)
         store = open_store(settings.database_url)
-        instances.create_tables(store.writer)
         operator = WalletKey.load(home / "keys" / "accounts" / "operator.json")
         sender = Sender(chain, operator, home / "db" / "operator-sends.db")
         domain_id = contracts.identity.domain_id_of(operator.address, settings.domain)

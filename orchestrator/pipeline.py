@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from orchestrator import store as tables
 from orchestrator.documents import Documents, Purchase, endpoint_of, route_of
 from orchestrator.errors import OrchestratorError, Refusal, StepFailed, TryLater
+from orchestrator.instances.transact import options
 from orchestrator.reconcile import Routes
 from orchestrator.requirements import FunctionCall
 from orchestrator.store import SERVED, ChainStatus, Row, ServiceState, Store
@@ -260,7 +261,7 @@ class Pipeline(DBOSConfiguredInstance):
         def transaction() -> R:
             return change(self._transactions.sql_session(), *args)
 
-        return self._transactions.run_tx_step({"name": change.__name__}, transaction)
+        return self._transactions.run_tx_step(options(self._transactions, change.__name__), transaction)
 
 
 def regrant(rows: Session, grants: Mapping[str, Mapping[str, Any]]) -> None:
@@ -388,7 +389,7 @@ class Dispatcher:
             if work is None or status is None or status.status in OPEN:
                 continue
             with self._store.writer.begin() as writer:
-                fresh = tables.service(writer, work.subscription_id)
+                fresh = tables.locked_service(writer, work.subscription_id)
                 if fresh is None or wanted_work(fresh, timestamp, now) != work:
                     continue
                 state = {"state": ServiceState.REQUESTED.value} if fresh["state"] in MAKING else {}
