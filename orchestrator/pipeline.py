@@ -350,13 +350,25 @@ def wanted_work(row: Row, final_timestamp: int, now_ms: int) -> Work | None:
 
 
 class Dispatcher:
-    """Starts due workflows; called when the listener wakes it and at every reconciliation."""
+    """Starts due workflows; called when the listener wakes it and at every reconciliation.
 
-    def __init__(self, pipeline: Pipeline, store: Store, final_timestamp: Callable[[], int], max_parallel: int) -> None:
+    Alone it starts them in this process, `max_parallel` at once. With a queue it only puts them there: every worker
+    takes from it what it can bear.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        store: Store,
+        final_timestamp: Callable[[], int],
+        max_parallel: int,
+        queue: str | None = None,
+    ) -> None:
         self._pipeline = pipeline
         self._store = store
         self._final_timestamp = final_timestamp
         self._max_parallel = max_parallel
+        self._queue = queue
         self._started: set[str] = set()
         self._lock = threading.Lock()
 
@@ -368,7 +380,7 @@ class Dispatcher:
             room = self._max_parallel - making - sum(work.kind == Kind.INSTANTIATE for work in due if self._has(work))
             count = 0
             for work in due:
-                if self._has(work) or (work.kind == Kind.INSTANTIATE and room <= 0):
+                if self._has(work) or (work.kind == Kind.INSTANTIATE and room <= 0 and self._queue is None):
                     continue
                 room -= work.kind == Kind.INSTANTIATE
                 self._start(work)
@@ -411,6 +423,12 @@ class Dispatcher:
         self._started.add(work.workflow_id)
         with SetWorkflowID(work.workflow_id):
             if work.kind == Kind.INSTANTIATE:
-                DBOS.start_workflow(self._pipeline.instantiate, work.subscription_id, work.attempt)
+                self._begin(self._pipeline.instantiate, work.subscription_id, work.attempt)
             else:
-                DBOS.start_workflow(self._pipeline.release, work.subscription_id, work.attempt, work.reason)
+                self._begin(self._pipeline.release, work.subscription_id, work.attempt, work.reason)
+
+    def _begin(self, workflow: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+        if self._queue is None:
+            DBOS.start_workflow(workflow, *args, **kwargs)
+        else:
+            DBOS.enqueue_workflow(self._queue, workflow, *args, **kwargs)

@@ -9,7 +9,6 @@ import json
 import subprocess
 import threading
 import time
-from collections import defaultdict
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from orchestrator.runtime import bubblewrap, byte_code, unix_http
 from orchestrator.runtime.errors import InstanceConflict, InstanceFailed
 from orchestrator.runtime.folder import SOCKET_NAME, InstanceFolder
+from orchestrator.runtime.locks import InstanceLocks
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 from orchestrator.runtime.processes import Load, ProcessId, command_of, end, load_of
 
@@ -37,7 +37,7 @@ class SandboxRuntime:
         self._search_path = search_path
         self._bwrap: Path | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks = InstanceLocks(self._home / "run" / "instances")
         self._guard = threading.Lock()
 
     def check(self) -> None:
@@ -53,7 +53,7 @@ class SandboxRuntime:
         """Raises SandboxUnavailable, InstanceFailed, InstanceConflict."""
         self.check()
         folder = self._folder(spec.instance_id)
-        with self._lock(spec.instance_id):
+        with self._locks.holding(spec.instance_id):
             running = self._process(folder)
             if running is None:
                 running = self._start(spec, folder)
@@ -69,7 +69,7 @@ class SandboxRuntime:
 
     def delete(self, instance_id: str) -> None:
         folder = self._folder(instance_id)
-        with self._lock(instance_id):
+        with self._locks.holding(instance_id, forget=True):
             running = self._process(folder)
             if running is not None:
                 end(running, self._stop_grace_s)
@@ -170,10 +170,6 @@ class SandboxRuntime:
 
     def _folder(self, instance_id: str) -> InstanceFolder:
         return InstanceFolder.of(self._instances, instance_id)
-
-    def _lock(self, instance_id: str) -> threading.Lock:
-        with self._guard:
-            return self._locks[instance_id]
 
     def _wait_for_child(self, instance_id: str) -> None:
         with self._guard:
