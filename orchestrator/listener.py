@@ -209,8 +209,8 @@ def _store_event(writer: sa.Connection, event: ChainEvent, seen_ms: int) -> None
         subscription_id=str(fields.get("subscription_id", "")),
         fields=fields,
         seen_ms=seen_ms,
-    )  # fmt: skip
-    if writer.execute(kept).rowcount == 1:
+    ).returning(tables.EVENTS.c.log_index)  # fmt: skip
+    if writer.execute(kept).first() is not None:
         fold(writer, event.name, fields, event.block_number, seen_ms)
 
 
