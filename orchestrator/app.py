@@ -156,7 +156,7 @@ class Program:
         self._clients: list[FunctionClient] = []
         settings = ground.settings
         transactions = SQLAlchemyDatasource.create(ground.store.url, engine=ground.store.writer)
-        self._engine = _engine(settings, ground.store)
+        self._engine = durable_engine(settings, ground.store)
         functions = self._functions(transactions)
         gateway = self._client("orchestrator", "gateway", settings.gateway_url)
         marketplace = self._client("orchestrator", "marketplace", settings.marketplace_url)
@@ -347,7 +347,7 @@ def _tenure(settings: Settings, store: Store) -> Tenure:
     return tenure
 
 
-def _engine(settings: Settings, store: Store) -> DBOS:
+def durable_engine(settings: Settings, store: Store) -> DBOS:
     """The durable engine on the store; version and executor are fixed by hand, so a restart finds its own work."""
     config: DBOSConfig = {
         "name": "slicing4meta",

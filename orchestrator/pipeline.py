@@ -156,6 +156,7 @@ class Pipeline(DBOSConfiguredInstance):
 
     def _hold(self, rows: Session, purchase: Purchase, documents: Mapping[str, Any], share: Mapping[str, Any]) -> None:
         at = tables.now_ms()
+        tables.lock_services(rows, {purchase.subscription_id, *share.get("grants", {})})
         tables.amend(
             rows,
             purchase.subscription_id,
@@ -211,6 +212,7 @@ class Pipeline(DBOSConfiguredInstance):
         refusal = cause.reason
         states = {ServiceState.PREPARING, ServiceState.PLANNING}
         outcome = {"refusal": refusal, "waiting": None}
+        tables.lock_services(rows, {subscription_id, *released.get("grants", {})})
         tables.move(rows, subscription_id, ServiceState.REFUSED, states, outcome=outcome, route=None)
         regrant(rows, released.get("grants", {}))
         log.warning("service.refused", subscription=subscription_id, code=refusal.get("code", cause.code))
@@ -228,6 +230,7 @@ class Pipeline(DBOSConfiguredInstance):
         return True
 
     def _end(self, rows: Session, subscription_id: str, reason: str, released: Mapping[str, Any]) -> str:
+        tables.lock_services(rows, {subscription_id, *released.get("grants", {})})
         regrant(rows, released.get("grants", {}))
         row = tables.service(rows, subscription_id)
         if row is None:

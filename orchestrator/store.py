@@ -249,6 +249,14 @@ def locked_service(writer: Executor, subscription_id: str) -> Row | None:
     return writer.execute(_service(subscription_id).with_for_update()).mappings().one_or_none()
 
 
+def lock_services(writer: Executor, subscription_ids: Collection[str]) -> None:
+    """Lock several rows before the first of them is changed, always in one order: two that do so cannot deadlock."""
+    mine = SERVICES.c.subscription_id.in_(sorted(subscription_ids))
+    writer.execute(
+        sa.select(SERVICES.c.subscription_id).where(mine).order_by(SERVICES.c.subscription_id).with_for_update()
+    )
+
+
 def _service(subscription_id: str) -> sa.Select[Any]:
     return sa.select(SERVICES).where(SERVICES.c.subscription_id == subscription_id)
 
