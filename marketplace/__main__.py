@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import uvicorn
 
 from marketplace.app import create_app
+from marketplace.errors import StoreUnusable
 from marketplace.settings import MarketplaceSettings
 
 
@@ -17,7 +19,11 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     settings = MarketplaceSettings(**given)
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    try:
+        app = create_app(settings)
+    except StoreUnusable as cause:
+        sys.exit(str(cause))
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

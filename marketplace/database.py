@@ -1,4 +1,4 @@
-"""The tables of db/market.db, and how it is opened. Called by `app.py`; features query the tables declared here.
+"""The tables of the marketplace's store, and how it is opened by `app.py`; features query the tables declared here.
 
 `projected` tables are folded from chain events by `projection.py` and may be dropped at any time; `kept` tables hold
 what the chain does not know (documents, quotes, orders). Ids, money and units are decimal text, hashes 0x-hex text.
@@ -8,9 +8,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import JSON, Boolean, Column, Engine, Integer, LargeBinary, MetaData, Table, Text, create_engine, event
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from marketplace.errors import StoreUnusable
+from storage import DatabaseUnusable, Schema, database_url, is_postgresql, shown
 
 projected = MetaData()
 kept = MetaData()
@@ -44,9 +61,9 @@ plans = Table(
     Column("version", Integer, nullable=False),
     Column("unit_price", Text, nullable=False),
     Column("period_price", Text, nullable=False),
-    Column("period", Integer, nullable=False),
-    Column("release_window", Integer, nullable=False),
-    Column("activation_window", Integer, nullable=False),
+    Column("period", BigInteger, nullable=False),
+    Column("release_window", BigInteger, nullable=False),
+    Column("activation_window", BigInteger, nullable=False),
     Column("qoe_floor", Integer, nullable=False),
     Column("terms_hash", Text, nullable=False),
     Column("shares", JSON, nullable=False),
@@ -64,12 +81,12 @@ subscriptions = Table(
     Column("used", Text, nullable=False),
     Column("periods", Integer, nullable=False),
     Column("reserved", Text, nullable=False),
-    Column("deadline", Integer, nullable=False),
+    Column("deadline", BigInteger, nullable=False),
     Column("requirements_hash", Text, nullable=False),
     Column("endpoint_hash", Text),
-    Column("since", Integer, nullable=False),
-    Column("paid_through", Integer, nullable=False),
-    Column("releasable_at", Integer),
+    Column("since", BigInteger, nullable=False),
+    Column("paid_through", BigInteger, nullable=False),
+    Column("releasable_at", BigInteger),
     Column("ended", Text),  # "released" | "refunded"
     Column("returned", Text, nullable=False),  # money given back to the buyer so far
     Column("tx_hash", Text, nullable=False, index=True),
@@ -99,7 +116,7 @@ assets = Table(
     Column("uri", Text, nullable=False),
     Column("price", Text),
     Column("user", Text),
-    Column("user_expires", Integer),
+    Column("user_expires", BigInteger),
     Column("burned", Boolean, nullable=False),
 )
 
@@ -121,8 +138,8 @@ quotes = Table(
     Column("buyer", Text, nullable=False),
     Column("total", Text, nullable=False),
     Column("nonce", Text, nullable=False),
-    Column("deadline", Integer, nullable=False),
-    Column("expires", Integer, nullable=False),
+    Column("deadline", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
 )
 
 orders = Table(
@@ -138,10 +155,42 @@ orders = Table(
 )
 
 
-def open_database(path: Path) -> Engine:
-    """Opens (and creates) the database: write-ahead log, every commit on disk before it is acknowledged."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10})
+SCHEMA = Schema("market", (projected, kept), Path(__file__).parent / "migrations")
+
+
+def open_database(setting: str) -> Engine:
+    """Opens (and creates, or migrates) the database; every commit is on disk before it is acknowledged.
+
+    SQLite: write-ahead log. Raises StoreUnusable.
+    """
+    try:
+        url = database_url(setting)
+    except DatabaseUnusable as cause:
+        raise StoreUnusable(f"S4M_MARKETPLACE_DATABASE: {cause}") from cause
+    try:
+        engine = _postgresql(url) if is_postgresql(url) else _sqlite(url)
+        try:
+            SCHEMA.bring_up_to_date(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+    except DatabaseUnusable as cause:
+        raise StoreUnusable(f"{shown(url)}: {cause}") from cause
+    except (SQLAlchemyError, OSError) as cause:
+        raise StoreUnusable(
+            f"{shown(url)} cannot be opened: {cause}.",
+            remedy="Check that the server answers and has this database, or that the folder is writable and has room.",
+        ) from cause
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    return create_engine(url, connect_args={"connect_timeout": 10})
+
+
+def _sqlite(url: str) -> Engine:
+    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 10})
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -150,6 +199,4 @@ def open_database(path: Path) -> Engine:
             handle.execute(f"PRAGMA {pragma}")
         handle.close()
 
-    projected.create_all(engine)
-    kept.create_all(engine)
     return engine

@@ -18,10 +18,10 @@ import jsonschema
 import rfc8785
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Engine, select
-from sqlalchemy.dialects.sqlite import insert
 
 from marketplace.database import documents
 from marketplace.errors import MalformedDocument, UnknownDocument
+from storage import upsert
 
 REQUEST_SCHEMA = "s4m/request/1"
 
@@ -99,7 +99,7 @@ class Documents:
     def put(self, digest: str, body: bytes) -> None:
         """Stores a checked document; putting it again changes nothing."""
         schema = check(digest, body, self._limit)
-        row = insert(documents).values(hash=plain_hex(digest), schema=schema, body=body)
+        row = upsert(documents).values(hash=plain_hex(digest), schema=schema, body=body)
         with self._engine.begin() as connection:
             connection.execute(row.on_conflict_do_nothing())
 

@@ -9,7 +9,7 @@ MarketplaceError
 │   ├── MalformedDocument  MalformedLog
 │   └── OrderDiffers
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
-├── OrchestratorDown  GatewayDown
+├── OrchestratorDown  GatewayDown  StoreUnusable
 └── WalletError (client side)
     ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
@@ -52,6 +52,10 @@ class MarketplaceError(Exception):
             "remedy": self.remedy,
             **self.details,
         }
+
+
+class StoreUnusable(MarketplaceError):
+    code, status, title = "store_unusable", 500, "The marketplace's database cannot be used"
 
 
 class UnknownModel(MarketplaceError):

@@ -1,4 +1,4 @@
-"""Folds the chain's confirmed events into the `projected` tables of db/market.db. Features read the tables only.
+"""Folds the chain's confirmed events into the `projected` tables of its store. Features read the tables only.
 
 `refresh` is cheap and called before every read: it asks the node for the newest block and folds the logs since the
 cursor. Where the cursor's block is no longer in the chain (a reorganisation), the tables are emptied and folded anew
@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ledger import events as chain_events
 from ledger.chain import Chain
@@ -23,6 +22,7 @@ from ledger.errors import BlockGone
 from ledger.events import ChainEvent
 from ledger.values import ZERO_ADDRESS, Address, BlockStamp, model_of, plan_of, to_hex, version_of
 from marketplace.database import assets, cursor, models, plans, projected, settlements, subscriptions
+from storage import upsert
 
 
 def addresses_of(deployment: Deployment) -> dict[str, Address]:

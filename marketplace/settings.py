@@ -29,6 +29,8 @@ class MarketplaceSettings(BaseSettings):
     """Largest document accepted, bytes."""
     refresh_ms: int = 50
     """The projection asks the node at most this often, milliseconds."""
+    marketplace_database: str = ""
+    """Where its store is: postgresql://user@host/name, a database of its own; empty: db/market.db in home."""
 
     @field_validator("home")
     @classmethod
@@ -36,5 +38,6 @@ class MarketplaceSettings(BaseSettings):
         return home.expanduser().absolute()
 
     @property
-    def database(self) -> Path:
-        return self.home / "db" / "market.db"
+    def database(self) -> str:
+        """The store's URL; it may hold a password."""
+        return self.marketplace_database or f"sqlite:///{self.home / 'db' / 'market.db'}"

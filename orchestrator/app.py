@@ -27,7 +27,6 @@ from ledger.deployment import Deployment
 from ledger.errors import NodeDown
 from ledger.keys import WalletKey
 from ledger.sender import Sender
-from orchestrator import instances
 from orchestrator import store as tables
 from orchestrator.activation import Activations
 from orchestrator.api import Api, build_api
@@ -46,6 +45,8 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
+from orchestrator.takeover import Register, Takeover
+from orchestrator.tenure import Alone, SharedTenure, Tenure
 from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
 from trust.enrolment import Enrolment
@@ -57,6 +58,13 @@ from trust.replay import ReplayStore
 
 DISPATCH_INTERVAL_S = 0.25
 """Pause between looks for due work where nothing wakes the dispatcher, seconds: retries are due between events."""
+
+QUEUE = "services"
+"""The engine's queue from which all workers on one PostgreSQL take instantiations and releases."""
+QUEUE_POLLING_S = 0.05
+TAKEOVER_INTERVAL_S = 1.0
+"""Pause between looks for vanished workers, seconds."""
+LEAD_POLL_S = 0.1
 
 log = structlog.get_logger("orchestrator")
 
@@ -103,6 +111,7 @@ class Ground:
     enrolment: Enrolment
     replay: ReplayStore
     journal: Journal
+    tenure: Tenure
 
     @classmethod
     def open(cls, settings: Settings) -> "Ground":
@@ -113,14 +122,14 @@ class Ground:
         deployment.check(chain)
         contracts = Contracts(chain, deployment)
         store = open_store(settings.database_url)
-        instances.create_tables(store.writer)
+        tenure = _tenure(settings, store)
         operator = WalletKey.load(home / "keys" / "accounts" / "operator.json")
         sender = Sender(chain, operator, home / "db" / "operator-sends.db")
         domain_id = contracts.identity.domain_id_of(operator.address, settings.domain)
         enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
         replay = ReplayStore(home / "db" / "replay.db")
-        journal = Journal(home / "journal" / "orchestrator.jsonl")
-        return cls(settings, chain, deployment, contracts, store, sender, enrolment, replay, journal)
+        journal = Journal(settings.journal_file)
+        return cls(settings, chain, deployment, contracts, store, sender, enrolment, replay, journal, tenure)
 
     def identity(self, component: str) -> ComponentIdentity:
         """The Ed25519 key of one component."""
@@ -135,7 +144,7 @@ class Ground:
 
     def close(self) -> None:
         """Give everything back."""
-        for part in (self.enrolment, self.sender, self.replay, self.journal, self.store, self.chain):
+        for part in (self.enrolment, self.sender, self.replay, self.journal, self.tenure, self.store, self.chain):
             with contextlib.suppress(Exception):
                 part.close()
 
@@ -148,8 +157,8 @@ class Program:
         self._loop = loop
         self._clients: list[FunctionClient] = []
         settings = ground.settings
-        transactions = SQLAlchemyDatasource.create(settings.database_url, engine=ground.store.writer)
-        self._engine = _engine(settings, ground.store)
+        transactions = SQLAlchemyDatasource.create(ground.store.url, engine=ground.store.writer)
+        self._engine = durable_engine(settings, ground.store)
         functions = self._functions(transactions)
         gateway = self._client("orchestrator", "gateway", settings.gateway_url)
         marketplace = self._client("orchestrator", "marketplace", settings.marketplace_url)
@@ -167,7 +176,10 @@ class Program:
         )
         pipeline = Pipeline(transactions, peers, settings.gateway_url, settings.document_retry_s)
         self._listener = self._make_listener()
-        self._dispatcher = Dispatcher(pipeline, ground.store, self._listener.final_timestamp, settings.max_parallel)
+        queue = QUEUE if ground.store.shared else None
+        self._dispatcher = Dispatcher(
+            pipeline, ground.store, self._listener.final_timestamp, settings.max_parallel, queue
+        )
         self._settlement = Settlement(ground.store, gateway, chain, settings.settle_batch)
         self._reconciler = Reconciler(routes, Grants(ground.store, self._vmof), self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)
@@ -180,10 +192,13 @@ class Program:
         """Recover, then begin to listen and to look. Blocks for a moment: call it in a thread."""
         self._ground.sender.recover()
         DBOS.launch()
+        if self._ground.store.shared:
+            limit = self._ground.settings.max_parallel
+            DBOS.register_queue(QUEUE, worker_concurrency=limit, polling_interval_sec=QUEUE_POLLING_S)
         self._look_for_sandbox()
         for worker in self._workers.values():
             worker.start()
-        self._listening = threading.Thread(target=self._listener.run, args=(self._stop,), name="listener", daemon=True)
+        self._listening = threading.Thread(target=self._listen, name="listener", daemon=True)
         self._listening.start()
         log.info("orchestrator.started", executor=self._ground.settings.executor_id)
 
@@ -199,7 +214,9 @@ class Program:
             states = Counter(row["state"] for row in tables.services(reader))
         halted = self._listener.halted
         return {
-            "ok": halted is None and self._pool_stands.is_set(),
+            "ok": halted is None and (self._pool_stands.is_set() or not self._ground.tenure.leads),
+            "executor": self._ground.settings.executor_id,
+            "leads": self._ground.tenure.leads,
             "halted": None if halted is None else halted.problem(),
             "finalTimestamp": self._listener.final_timestamp(),
             "services": dict(states),
@@ -276,6 +293,9 @@ class Program:
             "dispatch": Worker("dispatch", self._dispatch, DISPATCH_INTERVAL_S),
             "reconcile": Worker("reconcile", self._reconcile, settings.reconcile_interval_s),
         }
+        if isinstance(self._ground.tenure, SharedTenure):
+            takeover = Takeover(self._ground.tenure, Register(settings.home_dir))
+            workers["takeover"] = Worker("takeover", takeover.look, TAKEOVER_INTERVAL_S)
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
         return workers
@@ -288,19 +308,27 @@ class Program:
             app.mount(f"/{name}", function)
         return ground.guard("orchestrator", app)
 
-    # the loops' turns; after a changed final block nothing is started, ended or paid any more
+    # the loops' turns: of the leader only; after a changed final block nothing is started, ended or paid any more
+
+    def _listen(self) -> None:
+        while not self._ground.tenure.leads:
+            if self._stop.wait(LEAD_POLL_S):
+                return
+        self._listener.run(self._stop)
 
     def _dispatch(self) -> None:
-        if self._listener.halted is None and self._pool_stands.is_set():
+        if self._acts() and self._pool_stands.is_set():
             self._dispatcher.dispatch()
 
     def _reconcile(self) -> None:
         """A purchase decided before the pool's own parts run would be refused for want of everything: they go first."""
         self._require_home()
+        if not self._ground.tenure.leads:
+            return
         if "instances" not in self._reconciler.look() and not self._pool_stands.is_set():
             self._pool_stands.set()
             self._workers["dispatch"].wake()
-        if self._listener.halted is None:
+        if self._acts():
             self._dispatcher.mend()
 
     def _require_home(self) -> None:
@@ -312,15 +340,31 @@ class Program:
             raise HomeGone(f"{home} was deleted under the running house; the orchestrator ends.")
 
     def _settle(self) -> None:
-        if self._listener.halted is None:
+        if self._acts():
             self._settlement.settle()
 
+    def _acts(self) -> bool:
+        return self._ground.tenure.leads and self._listener.halted is None
 
-def _engine(settings: Settings, store: Store) -> DBOS:
+
+def _tenure(settings: Settings, store: Store) -> Tenure:
+    """The hold on this worker's id, before anything is touched; it may have to end a former process of the same id."""
+    if not store.shared:
+        return Alone()
+    try:
+        tenure = SharedTenure(store.url, settings.executor_id)
+    except BaseException:
+        store.close()
+        raise
+    Register(settings.home_dir).enter(settings.executor_id)
+    return tenure
+
+
+def durable_engine(settings: Settings, store: Store) -> DBOS:
     """The durable engine on the store; version and executor are fixed by hand, so a restart finds its own work."""
     config: DBOSConfig = {
         "name": "slicing4meta",
-        "system_database_url": settings.database_url,
+        "system_database_url": store.url,
         "system_database_engine": store.reader,
         "application_version": APPLICATION_VERSION,
         "executor_id": settings.executor_id,

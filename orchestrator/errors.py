@@ -14,6 +14,7 @@ OrchestratorError
 ├── NotReady                the service is not in the state that the call needs
 ├── FinalityViolated        a final block changed: halt, touch nothing
 ├── StoreUnusable           the engine's database cannot be opened or belongs to another chain
+├── ExecutorTaken           another live worker has this executor id
 └── NotDeployed             no deployment file for this chain in home
 """
 
@@ -149,6 +150,11 @@ class FinalityViolated(OrchestratorError):
 class StoreUnusable(OrchestratorError):
     code = "store_unusable"
     title = "The engine's database cannot be used"
+
+
+class ExecutorTaken(OrchestratorError):
+    code = "executor_taken"
+    title = "Another live worker has this executor id"
 
 
 class NotDeployed(OrchestratorError):

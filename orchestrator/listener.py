@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects.sqlite import insert
 
 from ledger.errors import BlockGone, LedgerError
 from ledger.events import ChainEvent, to_json
@@ -21,6 +20,7 @@ from ledger.values import Address, BlockStamp
 from orchestrator import store as tables
 from orchestrator.errors import FinalityViolated, StoreUnusable
 from orchestrator.store import ChainStatus, ServiceState, Store
+from storage import upsert
 
 KEPT_BLOCKS = 4096
 """Final block hashes kept to recognise a changed chain under a node whose final block went back."""
@@ -132,7 +132,7 @@ class Listener:
         identity = {"chain_id": str(self._chain.chain_id), "genesis_hash": self._chain.genesis_hash}
         with self._store.writer.begin() as writer:
             writer.execute(sa.insert(tables.CURSOR).values(id=1, **identity, **_position(first)))
-            writer.execute(insert(tables.FINAL_BLOCKS).values(_position(first)).on_conflict_do_nothing())
+            writer.execute(upsert(tables.FINAL_BLOCKS).values(_position(first)).on_conflict_do_nothing())
         return first
 
     def _verify(self, cursor: BlockStamp, final: BlockStamp) -> None:
@@ -175,7 +175,7 @@ class Listener:
         with self._store.writer.begin() as writer:
             if writer.execute(step).rowcount != 1:
                 return
-            writer.execute(insert(tables.FINAL_BLOCKS).on_conflict_do_nothing(), [_position(block) for block in blocks])
+            writer.execute(upsert(tables.FINAL_BLOCKS).on_conflict_do_nothing(), [_position(block) for block in blocks])
             writer.execute(
                 sa.delete(tables.FINAL_BLOCKS).where(tables.FINAL_BLOCKS.c.number < last.number - KEPT_BLOCKS)
             )
@@ -200,7 +200,7 @@ def _violated(number: int, known: str, now: str) -> FinalityViolated:
 def _store_event(writer: sa.Connection, event: ChainEvent, seen_ms: int) -> None:
     """Keep the event and fold it; an event that is there already changes nothing."""
     fields = to_json(event.event)
-    kept = insert(tables.EVENTS).on_conflict_do_nothing().values(
+    kept = upsert(tables.EVENTS).on_conflict_do_nothing().values(
         block_number=event.block_number,
         log_index=event.log_index,
         block_hash=event.block_hash,
@@ -209,8 +209,8 @@ def _store_event(writer: sa.Connection, event: ChainEvent, seen_ms: int) -> None
         subscription_id=str(fields.get("subscription_id", "")),
         fields=fields,
         seen_ms=seen_ms,
-    )  # fmt: skip
-    if writer.execute(kept).rowcount == 1:
+    ).returning(tables.EVENTS.c.log_index)  # fmt: skip
+    if writer.execute(kept).first() is not None:
         fold(writer, event.name, fields, event.block_number, seen_ms)
 
 
@@ -218,7 +218,7 @@ def fold(writer: sa.Connection, name: str, fields: Mapping[str, Any], block_numb
     """Fold one final event into the row of its subscription."""
     if name == "Subscribed":
         writer.execute(
-            insert(tables.SERVICES).on_conflict_do_nothing().values(_requested(fields, block_number, seen_ms))
+            upsert(tables.SERVICES).on_conflict_do_nothing().values(_requested(fields, block_number, seen_ms))
         )
         return
     changes = _CHANGES.get(name)

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from orchestrator import store as tables
 from orchestrator.documents import Documents, Purchase, endpoint_of, route_of
 from orchestrator.errors import OrchestratorError, Refusal, StepFailed, TryLater
+from orchestrator.instances.transact import options
 from orchestrator.reconcile import Routes
 from orchestrator.requirements import FunctionCall
 from orchestrator.store import SERVED, ChainStatus, Row, ServiceState, Store
@@ -157,6 +158,7 @@ class Pipeline(DBOSConfiguredInstance):
 
     def _hold(self, rows: Session, purchase: Purchase, documents: Mapping[str, Any], share: Mapping[str, Any]) -> None:
         at = tables.now_ms()
+        tables.lock_services(rows, {purchase.subscription_id, *share.get("grants", {})})
         tables.amend(
             rows,
             purchase.subscription_id,
@@ -212,6 +214,7 @@ class Pipeline(DBOSConfiguredInstance):
         refusal = cause.reason
         states = {ServiceState.PREPARING, ServiceState.PLANNING}
         outcome = {"refusal": refusal, "waiting": None}
+        tables.lock_services(rows, {subscription_id, *released.get("grants", {})})
         tables.move(rows, subscription_id, ServiceState.REFUSED, states, outcome=outcome, route=None)
         regrant(rows, released.get("grants", {}))
         log.warning("service.refused", subscription=subscription_id, code=refusal.get("code", cause.code))
@@ -229,6 +232,7 @@ class Pipeline(DBOSConfiguredInstance):
         return True
 
     def _end(self, rows: Session, subscription_id: str, reason: str, released: Mapping[str, Any]) -> str:
+        tables.lock_services(rows, {subscription_id, *released.get("grants", {})})
         regrant(rows, released.get("grants", {}))
         row = tables.service(rows, subscription_id)
         if row is None:
@@ -262,7 +266,7 @@ class Pipeline(DBOSConfiguredInstance):
         def transaction() -> R:
             return change(self._transactions.sql_session(), *args)
 
-        return self._transactions.run_tx_step({"name": change.__name__}, transaction)
+        return self._transactions.run_tx_step(options(self._transactions, change.__name__), transaction)
 
 
 def regrant(rows: Session, grants: Mapping[str, Mapping[str, Any]]) -> None:
@@ -351,13 +355,25 @@ def wanted_work(row: Row, final_timestamp: int, now_ms: int) -> Work | None:
 
 
 class Dispatcher:
-    """Starts due workflows; called when the listener wakes it and at every reconciliation."""
+    """Starts due workflows; called when the listener wakes it and at every reconciliation.
 
-    def __init__(self, pipeline: Pipeline, store: Store, final_timestamp: Callable[[], int], max_parallel: int) -> None:
+    Alone it starts them in this process, `max_parallel` at once. With a queue it only puts them there: every worker
+    takes from it what it can bear.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        store: Store,
+        final_timestamp: Callable[[], int],
+        max_parallel: int,
+        queue: str | None = None,
+    ) -> None:
         self._pipeline = pipeline
         self._store = store
         self._final_timestamp = final_timestamp
         self._max_parallel = max_parallel
+        self._queue = queue
         self._started: set[str] = set()
         self._lock = threading.Lock()
 
@@ -369,7 +385,7 @@ class Dispatcher:
             room = self._max_parallel - making - sum(work.kind == Kind.INSTANTIATE for work in due if self._has(work))
             count = 0
             for work in due:
-                if self._has(work) or (work.kind == Kind.INSTANTIATE and room <= 0):
+                if self._has(work) or (work.kind == Kind.INSTANTIATE and room <= 0 and self._queue is None):
                     continue
                 room -= work.kind == Kind.INSTANTIATE
                 self._start(work)
@@ -390,7 +406,7 @@ class Dispatcher:
             if work is None or status is None or status.status in OPEN:
                 continue
             with self._store.writer.begin() as writer:
-                fresh = tables.service(writer, work.subscription_id)
+                fresh = tables.locked_service(writer, work.subscription_id)
                 if fresh is None or wanted_work(fresh, timestamp, now) != work:
                     continue
                 state = {"state": ServiceState.REQUESTED.value} if fresh["state"] in MAKING else {}
@@ -412,6 +428,12 @@ class Dispatcher:
         self._started.add(work.workflow_id)
         with SetWorkflowID(work.workflow_id):
             if work.kind == Kind.INSTANTIATE:
-                DBOS.start_workflow(self._pipeline.instantiate, work.subscription_id, work.attempt)
+                self._begin(self._pipeline.instantiate, work.subscription_id, work.attempt)
             else:
-                DBOS.start_workflow(self._pipeline.release, work.subscription_id, work.attempt, work.reason)
+                self._begin(self._pipeline.release, work.subscription_id, work.attempt, work.reason)
+
+    def _begin(self, workflow: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+        if self._queue is None:
+            DBOS.start_workflow(workflow, *args, **kwargs)
+        else:
+            DBOS.enqueue_workflow(self._queue, workflow, *args, **kwargs)

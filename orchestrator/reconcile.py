@@ -108,7 +108,7 @@ class Grants:
         stale = [name for name, route in self._routes().items() if given.get(name, route["grant"]) != route["grant"]]
         for subscription_id in stale:
             with self._store.writer.begin() as writer:
-                row = tables.service(writer, subscription_id)
+                row = tables.locked_service(writer, subscription_id)
                 if row is not None and row["route"] is not None:
                     route = {**row["route"], "grant": given[subscription_id]}
                     tables.amend(writer, subscription_id, route=route)

@@ -13,6 +13,9 @@ APPLICATION_VERSION = "slicing4meta-1"
 """Engine's application version, set by hand: a restart after an upgrade must still recover its pending workflows."""
 
 
+FIRST_EXECUTOR = "orchestrator-0"
+
+
 class SettingsBase(BaseSettings):
     """What every program of the house knows: where home is and where the neighbours listen."""
 
@@ -37,9 +40,13 @@ class Settings(SettingsBase):
     """The orchestrator's own settings."""
 
     port: int = Field(default=8402, description="TCP port to listen on")
-    database: str = Field(default="", description="SQLAlchemy URL of the engine's store; empty: db/engine.db in home")
+    database: str = Field(
+        default="", description="the engine's store: postgresql://user@host/name; empty: SQLite, db/engine.db in home"
+    )
     executor_id: str = Field(
-        default="orchestrator-0", description="this worker's engine id; the same after a restart, so it finds its work"
+        default=FIRST_EXECUTOR,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="this worker's engine id; the same after a restart, so it finds its work; unique on a PostgreSQL",
     )
     msmf_url: str = Field(default="", description="base URL of MSMF; empty: in this process")
     vmof_url: str = Field(default="", description="base URL of VMOF; empty: in this process")
@@ -59,5 +66,12 @@ class Settings(SettingsBase):
 
     @property
     def database_url(self) -> str:
-        """SQLAlchemy URL of the engine's store."""
+        """URL of the engine's store; it may hold a password."""
         return self.database or f"sqlite:///{self.home_dir / 'db' / 'engine.db'}"
+
+    @property
+    def journal_file(self) -> Path:
+        """The access journal: each worker writes its own, the first one the one that there always was."""
+        several = self.database.startswith("postgres") and self.executor_id != FIRST_EXECUTOR
+        name = self.executor_id if several else "orchestrator"
+        return self.home_dir / "journal" / f"{name}.jsonl"

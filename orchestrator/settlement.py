@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import rfc8785
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects.sqlite import insert
 
 from orchestrator import store as tables
 from orchestrator.store import Row, Store
+from storage import upsert
 
 WAITING, FINAL = "", "final"
 UNSETTLED = (WAITING, "settled", "stale", "not_active")
@@ -198,7 +198,7 @@ def _newest(voucher: Mapping[str, Any]) -> Any:
         "result": "",
     }
     newer = tables.VOUCHERS.c.number < values["number"]
-    return insert(tables.VOUCHERS).values(values).on_conflict_do_update(
+    return upsert(tables.VOUCHERS).values(values).on_conflict_do_update(
         index_elements=["subscription_id"], set_=values, where=newer
     )  # fmt: skip
 
@@ -209,7 +209,7 @@ def _batch(vouchers: Sequence[SignedVoucher]) -> Any:
     key = sha256(rfc8785.dumps(documents)).hexdigest()
     row = {"batch": key, "vouchers": documents, "created_ms": tables.now_ms()}
     again = {"tx_hash": "", "result": None}
-    return insert(tables.SETTLEMENTS).values(row).on_conflict_do_update(index_elements=["batch"], set_=again)
+    return upsert(tables.SETTLEMENTS).values(row).on_conflict_do_update(index_elements=["batch"], set_=again)
 
 
 def _marked(subscription_id: str, units: str, result: str) -> Any:

@@ -1,14 +1,15 @@
 """The engine's database: the listener's cursor and events, and one row per subscription's service.
 
-Used by listener, pipeline, reconcile, settlement and app. On SQLite it runs in WAL mode with synchronous=FULL, set
-before the durable engine opens the same file. Tables of MSIs, models and resources belong to their own rooms and are
-registered on their own metadata; this file does not know them.
+Used by listener, pipeline, reconcile, settlement and app. It is SQLite in WAL mode with synchronous=FULL, set before
+the durable engine opens the same file, or PostgreSQL. Tables of MSIs, models and resources belong to their own rooms
+and are registered on their own metadata; opening the store brings all of them up to date (`orchestrator.migrations`).
 """
 
 import enum
 import sqlite3
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from orchestrator.errors import StoreUnusable
+from orchestrator.migrations import schema_with
+from storage import DatabaseUnusable, database_url, is_postgresql, shown
 
 METADATA = sa.MetaData()
 
@@ -34,7 +37,7 @@ CURSOR = sa.Table(
     sa.Column("genesis_hash", sa.String, nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("hash", sa.String, nullable=False),
-    sa.Column("timestamp", sa.Integer, nullable=False),
+    sa.Column("timestamp", sa.BigInteger, nullable=False),
 )
 
 FINAL_BLOCKS = sa.Table(
@@ -42,7 +45,7 @@ FINAL_BLOCKS = sa.Table(
     METADATA,
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("hash", sa.String, nullable=False),
-    sa.Column("timestamp", sa.Integer, nullable=False),
+    sa.Column("timestamp", sa.BigInteger, nullable=False),
 )
 
 EVENTS = sa.Table(
@@ -144,12 +147,19 @@ class Store:
     """One database, two doors: `reader` for the engine and for reads, `writer` whose transactions lock at once.
 
     Under SQLite a transaction that reads before it writes must hold the write lock from its first statement, else two
-    of them read the same state; so `writer` opens each with BEGIN IMMEDIATE. Readers never wait for it (WAL).
+    of them read the same state; so `writer` opens each with BEGIN IMMEDIATE. Readers never wait for it (WAL). Under
+    PostgreSQL transactions lock what they decide over: a turn (`take_turn`) or a service's row (`service`).
     """
 
     url: str
+    """with its driver; holds the password, if there is one: never log it"""
     reader: sa.Engine
     writer: sa.Engine
+
+    @property
+    def shared(self) -> bool:
+        """Whether several workers may work on it."""
+        return is_postgresql(self.url)
 
     def close(self) -> None:
         """Give back all connections."""
@@ -157,28 +167,50 @@ class Store:
         self.writer.dispose()
 
 
-def open_store(url: str, *metadata: sa.MetaData) -> Store:
-    """Open (and make) the store with this room's tables and those of `metadata`; before the durable engine opens it."""
+def open_store(setting: str) -> Store:
+    """Open (and make, or migrate) the store with all rooms' tables; before the durable engine opens it."""
     try:
-        if url.startswith("sqlite:///"):
+        url = database_url(setting)
+    except DatabaseUnusable as cause:
+        raise StoreUnusable(f"S4M_DATABASE: {cause}") from cause
+    try:
+        if not is_postgresql(url):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        reader, writer = _engine(url), _engine(url)
-        if writer.dialect.name == "sqlite":
-            sa.event.listen(writer, "begin", _begin_immediate)
-        for tables in (METADATA, *metadata):
-            tables.create_all(writer)
+        store = Store(url, _engine(url), _engine(url))
+        if not store.shared:
+            sa.event.listen(store.writer, "begin", _begin_immediate)
+        with _closing_on_failure(store):
+            schema_with(METADATA).bring_up_to_date(store.writer)
+    except DatabaseUnusable as cause:
+        raise StoreUnusable(f"The engine's database {shown(url)} cannot be used: {cause}") from cause
     except (sa.exc.SQLAlchemyError, OSError) as cause:
         raise StoreUnusable(
-            f"The engine's database {sa.make_url(url).render_as_string()} cannot be opened: {cause}. "
-            "Check that the folder exists, has room and belongs to this user."
+            f"The engine's database {shown(url)} cannot be opened: {cause}. {_REMEDY[is_postgresql(url)]}"
         ) from cause
-    return Store(url, reader, writer)
+    return store
+
+
+@contextmanager
+def _closing_on_failure(store: Store) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        store.close()
+        raise
+
+
+_REMEDY = {
+    False: "Check that the folder exists, has room and belongs to this user.",
+    True: "Check that the server answers, that the database exists (createdb) and that this user owns it.",
+}
 
 
 def _engine(url: str) -> sa.Engine:
+    """Connections at most: under PostgreSQL 20 an engine, 40 a worker, of the server's `max_connections`."""
+    if is_postgresql(url):
+        return sa.create_engine(url, pool_size=10, max_overflow=10, connect_args={"connect_timeout": 10})
     engine = sa.create_engine(url, pool_size=20, max_overflow=40)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", prepare_sqlite)
+    sa.event.listen(engine, "connect", prepare_sqlite)
     return engine
 
 
@@ -206,9 +238,27 @@ Row = sa.RowMapping
 
 
 def service(reader: Executor, subscription_id: str) -> Row | None:
-    """The row of one subscription's service."""
-    query = sa.select(SERVICES).where(SERVICES.c.subscription_id == subscription_id)
-    return reader.execute(query).mappings().one_or_none()
+    """The row of one subscription's service; in a transactional step (a Session) it is locked until that ends."""
+    if isinstance(reader, Session):
+        return locked_service(reader, subscription_id)
+    return reader.execute(_service(subscription_id)).mappings().one_or_none()
+
+
+def locked_service(writer: Executor, subscription_id: str) -> Row | None:
+    """The row for a change that depends on it: nobody else changes it before this transaction ends."""
+    return writer.execute(_service(subscription_id).with_for_update()).mappings().one_or_none()
+
+
+def lock_services(writer: Executor, subscription_ids: Collection[str]) -> None:
+    """Lock several rows before the first of them is changed, always in one order: two that do so cannot deadlock."""
+    mine = SERVICES.c.subscription_id.in_(sorted(subscription_ids))
+    writer.execute(
+        sa.select(SERVICES.c.subscription_id).where(mine).order_by(SERVICES.c.subscription_id).with_for_update()
+    )
+
+
+def _service(subscription_id: str) -> sa.Select[Any]:
+    return sa.select(SERVICES).where(SERVICES.c.subscription_id == subscription_id)
 
 
 def services(reader: Executor, *states: ServiceState) -> Sequence[Row]:
@@ -227,7 +277,7 @@ def move(
     **changes: Any,
 ) -> bool:
     """Move a service to `state` if it stands in one of `allowed_from`; says whether it did. Stamps `times[state]`."""
-    row = service(writer, subscription_id)
+    row = locked_service(writer, subscription_id)
     if row is None or row["state"] not in {allowed.value for allowed in allowed_from}:
         return False
     times = {**row["times"], state.value: now_ms(), **changes.pop("times", {})}
@@ -239,7 +289,7 @@ def move(
 
 def amend(writer: Executor, subscription_id: str, **changes: Any) -> None:
     """Change columns of a service without moving it; `outcome` and `times` are merged."""
-    row = service(writer, subscription_id)
+    row = locked_service(writer, subscription_id)
     if row is None:
         return
     for merged in ("times", "outcome"):

@@ -19,6 +19,7 @@ from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
 from ledger.values import CREDIT
+from scripts.private_postgresql import NoPostgresql, PrivatePostgresql, private_postgresql
 
 FAUCET_LIMIT = 1_000_000  # credits a call
 OWN_NODEJS = Path(__file__).parent.parent / ".venv" / "node" / "bin"
@@ -101,3 +102,22 @@ def funded_wallet(deployer: WalletKey, contracts: Contracts, sender_of: SenderOf
         return key
 
     return fresh
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PrivatePostgresql]:
+    """A PostgreSQL of this session's own; `.create()` makes a database in it."""
+    try:
+        with private_postgresql(durable=False) as running:
+            yield running
+    except NoPostgresql as cause:
+        pytest.skip(str(cause))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The setting of an empty database: the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'db' / 'store.db'}"
+    running: PrivatePostgresql = request.getfixturevalue("postgresql")
+    return running.create()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ledger import structs
 from ledger.errors import Reverted, SignatureMalformed, ValueOutOfRange
@@ -37,6 +36,7 @@ from marketplace.errors import (
 )
 from marketplace.orders.schemas import OrderRequest, QuoteRequest
 from marketplace.parts import Parts
+from storage import upsert
 
 MAX_CAP = 2**40 - 1
 

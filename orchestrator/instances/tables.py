@@ -122,10 +122,15 @@ def create_tables(engine: sa.Engine) -> None:
     """Create what is missing of the pool's and the instances' tables, with their triggers and turns."""
     METADATA.create_all(engine)
     with engine.begin() as rows:
-        known = set(rows.scalars(sa.select(TURNS.c.name)))
-        missing = [{"name": name} for name in ("pool", "ar_vr", "digital_twin") if name not in known]
-        if missing:
-            rows.execute(sa.insert(TURNS), missing)
+        add_turns(rows)
+
+
+def add_turns(rows: sa.Connection) -> None:
+    """The turns that are taken, where they are not there yet."""
+    known = set(rows.scalars(sa.select(TURNS.c.name)))
+    missing = [{"name": name} for name in ("pool", "ar_vr", "digital_twin") if name not in known]
+    if missing:
+        rows.execute(sa.insert(TURNS), missing)
 
 
 _TURN: sa.BindParameter[str] = sa.bindparam("name_")
@@ -135,6 +140,7 @@ _TAKE = sa.update(TURNS).where(TURNS.c.name == _TURN).values(turn=TURNS.c.turn +
 def take_turn(rows: sa.Connection, name: str) -> int:
     """Take the turn of a cluster or of the pool until this transaction ends; returns its number.
 
-    It writes first, so that on SQLite, too, everything read afterwards is of this turn.
+    It writes first, so that on SQLite, too, everything read afterwards is of this turn. On PostgreSQL the transaction
+    must be READ COMMITTED (as `transact` opens it): what it reads afterwards is then what the last turn left.
     """
     return int(rows.scalars(_TAKE, {"name_": name}).one())

@@ -5,6 +5,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from dbos import DBOS, SQLAlchemyDatasource
+from dbos._datasource import DatasourceOptions, IsolationLevel
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,7 +22,35 @@ def transact(
     def work() -> R:
         return change(datasource.sql_session().connection(), *args, **kwargs)
 
-    return datasource.run_tx_step({"name": change.__name__}, work)
+    return datasource.run_tx_step(options(datasource, change.__name__), work)
+
+
+def transact_on_one_view(
+    datasource: SQLAlchemyDatasource,
+    change: Callable[Concatenate[sa.Connection, P], R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """As `transact`, for a change that takes no turn but decides on several reads: all of them see one moment."""
+
+    def work() -> R:
+        return change(datasource.sql_session().connection(), *args, **kwargs)
+
+    return datasource.run_tx_step(options(datasource, change.__name__, "REPEATABLE READ"), work)
+
+
+def options(
+    datasource: SQLAlchemyDatasource, name: str, isolation: IsolationLevel = "READ COMMITTED"
+) -> DatasourceOptions:
+    """How the engine runs a transaction of this name. SQLite has one writer at a time: its only level is enough.
+
+    PostgreSQL: READ COMMITTED, since whoever decides takes a turn or locks a row first and must then see what the one
+    before it left; in a stricter level the waiting one would fail instead, and be repeated.
+    """
+    return {
+        "name": name,
+        "isolation_level": isolation if datasource.engine.dialect.name != "sqlite" else "SERIALIZABLE",
+    }
 
 
 def durable(name: str, work: Callable[P, R]) -> Callable[P, R]:
@@ -39,6 +68,8 @@ def step(name: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
 
 
 def read(engine: sa.Engine, look: Callable[Concatenate[sa.Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Look at rows outside any workflow."""
+    """Look at rows outside any workflow; on PostgreSQL all that is read is of one moment."""
     with engine.connect() as rows:
+        if rows.dialect.name == "postgresql":
+            rows.execution_options(isolation_level="REPEATABLE READ")
         return look(rows, *args, **kwargs)

@@ -10,7 +10,7 @@ from orchestrator.errors import TryLater
 from orchestrator.instances import ModelState
 from orchestrator.instances.door import Door, IdempotencyKey
 from orchestrator.instances.models import instances
-from orchestrator.instances.transact import read, transact
+from orchestrator.instances.transact import read, transact_on_one_view
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
@@ -67,7 +67,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
 
 def _propose(deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:
-    return transact(deps.datasource, _offer_or_wait, deps, request, offer_id)
+    return transact_on_one_view(deps.datasource, _offer_or_wait, deps, request, offer_id)
 
 
 def _offer_or_wait(rows: sa.Connection, deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:

@@ -10,7 +10,6 @@ import os
 import subprocess
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -21,6 +20,7 @@ from orchestrator.runtime import bubblewrap, byte_code, system_calls, unix_http
 from orchestrator.runtime.errors import InstanceConflict, InstanceFailed
 from orchestrator.runtime.folder import InstanceFolder
 from orchestrator.runtime.governor import BURST_S, DEFAULT_MCORES, MOST_FILES, PERIOD_S, Bounds, Governor
+from orchestrator.runtime.locks import InstanceLocks
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 from orchestrator.runtime.processes import Load, ProcessId, command_of, end, load_of
 
@@ -51,7 +51,7 @@ class SandboxRuntime:
         self._governor = Governor(self._record_death, burst_s)
         self._bwrap: Path | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks = InstanceLocks(self._home / "run" / "instances")
         self._guard = threading.Lock()
 
     def check(self) -> None:
@@ -67,7 +67,7 @@ class SandboxRuntime:
         """Raises SandboxUnavailable, InstanceFailed, InstanceConflict."""
         self.check()
         folder = self._folder(spec.instance_id)
-        with self._lock(spec.instance_id):
+        with self._locks.holding(spec.instance_id):
             running = self._process(folder)
             if running is None:
                 running = self._start(spec, folder)
@@ -84,7 +84,7 @@ class SandboxRuntime:
 
     def delete(self, instance_id: str) -> None:
         folder = self._folder(instance_id)
-        with self._lock(instance_id):
+        with self._locks.holding(instance_id, forget=True):
             self._governor.forget(instance_id)
             running = self._process(folder)
             if running is not None:
@@ -227,10 +227,6 @@ class SandboxRuntime:
 
     def _folder(self, instance_id: str) -> InstanceFolder:
         return InstanceFolder.of(self._instances, instance_id)
-
-    def _lock(self, instance_id: str) -> threading.Lock:
-        with self._guard:
-            return self._locks[instance_id]
 
     def _wait_for_child(self, instance_id: str) -> None:
         with self._guard:

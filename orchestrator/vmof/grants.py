@@ -10,6 +10,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from orchestrator.instances.msis import Share, rendered_by, set_grant
+from orchestrator.instances.tables import INSTANCES
 from orchestrator.placement import fair_shares
 from orchestrator.requirements import RunningModel
 from orchestrator.resources import ResourceVector
@@ -38,9 +39,18 @@ def fair_grants(shares: Sequence[Share]) -> dict[str, ResourceVector]:
 
 def regrant(rows: sa.Connection, rendering_instance: str) -> dict[str, ResourceVector]:
     """Share one server's rendering anew; answers the grants that changed."""
+    if rendering_instance:
+        _alone(rows, rendering_instance)
     shares = rendered_by(rows, rendering_instance) if rendering_instance else ()
     before = {share.subscription_id: share.grant for share in shares}
     changed = {name: grant for name, grant in fair_grants(shares).items() if grant != before[name]}
     for name, grant in changed.items():
         set_grant(rows, name, grant)
     return changed
+
+
+def _alone(rows: sa.Connection, rendering_instance: str) -> None:
+    """A server may render for shares of both clusters, whose turns do not exclude each other: lock its row."""
+    rows.execute(
+        sa.select(INSTANCES.c.instance_id).where(INSTANCES.c.instance_id == rendering_instance).with_for_update()
+    )

@@ -1,7 +1,6 @@
 """A market on the session's chain and a fresh store for each test."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from core_market import Market
@@ -25,7 +24,8 @@ def plan(market: Market) -> PlanId:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path / 'db' / 'engine.db'}")
+def store(database: str) -> Iterator[Store]:
+    """A fresh store: every test on it runs once on SQLite and once on PostgreSQL."""
+    opened = open_store(database)
     yield opened
     opened.close()

@@ -85,13 +85,14 @@ class CoreHouse:
         ports = {"orchestrator": free_port(), "gateway": free_port()}
         return cls(home, market, documents, plan, ports, identities)
 
-    def start(self, name: str = "orchestrator") -> None:
-        """Start one process and wait until it is healthy."""
-        module = {"orchestrator": "orchestrator", "gateway": "orchestrator.gateway"}[name]
+    def start(self, name: str = "orchestrator", **environment: str) -> None:
+        """Start one process and wait until it is healthy; a name that is no program is a further orchestrator."""
+        module = "orchestrator.gateway" if name == "gateway" else "orchestrator"
+        self.ports.setdefault(name, free_port())
         command = [sys.executable, "-m", module, "--home", str(self.home), "--port", str(self.ports[name])]
         with (self.home / f"{name}.log").open("ab") as output:
             self.processes[name] = subprocess.Popen(
-                command, stdout=output, stderr=output, env={**os.environ, **self.environment()}
+                command, stdout=output, stderr=output, env={**os.environ, **self.environment(), **environment}
             )
         wait_for(lambda: self.healthy(name), 60)
 
@@ -119,9 +120,9 @@ class CoreHouse:
         self.processes[name].send_signal(how)
         self.processes[name].wait(10)
 
-    def client(self, caller: str = "marketplace", peer: str = "orchestrator") -> httpx.Client:
-        """The peer's routes, called as that component."""
-        return httpx.Client(base_url=self.url(peer), auth=GateAuth(self.identities[caller], peer), timeout=20)
+    def client(self, caller: str = "marketplace", peer: str = "orchestrator", at: str = "") -> httpx.Client:
+        """The peer's routes (at a further process of it), called as that component."""
+        return httpx.Client(base_url=self.url(at or peer), auth=GateAuth(self.identities[caller], peer), timeout=20)
 
     def service(self, subscription: SubscriptionId) -> dict[str, Any]:
         """What the orchestrator says of a subscription; empty where it knows none."""

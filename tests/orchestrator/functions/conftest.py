@@ -20,3 +20,11 @@ def house(tmp_path: Path, loop: Loop) -> Iterator[House]:
     house = build(tmp_path, loop.loop, manifests())
     yield house
     tear_down(house, loop)
+
+
+@pytest.fixture
+def house_on_each_database(tmp_path: Path, loop: Loop, database: str) -> Iterator[House]:
+    """The house once on SQLite and once on PostgreSQL."""
+    house = build(tmp_path, loop.loop, manifests(), database=database)
+    yield house
+    tear_down(house, loop)

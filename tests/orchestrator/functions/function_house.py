@@ -1,4 +1,4 @@
-"""The three functions on a real engine, real SQLite and real sandboxes; calls go through their ASGI apps."""
+"""The three functions on a real engine, a real database and real sandboxes; calls go through their ASGI apps."""
 
 import asyncio
 import threading
@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from dbos import DBOS, SQLAlchemyDatasource
 
 from orchestrator.calls import FunctionClient
-from orchestrator.instances import create_tables
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import Manifest, manifests, services
 from orchestrator.msmf import MsmfDeps, build_msmf
@@ -96,16 +95,19 @@ def running_loop() -> Iterator[Loop]:
 
 
 def build(
-    home: Path, loop: asyncio.AbstractEventLoop, models: Mapping[str, Manifest], *, supplied: bool = True
+    home: Path,
+    loop: asyncio.AbstractEventLoop,
+    models: Mapping[str, Manifest],
+    *,
+    supplied: bool = True,
+    database: str = "",
 ) -> House:
     """Build the functions on this home and launch the engine; what was under way there is recovered."""
-    url = f"sqlite:///{home / 'db' / 'engine.db'}"
-    store = open_store(url)
-    create_tables(store.writer)
+    store = open_store(database or f"sqlite:///{home / 'db' / 'engine.db'}")
     DBOS(
         config={
             "name": "s4m-test",
-            "system_database_url": url,
+            "system_database_url": store.url,
             "system_database_engine": store.reader,
             "application_version": "1",
             "executor_id": "one",
@@ -114,7 +116,7 @@ def build(
             "log_level": "ERROR",
         }
     )
-    datasource = SQLAlchemyDatasource.create(url, engine=store.writer)
+    datasource = SQLAlchemyDatasource.create(store.url, engine=store.writer)
     runtime = SandboxRuntime(home)
     late_msmf, late_mmf = LateCall(), LateCall()
     msmf = build_msmf(MsmfDeps(datasource, reader=store.reader))

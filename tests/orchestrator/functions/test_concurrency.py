@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from function_house import House
 
 
-def test_ten_purchases_at_once_share_one_msi_and_its_models(house: House) -> None:
+def test_ten_purchases_at_once_share_one_msi_and_its_models(house_on_each_database: House) -> None:
+    house = house_on_each_database
     with ThreadPoolExecutor(10) as buyers:
         shares = list(buyers.map(house.instantiate, range(1, 11)))
     assert len({share["msi"] for share in shares}) == 1

@@ -16,17 +16,21 @@ from orchestrator.resources import ResourceVector
 from orchestrator.resources.pool import virtual_pool
 from orchestrator.runtime.port import RunState
 from orchestrator.runtime.sandbox import SandboxRuntime
+from storage import database_url
 
-KILLS = 5
+KILLS = {"sqlite": 5, "postgresql": 3}
 ROLES = services()["virtual-beach-travel"].roles
 
 
-def run(home: Path, until_s: float | None) -> bool:
+def run(home: Path, database: str, until_s: float | None) -> bool:
     """One run of the program, killed this long after it came up; True when it finished its work."""
     folder = Path(__file__).parent
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{folder.parents[2]}"}
     with subprocess.Popen(
-        [sys.executable, str(folder / "under_fire.py"), str(home)], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, str(folder / "under_fire.py"), str(home), database],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     ) as program:
         assert program.stdout is not None
         assert program.stdout.readline().strip() == "up"
@@ -38,13 +42,15 @@ def run(home: Path, until_s: float | None) -> bool:
         return finished
 
 
-def test_random_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_random_kills_lose_and_double_nothing(tmp_path: Path, database: str) -> None:
     chance = random.Random(7)
-    kills = sum(not run(tmp_path, chance.uniform(0.05, 1.2)) for _ in range(KILLS))
+    kills = sum(
+        not run(tmp_path, database, chance.uniform(0.05, 1.2)) for _ in range(KILLS[database.partition(":")[0]])
+    )
     assert kills >= 2
-    assert run(tmp_path, None)
+    assert run(tmp_path, database, None)
     runtime = SandboxRuntime(tmp_path)
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'db' / 'engine.db'}")
+    engine = sa.create_engine(database_url(database))
     try:
         check(engine, runtime)
     finally:

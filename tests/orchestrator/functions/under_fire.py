@@ -1,6 +1,6 @@
 """A program that instantiates some services and releases others, to be killed at any moment and started again.
 
-    python under_fire.py HOME
+    python under_fire.py HOME DATABASE
 
 Prints `done` when every call was answered. The same keys are used in every run.
 """
@@ -25,10 +25,10 @@ def work(house: House, subscription: int) -> None:
         assert house.release(subscription)["released"]
 
 
-def main(home: Path) -> None:
+def main(home: Path, database: str) -> None:
     """Do all work at once."""
     with running_loop() as loop:
-        house = build(home, loop.loop, manifests())
+        house = build(home, loop.loop, manifests(), database=database)
         print("up", flush=True)
         with ThreadPoolExecutor(8) as buyers:
             list(buyers.map(lambda subscription: work(house, subscription), (*KEPT, *RELEASED)))
@@ -38,4 +38,4 @@ def main(home: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

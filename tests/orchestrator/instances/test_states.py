@@ -5,11 +5,12 @@ import itertools
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.instances import IllegalMove, ModelState, MsiMove, MsiState, after, create_tables, take_turn
+from orchestrator.instances import IllegalMove, ModelState, MsiMove, MsiState, after, take_turn
 from orchestrator.instances.models import ModelInstance, Use, add_instance, add_uses, drop_uses, instance
 from orchestrator.instances.states import MODEL_MOVES, MSI_MOVES, SHARE_MOVES, ModelMove, ShareMove, ShareState
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import supply
+from orchestrator.store import open_store
 
 
 def test_an_msi_lives_through_the_phases_of_the_paper() -> None:
@@ -68,9 +69,9 @@ def model(max_shares: int) -> ModelInstance:
     )
 
 
-def test_the_database_counts_shares_and_refuses_one_too_many() -> None:
-    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
-    create_tables(engine)
+def test_the_database_counts_shares_and_refuses_one_too_many(database: str) -> None:
+    store = open_store(database)
+    engine = store.writer
     with engine.begin() as rows:
         assert take_turn(rows, "pool") == 1
         supply(rows, "infrastructure-1", "site-1", ResourceVector(computing_mcores=1))
@@ -86,4 +87,4 @@ def test_the_database_counts_shares_and_refuses_one_too_many() -> None:
         left = instance(rows, "m-1")
         assert left is not None
         assert left.shares == 1
-    engine.dispose()
+    store.close()

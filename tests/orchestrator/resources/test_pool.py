@@ -1,19 +1,21 @@
 """The pool on a real database: no sequence of writes gives away more than there is."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from orchestrator.resources import RESOURCES, ResourceVector
 from orchestrator.resources.pool import (
     ALLOCATIONS,
     METADATA,
     NODES,
+    SUPPLIES,
     Allocation,
     OverAllocated,
     allocate,
@@ -25,18 +27,23 @@ from orchestrator.resources.pool import (
     virtual_pool,
     withdraw,
 )
+from scripts.private_postgresql import PrivatePostgresql
+from storage import database_url, is_postgresql
 
 
-def open_pool() -> sa.Engine:
-    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
-    sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
+def open_pool(database: str = "sqlite://") -> sa.Engine:
+    if is_postgresql(database):
+        engine = sa.create_engine(database_url(database))
+    else:
+        engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+        sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
     METADATA.create_all(engine)
     return engine
 
 
 @pytest.fixture
-def pool() -> Iterator[sa.Engine]:
-    engine = open_pool()
+def pool(database: str) -> Iterator[sa.Engine]:
+    engine = open_pool(database)
     yield engine
     engine.dispose()
 
@@ -92,13 +99,19 @@ NAMES = st.sampled_from(["a", "b", "c", "d"])
 class PoolMachine(RuleBasedStateMachine):
     """Any order of supplies, allocations and releases, against the database's own sums."""
 
+    database = "sqlite://"
+
     @initialize()
     def open(self) -> None:
-        self.engine = open_pool()
+        self.engine = open_pool(self.database)
+        with self.engine.begin() as rows:
+            for table in (ALLOCATIONS, SUPPLIES, NODES):
+                rows.execute(sa.delete(table))
         self.held: dict[str, Allocation] = {}
 
     def teardown(self) -> None:
-        self.engine.dispose()
+        if hasattr(self, "engine"):
+            self.engine.dispose()
 
     @rule(supplier=NAMES, amounts=AMOUNTS)
     def supplies(self, supplier: str, amounts: ResourceVector) -> None:
@@ -145,3 +158,32 @@ PoolMachine.TestCase.settings = settings(
     max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestPoolMachine = PoolMachine.TestCase
+
+
+def test_the_same_holds_on_postgresql(postgresql: PrivatePostgresql) -> None:
+    class OnPostgresql(PoolMachine):
+        database = postgresql.create()
+
+    run_state_machine_as_test(OnPostgresql, settings=settings(PoolMachine.TestCase.settings, max_examples=10))
+
+
+def test_two_at_once_cannot_give_away_the_same_room_on_postgresql(postgresql: PrivatePostgresql) -> None:
+    """Without any turn: the row of the node and its CHECK alone."""
+    engine = open_pool(postgresql.create())
+    with engine.begin() as rows:
+        supply(rows, "infrastructure-1", "site-1", computing(100))
+
+    def take(number: int) -> bool:
+        try:
+            with engine.begin() as rows:
+                allocate(rows, [Allocation(f"a{number}", "site-1", f"model-{number}", computing(30))])
+        except OverAllocated:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as takers:
+        won = list(takers.map(take, range(8)))
+    with engine.begin() as rows:
+        assert sum(won) == 3
+        assert virtual_pool(rows).used == computing(90)
+    engine.dispose()
