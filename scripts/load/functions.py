@@ -24,7 +24,7 @@ from ledger.deployment import deploy
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
-from orchestrator.app import Ground
+from orchestrator.app import Ground, durable_engine
 from orchestrator.calls import FunctionClient
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import Manifest, manifests, parse_manifest
@@ -32,9 +32,10 @@ from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.resources import ResourceVector
 from orchestrator.resources.pool import supply
 from orchestrator.runtime.sandbox import SandboxRuntime
-from orchestrator.settings import APPLICATION_VERSION, Settings
+from orchestrator.settings import Settings
 from orchestrator.vmof import VmofDeps, build_vmof
 from trust.enrol import enrol_components
+from trust.gate import GateAuth
 from trust.keys import ComponentIdentity
 
 COMPONENTS = ("orchestrator", "msmf", "vmof", "mmf", "operator")
@@ -58,7 +59,10 @@ class Functions:
         """Step I to III of one purchase of a single model: the share, and the seconds that it took."""
         document = {"schema": "s4m/request/1", "service": model, **request}
         spec = dict(self.models[model].document)
-        body = {"subscriptionId": str(subscription), "planId": "1", "document": document, "spec": spec}
+        body = {
+            "subscriptionId": str(subscription), "planId": "1", "document": document, "spec": spec,
+            "isolationSold": request.get("isolation", 0),
+        }  # fmt: skip
         begun = time.perf_counter()
         wanted = self.msmf.post("/service-requirements", body, f"{subscription}:requirements:0")
         share = self.vmof.post("/instances", {"requirements": wanted}, f"{subscription}:instance:0")
@@ -115,21 +119,9 @@ def _ground(home: Path, devnet: Devnet) -> Ground:
 
 def _build(ground: Ground, loop: asyncio.AbstractEventLoop, models: Mapping[str, Manifest]) -> Functions:
     url = ground.settings.database_url
-    DBOS(
-        config={
-            "name": "slicing4meta",
-            "system_database_url": url,
-            "system_database_engine": ground.store.reader,
-            "application_version": APPLICATION_VERSION,
-            "executor_id": "bench",
-            "notification_listener_polling_interval_sec": 0.05,
-            "enable_otlp": False,
-            "log_level": "ERROR",
-        }
-    )
+    durable_engine(ground.settings, ground.store)
     datasource = SQLAlchemyDatasource.create(url, engine=ground.store.writer)
     runtime = SandboxRuntime(ground.settings.home_dir)
-    from trust.gate import GateAuth
 
     def client(caller: str, peer: str, app: Any) -> FunctionClient:
         return FunctionClient(peer, GateAuth(ground.identity(caller), peer), loop, app=app)

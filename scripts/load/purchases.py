@@ -212,7 +212,7 @@ def _prepare(house: House, made: list[Order]) -> Buyers:
             document: dict[str, Any] = {"schema": "s4m/request/1", "service": name, "isolation": degree}
             digests[name, degree] = client.put_document(document)
     for order in made:
-        plan, digest = house.plan_of(order.name), digests[order.name, order.isolation]
+        plan, digest = house.plan_of(order.name, order.isolation), digests[order.name, order.isolation]
         call = house.contracts.market.buy(plan, order.session.address, CAP, _periods(house, plan), digest)
         order.raw = buyers.sign(order.buyer, call)
     return buyers

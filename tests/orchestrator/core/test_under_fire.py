@@ -10,16 +10,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
 import pytest
-from core_house import CoreHouse
+from core_house import SERVICE, CoreHouse
 from core_market import Market
 from core_wait import wait_for
 
 from ledger.chain import Chain
 from ledger.devnet import Devnet
 from ledger.values import Kind, PlanId
-from orchestrator.models.manifests import manifest_named
+from orchestrator.models.manifests import Manifest, ServiceSpec, manifest_named, service_named
+from orchestrator.models.pricing import degree_plans
+from tests.sandbox_processes import sandboxes_of
 
 FINAL_DEPTH = 6
 """Blocks until one is final, with three slots in an epoch; reorganisations are shallower."""
@@ -55,13 +56,13 @@ def test_each_final_purchase_ends_in_one_share_of_one_msi_or_a_recorded_refusal(
         market = Market.on(devnet)
         house = CoreHouse.build(Path(home), market)
         try:
-            single = _single_plan(house, "monitoring")
+            plans = _plans(house, manifest_named("monitoring")), _plans(house, service_named(SERVICE))
             devnet.mine(2 * FINAL_DEPTH)
             house.start("gateway")
             house.start("orchestrator")
             fire = Fire(house, kills, random.Random(dice.random()))
             fire.start()
-            _buy(house, single, purchases, reorgs, dice)
+            _buy(house, *plans, purchases, reorgs, dice)
             fire.join(600)
             assert fire.done == kills
             devnet.mine(2 * FINAL_DEPTH)
@@ -72,23 +73,24 @@ def test_each_final_purchase_ends_in_one_share_of_one_msi_or_a_recorded_refusal(
         finally:
             house.close()
             market.close()
-        assert not _processes(Path(home))
+        assert not sandboxes_of(Path(home))
 
 
-def _single_plan(house: CoreHouse, name: str) -> PlanId:
-    """A plan of one model alone."""
-    manifest = manifest_named(name)
-    hashes = [house.documents.put(manifest.document), house.documents.put(manifest.terms)]
-    return house.market.register(hashes[0], hashes[1], Kind.TAAS)
+def _plans(house: CoreHouse, spec: Manifest | ServiceSpec) -> list[PlanId]:
+    """The plans of a model or service, one for each degree of isolation."""
+    digest = house.documents.put(spec.document)
+    kind = Kind.TAAS if isinstance(spec, Manifest) else Kind.COMPOSITE
+    return [house.market.register(digest, house.documents.put(one.terms), kind) for one in degree_plans(spec)]
 
 
-def _buy(house: CoreHouse, single: PlanId, purchases: int, reorgs: int, dice: random.Random) -> None:
+def _buy(
+    house: CoreHouse, single: list[PlanId], whole: list[PlanId], purchases: int, reorgs: int, dice: random.Random
+) -> None:
     """Services and single models of every degree, malformed requests, releases of what was bought; reorganisations."""
     requests = [
-        (house.plan, house.request()),
-        (house.plan, house.request(isolation=1)),
-        *((single, {"schema": "s4m/request/1", "service": "monitoring", "isolation": degree}) for degree in (0, 1, 2)),
-        (single, {"schema": "s4m/request/1", "service": "atlantis"}),
+        *((whole[degree], house.request(isolation=degree)) for degree in (0, 1)),
+        *((single[degree], _single(isolation=degree)) for degree in (0, 1, 2)),
+        (single[0], _single(service="atlantis")),
     ]
     hashed = [(plan, house.documents.put(document)) for plan, document in requests]
     weights = (6, 2, 6, 3, 2, 1)
@@ -101,6 +103,11 @@ def _buy(house: CoreHouse, single: PlanId, purchases: int, reorgs: int, dice: ra
         elif number % 3 == 2:
             house.market.activate(bought)
             house.market.sender.send(house.market.contracts.market.request_release(bought))
+
+
+def _single(**changes: Any) -> dict[str, Any]:
+    """A request for one model alone."""
+    return {"schema": "s4m/request/1", "service": "monitoring", **changes}
 
 
 def _final_purchases(market: Market) -> set[str]:
@@ -151,15 +158,6 @@ def _faults(house: CoreHouse, final: set[str]) -> list[str]:
     return [*found, *_leaks(house, running, msis)]
 
 
-def _processes(home: Path) -> Counter[str]:
-    """Instance → how many sandboxes of this home run it; of each, its outer process names the home (a short path)."""
-    commands = [one.info["cmdline"] or [] for one in psutil.process_iter(["cmdline"])]
-    outer = [
-        words for words in commands if words and words[0].endswith("bwrap") and any(str(home) in word for word in words)
-    ]
-    return Counter(words[words.index("--instance") + 1] for words in outer)
-
-
 def _leaks(house: CoreHouse, running: set[str], msis: dict[str, str]) -> list[str]:
     """What is held, shared or running for nobody."""
     instances = {row["instance_id"]: row for row in _rows(house, "SELECT * FROM model_instances")}
@@ -176,7 +174,7 @@ def _leaks(house: CoreHouse, running: set[str], msis: dict[str, str]) -> list[st
         f"held by nobody: {one}" for one in held if one["subscription_id"] and one["subscription_id"] not in running
     ]
     found += [f"held by what is gone: {one}" for one in held if one["instance_id"] not in standing]
-    alive = _processes(house.home)
+    alive = sandboxes_of(house.home)
     found += [
         f"{name} ({instances.get(name, {}).get('state')}) runs {count} times"
         for name, count in alive.items()
