@@ -190,6 +190,7 @@ class Program:
 
     def start(self) -> None:
         """Recover, then begin to listen and to look. Blocks for a moment: call it in a thread."""
+        self._runtime.observe()  # whoever was stopped for its processor time when the last one was killed goes on
         self._ground.sender.recover()
         DBOS.launch()
         if self._ground.store.shared:

@@ -72,6 +72,7 @@ class SandboxRuntime:
             if running is None:
                 running = self._start(spec, folder)
             else:
+                self._govern(spec, running)  # first: it may be stopped since whoever watched it was killed
                 self._adopt(spec, folder, running)
             self._govern(spec, running)
             return _observation(folder, spec, running)
@@ -96,6 +97,8 @@ class SandboxRuntime:
         """Ends every instance of this home, half-made folders included: for whoever stops the house."""
         for folder in sorted(self._instances.glob("*")):
             self.delete(folder.name)
+        for instance_id in list(self._children):  # of those that another runtime ended
+            self._wait_for_child(instance_id)
 
     def bounds(self) -> Mapping[str, str]:
         """What holds an instance to its grant on this host."""

@@ -70,6 +70,11 @@ def test_each_degree_of_isolation_has_a_plan_at_the_rules_price(run: Run) -> Non
     assert [line["degree"] for line in platform] == ["0"]  # a part of the pool is everybody's
 
 
+def test_the_house_tells_what_holds_its_instances(house: House) -> None:
+    bounds = httpx.get(f"{house.urls.orchestrator}/health").json()["bounds"]
+    assert set(bounds) == {"cpu", "memory", "processes", "disk", "network"}
+
+
 def test_publishing_an_installed_manifest_again_changes_nothing(run: Run) -> None:
     manifest = Path(__file__).parents[2] / "orchestrator" / "models" / "manifests" / "monitoring.json"
     before = run("catalog", "list").json

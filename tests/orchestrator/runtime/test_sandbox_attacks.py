@@ -110,6 +110,10 @@ def test_one_that_is_stopped_by_a_dead_watcher_goes_on_with_the_next(home: Path,
     SandboxRuntime(home, programs=PROGRAMS).observe()
     assert process.status() != psutil.STATUS_STOPPED
     assert attempt(seen, "inherited")
+    runtime.let_go()
+    process.suspend()
+    assert SandboxRuntime(home, programs=PROGRAMS).ensure(HOSTILE).pid == seen.pid
+    assert attempt(seen, "inherited")
 
 
 def test_stopped_instance_is_ended_at_once(runtime: SandboxRuntime, hostile: Observation) -> None:
