@@ -95,7 +95,7 @@ def _server(binaries: Path, folder: Path, user: dict[str, Any], durable: bool) -
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
-        command = [str(binaries / "postgres"), "-D", str(folder / "data"), *options]
+        command = [*_dying_with_us(), str(binaries / "postgres"), "-D", str(folder / "data"), *options]
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True, **user)
     try:
         running = PrivatePostgresql(folder)
@@ -105,6 +105,12 @@ def _server(binaries: Path, folder: Path, user: dict[str, Any], durable: bool) -
         if server.poll() is None:
             server.send_signal(signal.SIGINT)  # fast: ends the sessions, then itself
             server.wait(20)
+
+
+def _dying_with_us() -> list[str]:
+    """What lets the server end when this process is killed; the folder then stays behind."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT", "--"] if setpriv else []
 
 
 def _wait(running: PrivatePostgresql, server: subprocess.Popen[bytes]) -> None:
