@@ -179,6 +179,7 @@ class Listener:
             writer.execute(
                 sa.delete(tables.FINAL_BLOCKS).where(tables.FINAL_BLOCKS.c.number < last.number - KEPT_BLOCKS)
             )
+            tables.lock_services(writer, {_subscription(event) for event in events})
             for event in events:
                 _store_event(writer, event, seen_ms)
         for event in events:
@@ -197,6 +198,11 @@ def _violated(number: int, known: str, now: str) -> FinalityViolated:
     )
 
 
+def _subscription(event: ChainEvent) -> str:
+    """Whom it concerns; empty where nobody in particular."""
+    return str(getattr(event.event, "subscription_id", ""))
+
+
 def _store_event(writer: sa.Connection, event: ChainEvent, seen_ms: int) -> None:
     """Keep the event and fold it; an event that is there already changes nothing."""
     fields = to_json(event.event)
@@ -206,7 +212,7 @@ def _store_event(writer: sa.Connection, event: ChainEvent, seen_ms: int) -> None
         block_hash=event.block_hash,
         tx_hash=event.tx_hash,
         name=event.name,
-        subscription_id=str(fields.get("subscription_id", "")),
+        subscription_id=_subscription(event),
         fields=fields,
         seen_ms=seen_ms,
     ).returning(tables.EVENTS.c.log_index)  # fmt: skip

@@ -334,6 +334,7 @@ def main() -> int:
     if options.workers > 1 and options.database and not is_postgresql(options.database):
         parser.error("several workers need PostgreSQL: SQLite has one")
     started = os.times()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # workers, models and the server end with us
     try:
         if options.database:
             kind = f"pg{options.workers}" if is_postgresql(options.database) else "sqlite"

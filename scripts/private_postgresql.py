@@ -1,5 +1,7 @@
 """A PostgreSQL of one's own: a fresh cluster in a temporary folder behind a Unix socket, gone at the end.
 
+    .venv/bin/python scripts/private_postgresql.py COMMAND…   # with S4M_DATABASE and S4M_MARKETPLACE_DATABASE set
+
 Tests and benchmarks use it; it needs `initdb` and `postgres` (Debian: apt-get install postgresql) and touches no other
 cluster. PostgreSQL does not run as root: there it runs as the user `postgres`, or else `nobody`.
 """
@@ -9,6 +11,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -92,7 +95,7 @@ def _server(binaries: Path, folder: Path, user: dict[str, Any], durable: bool) -
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
-        command = [str(binaries / "postgres"), "-D", str(folder / "data"), *options]
+        command = [*_dying_with_us(), str(binaries / "postgres"), "-D", str(folder / "data"), *options]
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True, **user)
     try:
         running = PrivatePostgresql(folder)
@@ -102,6 +105,12 @@ def _server(binaries: Path, folder: Path, user: dict[str, Any], durable: bool) -
         if server.poll() is None:
             server.send_signal(signal.SIGINT)  # fast: ends the sessions, then itself
             server.wait(20)
+
+
+def _dying_with_us() -> list[str]:
+    """What lets the server end when this process is killed; the folder then stays behind."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT", "--"] if setpriv else []
 
 
 def _wait(running: PrivatePostgresql, server: subprocess.Popen[bytes]) -> None:
@@ -128,3 +137,17 @@ def _user() -> dict[str, Any]:
             continue
         return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
     raise NoPostgresql("PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody`")
+
+
+def main() -> int:
+    """Run a command with both stores on a cluster that lives as long as it does; its exit code."""
+    try:
+        with private_postgresql() as running:
+            stores = {name: running.create() for name in ("S4M_DATABASE", "S4M_MARKETPLACE_DATABASE")}
+            return subprocess.run(sys.argv[1:], env={**os.environ, **stores}).returncode
+    except NoPostgresql as cause:
+        sys.exit(f"error: {cause}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

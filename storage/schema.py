@@ -45,8 +45,7 @@ class Schema:
     def bring_up_to_date(self, engine: sa.Engine) -> None:
         """Make, adopt or migrate; SchemaTooNew, SchemaForeign where it must not be touched."""
         with engine.begin() as rows:
-            if rows.dialect.name == "postgresql":
-                rows.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            _alone(rows)
             self._bring_up_to_date(rows)
 
     def _bring_up_to_date(self, rows: sa.Connection) -> None:
@@ -87,6 +86,14 @@ class Schema:
         config.set_main_option("path_separator", "os")
         config.attributes.update({"connection": rows, "schema": self})
         command.upgrade(config, to)
+
+
+def _alone(rows: sa.Connection) -> None:
+    """From here on nobody else brings this store up to date, and a failure undoes table changes too."""
+    if rows.dialect.name == "postgresql":
+        rows.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    elif not getattr(rows.connection.driver_connection, "in_transaction", False):
+        rows.exec_driver_sql("BEGIN IMMEDIATE")  # Python's driver begins by itself only before a change of rows
 
 
 def _require_own(schema: Schema, there: Iterable[str]) -> None:

@@ -118,6 +118,10 @@ OFFERS = sa.Table(
 )
 
 
+NUMBERING = 7_305_115_104
+"""PostgreSQL's advisory lock of whoever writes a notice."""
+
+
 def create_tables(engine: sa.Engine) -> None:
     """Create what is missing of the pool's and the instances' tables, with their triggers and turns."""
     METADATA.create_all(engine)
@@ -144,3 +148,13 @@ def take_turn(rows: sa.Connection, name: str) -> int:
     must be READ COMMITTED (as `transact` opens it): what it reads afterwards is then what the last turn left.
     """
     return int(rows.scalars(_TAKE, {"name_": name}).one())
+
+
+def number_in_order(rows: sa.Connection) -> None:
+    """Before a row gets a number by which others read on: until this transaction ends nobody else gets one.
+
+    PostgreSQL gives numbers at once and shows rows at their commit: a reader could see 5, and 4 a moment later, and
+    would never ask for it. SQLite has one writer at a time.
+    """
+    if rows.dialect.name == "postgresql":
+        rows.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": NUMBERING})

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import SQLAlchemyDatasource
 
-from orchestrator.instances.tables import NOTICES, REQUIREMENTS
+from orchestrator.instances.tables import NOTICES, REQUIREMENTS, number_in_order
 from orchestrator.requirements import Notice, ServiceRequirements
 
 
@@ -48,6 +48,7 @@ def keep_notice(rows: sa.Connection, key: str, notice: Notice, now: int) -> None
     """Write a notice; a repeat changes nothing."""
     if rows.scalars(sa.select(NOTICES.c.number).where(NOTICES.c.key == key)).first() is not None:
         return
+    number_in_order(rows)
     rows.execute(
         sa.insert(NOTICES).values(
             key=key,

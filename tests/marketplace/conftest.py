@@ -55,8 +55,8 @@ def sender_for(devnet: Devnet, chain: Chain) -> Iterator[Callable[[WalletKey], S
 
 
 @pytest.fixture
-def own_devnet(tmp_path: Path) -> Iterator[tuple[Devnet, Market, WalletKey]]:
-    """A chain of its own, which this test may break."""
+def own_devnet(tmp_path: Path, database: str) -> Iterator[tuple[Devnet, Market, WalletKey]]:
+    """A chain of its own, which this test may break; once with the marketplace on SQLite and once on PostgreSQL."""
     with Devnet.start(slots_in_an_epoch=3) as devnet:
         chain = Chain.connect(devnet.rpc_url)
         deployer, buyer = WalletKey.create(), WalletKey.create()
@@ -66,6 +66,6 @@ def own_devnet(tmp_path: Path) -> Iterator[tuple[Devnet, Market, WalletKey]]:
         with Sender(chain, deployer) as sender:
             sender.send(contracts.credit.faucet(buyer.address, 100 * CREDIT))
         furnish(tmp_path, devnet, contracts, deployment)
-        with Serving(devnet.rpc_url, tmp_path) as running:
+        with Serving(devnet.rpc_url, tmp_path, database) as running:
             yield devnet, running, buyer
         chain.close()

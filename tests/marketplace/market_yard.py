@@ -83,14 +83,20 @@ def furnish(home: Path, devnet: Devnet, contracts: Contracts, deployment: Deploy
 class Serving:
     """Serves a marketplace for the length of a `with` block."""
 
-    def __init__(self, rpc_url: str, home: Path) -> None:
+    def __init__(self, rpc_url: str, home: Path, database: str = "") -> None:
         self._rpc_url = rpc_url
         self._home = home
+        self._database = database
 
     def __enter__(self) -> Market:
         clock, port = Clock(), free_ports(1)[0]
         settings = MarketplaceSettings(
-            home=self._home, rpc_url=self._rpc_url, port=port, orchestrator_url=CLOSED_PORT, refresh_ms=0
+            home=self._home,
+            rpc_url=self._rpc_url,
+            port=port,
+            orchestrator_url=CLOSED_PORT,
+            refresh_ms=0,
+            marketplace_database=self._database,
         )
         app = create_app(settings, clock)
         self._server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))

@@ -45,6 +45,10 @@ def test_a_reorganisation_and_then_a_dead_node(own_devnet: tuple[Devnet, Market,
     devnet.mine(3)
     market.client.buy_only(buyer, plan, market.request(), 10, 1, store=market.store)
     assert len(market.client.subscriptions(buyer.address)) == 1
+    market.parts.projection.refresh(force=True)
+    bought = _rows(market.parts.engine)
+    market.parts.projection.rebuild()
+    assert _rows(market.parts.engine) == bought
     devnet.reorg(2)
     assert market.client.subscriptions(buyer.address) == []
     assert _rows(market.parts.engine) == before

@@ -1,6 +1,9 @@
 """Both stores on both databases: made at once or by revisions they are the same; old homes adopted, newer refused."""
 
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from marketplace.database import SCHEMA as MARKET
-from marketplace.database import open_database
+from marketplace.database import open_database, orders
 from marketplace.errors import StoreUnusable as MarketUnusable
 from orchestrator.errors import StoreUnusable
 from orchestrator.instances import create_tables
 from orchestrator.migrations import schema_with
 from orchestrator.store import METADATA, open_store
+from scripts.add_revision import add_revision
 from storage import Schema, SchemaTooNew, database_url
 
 ENGINE = schema_with(METADATA)
@@ -123,6 +127,83 @@ def test_a_store_of_a_newer_program_is_refused_and_left_alone(empty: sa.Engine, 
     with pytest.raises(SchemaTooNew, match=r"revision 9999.*newer program.*Start that one"):
         schema.bring_up_to_date(empty)
     assert picture(empty) == before
+
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("orders") as orders:
+        orders.add_column(sa.Column("colour", sa.Text(), nullable=False, server_default="red"))
+"""
+
+
+def next_release(tmp_path: Path, revision: str) -> Schema:
+    """The marketplace's schema as a later program has it."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(MARKET.folder, folder)
+    (folder / "versions" / "0002_colour.py").write_text(revision)
+    return Schema(MARKET.name, MARKET.metadata, folder)
+
+
+def with_an_order(engine: sa.Engine) -> None:
+    MARKET.bring_up_to_date(engine)
+    with engine.begin() as rows:
+        rows.execute(sa.insert(orders).values(order_id="1", quote_id="2", buyer="3", state="bought"))
+
+
+def test_a_store_that_is_behind_is_migrated_and_keeps_its_rows(empty: sa.Engine, tmp_path: Path) -> None:
+    with_an_order(empty)
+    later = next_release(tmp_path, NEXT)
+    later.bring_up_to_date(empty)
+    with empty.connect() as rows:
+        assert rows.execute(sa.text("SELECT order_id, colour FROM orders")).all() == [("1", "red")]
+        assert rows.scalar(sa.text("SELECT version_num FROM market_revision")) == "0002"
+    with pytest.raises(SchemaTooNew):
+        MARKET.bring_up_to_date(empty)
+
+
+def test_a_revision_that_fails_leaves_the_store_as_it_was(empty: sa.Engine, tmp_path: Path) -> None:
+    with_an_order(empty)
+    before = picture(empty)
+    with pytest.raises(ZeroDivisionError):
+        next_release(tmp_path, NEXT + "    1 / 0\n").bring_up_to_date(empty)
+    assert picture(empty) == before
+    MARKET.bring_up_to_date(empty)
+
+
+def test_a_new_table_gets_its_revision_by_the_script(empty: sa.Engine, tmp_path: Path) -> None:
+    more = sa.MetaData()
+    sa.Table("wishes", more, sa.Column("wish", sa.Text, primary_key=True), sa.Column("at", sa.BigInteger, index=True))
+    folder = tmp_path / "migrations"
+    shutil.copytree(MARKET.folder, folder)
+    later = Schema(MARKET.name, (*MARKET.metadata, more), folder)
+    written = add_revision(later, "Wishes of buyers")
+    assert written.name == "0002_wishes_of_buyers.py"
+    assert later.revisions == ["0001", "0002"]
+    MARKET.bring_up_to_date(empty)
+    later.bring_up_to_date(empty)
+    migrated = picture(empty)
+    drop_all(empty)
+    later.bring_up_to_date(empty)
+    assert picture(empty) == migrated
+    assert "wishes" in migrated
+
+
+def test_opening_a_store_that_is_new_or_up_to_date_does_not_load_alembic(tmp_path: Path) -> None:
+    """It takes as long to import as the whole rest of opening."""
+    program = (
+        "import sys; from orchestrator.store import open_store; from marketplace.database import open_database\n"
+        "for _ in range(2):\n"
+        f"    open_store('sqlite:///{tmp_path}/e.db').close(); open_database('sqlite:///{tmp_path}/m.db').dispose()\n"
+        "print('alembic' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
 
 
 def test_a_newer_store_stops_both_programs_by_name(database: str) -> None:

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 
 from orchestrator import store as tables
 from orchestrator.listener import fold
+from orchestrator.msmf.rows import keep_notice, notices
+from orchestrator.requirements import Notice
 from orchestrator.store import Store
 
 ROUNDS = 25
@@ -59,3 +61,28 @@ def test_only_one_of_many_moves_a_service(store: Store) -> None:
 
     with ThreadPoolExecutor(8) as writers:
         assert sum(writers.map(begin, range(16))) == 1
+
+
+def test_who_reads_on_by_number_misses_no_notice(store: Store) -> None:
+    """Notices are written side by side; none may show up below a number that was already read."""
+
+    def tell(writer: int) -> None:
+        for number in range(ROUNDS):
+            with store.writer.begin() as rows:
+                keep_notice(rows, f"{writer}/{number}", Notice(kind="model.running", subject=f"{writer}/{number}"), 1)
+
+    read: list[str] = []
+
+    def read_on(since: int) -> int:
+        with store.reader.connect() as rows:
+            found = notices(rows, since, None)
+        read.extend(one["subject"] for one in found)
+        return max([since, *(int(one["number"]) for one in found)])
+
+    with ThreadPoolExecutor(4) as writers:
+        telling = [writers.submit(tell, writer) for writer in range(4)]
+        last = 0
+        while not all(one.done() for one in telling):
+            last = read_on(last)
+        read_on(last)
+    assert sorted(read) == sorted(f"{writer}/{number}" for writer in range(4) for number in range(ROUNDS))
