@@ -39,6 +39,8 @@ from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.onchain import OnChain
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
 from orchestrator.reconcile import Grants, Reconciler, Routes
+from orchestrator.resources.physical import establish
+from orchestrator.resources.topology import Topology, load_topology
 from orchestrator.runtime.errors import SandboxUnavailable
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
@@ -97,6 +99,7 @@ class Ground:
     deployment: Deployment
     contracts: Contracts
     store: Store
+    topology: Topology
     sender: Sender
     enrolment: Enrolment
     replay: ReplayStore
@@ -112,13 +115,17 @@ class Ground:
         contracts = Contracts(chain, deployment)
         store = open_store(settings.database_url)
         instances.create_tables(store.writer)
+        topology = load_topology(settings.topology, settings.access)
+        with store.writer.begin() as rows:
+            instances.take_turn(rows, "pool")
+            establish(rows, topology)
         operator = WalletKey.load(home / "keys" / "accounts" / "operator.json")
         sender = Sender(chain, operator, home / "db" / "operator-sends.db")
         domain_id = contracts.identity.domain_id_of(operator.address, settings.domain)
         enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
         replay = ReplayStore(home / "db" / "replay.db")
         journal = Journal(home / "journal" / "orchestrator.jsonl")
-        return cls(settings, chain, deployment, contracts, store, sender, enrolment, replay, journal)
+        return cls(settings, chain, deployment, contracts, store, topology, sender, enrolment, replay, journal)
 
     def identity(self, component: str) -> ComponentIdentity:
         """The Ed25519 key of one component."""
@@ -232,6 +239,7 @@ class Program:
             self._runtime,
             manifests(),
             self._client("mmf", "msmf", ground.settings.msmf_url, msmf),
+            topology=ground.topology,
             reader=ground.store.reader,
         )
         mmf = ground.guard("mmf", build_mmf(deps))

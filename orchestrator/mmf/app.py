@@ -15,7 +15,7 @@ from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
 from orchestrator.requirements import Notice, Offer, OfferRequest
-from orchestrator.resources.pool import nodes, virtual_pool
+from orchestrator.resources.pool import links, nodes, virtual_pool
 
 SHOWN = (ModelState.PLANNED, ModelState.RUNNING, ModelState.STOPPING)
 
@@ -70,7 +70,7 @@ def _propose(deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:
 
 def _offer_or_wait(rows: sa.Connection, deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:
     """The offer; nothing is refused, and nothing kept, while parts of the pool have yet to come up."""
-    offer = offers.propose(rows, deps.models, request, offer_id, deps.clock())
+    offer = offers.propose(rows, deps.models, request, offer_id, deps.clock(), deps.topology)
     if offer.state == "refused" and (missing := _missing_supply(rows, deps)):
         raise PoolNotReady(f"{', '.join(missing)} have yet to supply the pool. Ask again in a moment.", models=missing)
     return offer
@@ -87,4 +87,4 @@ def _models(rows: sa.Connection) -> dict[str, Any]:
 
 def _pool(rows: sa.Connection) -> dict[str, Any]:
     own = [node.to_json() for node in nodes(rows, "model")]
-    return {**virtual_pool(rows).to_json(), "models": own}
+    return {**virtual_pool(rows).to_json(), "links": links(rows), "models": own}

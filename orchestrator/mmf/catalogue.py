@@ -8,9 +8,11 @@ import sqlalchemy as sa
 from orchestrator.instances.models import instances
 from orchestrator.instances.states import ModelState
 from orchestrator.models.manifests import Manifest
-from orchestrator.placement import Candidates, ModelOption, NodeRoom, RunningInstance
+from orchestrator.placement import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
+from orchestrator.requirements import OfferRequest
 from orchestrator.resources import Isolation, ResourceVector
-from orchestrator.resources.pool import nodes
+from orchestrator.resources.pool import Node, nodes
+from orchestrator.resources.topology import ONE_SITE, Topology
 
 
 def is_supply(manifest: Manifest) -> bool:
@@ -36,8 +38,11 @@ def option(manifest: Manifest) -> ModelOption:
     )
 
 
-def view(rows: sa.Connection, models: Mapping[str, Manifest], wanted: Collection[str]) -> Candidates:
-    """Everything that these models could be filled with now."""
+def view(
+    rows: sa.Connection, models: Mapping[str, Manifest], request: OfferRequest, topology: Topology = ONE_SITE
+) -> Candidates:
+    """Everything that the roles of a request could be filled with now, as seen from where its user enters."""
+    wanted: Collection[str] = {role.model for role in request.roles}
     options = {name: option(models[name]) for name in wanted if name in models}
     standing = {node.node_id: node for node in nodes(rows)}
     running: defaultdict[str, list[RunningInstance]] = defaultdict(list)
@@ -60,5 +65,15 @@ def view(rows: sa.Connection, models: Mapping[str, Manifest], wanted: Collection
     return Candidates(
         models=options,
         instances={model: tuple(ones) for model, ones in running.items()},
-        nodes=tuple(NodeRoom(n.node_id, n.free, n.latency_ms) for n in standing.values() if n.kind == "site"),
+        nodes=_sites(standing, topology, request.access),
+    )
+
+
+def _sites(standing: Mapping[str, Node], topology: Topology, access: str) -> tuple[NodeRoom, ...]:
+    """The sites that can be reached, each with the way to it."""
+    rooms = {name: LinkRoom(name, node.free) for name, node in standing.items() if node.kind == "link"}
+    return tuple(
+        NodeRoom(site, standing[site].free, way.latency_ms, tuple(rooms[link] for link in way.links))
+        for site, way in topology.paths(access).items()
+        if site in standing
     )

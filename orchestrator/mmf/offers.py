@@ -29,9 +29,11 @@ from orchestrator.instances.tables import OFFERS
 from orchestrator.mmf.catalogue import supplies, view
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import greedy
-from orchestrator.requirements import Decision, Offer, OfferRequest, Placement, RunningModel
+from orchestrator.placement.greedy import flow
+from orchestrator.requirements import Decision, Lack, Offer, OfferRequest, Placement, RunningModel
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Allocation, allocate, free_instance, free_share, held_by, nodes, supply
+from orchestrator.resources.topology import ONE_SITE, Topology
 
 Models = Mapping[str, Manifest]
 
@@ -57,7 +59,14 @@ def offer_name(key: str) -> str:
     return f"offer-{sha256(key.encode()).hexdigest()[:16]}"
 
 
-def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id: str, now: int) -> Offer:
+def propose(
+    rows: sa.Connection,
+    models: Models,
+    request: OfferRequest,
+    offer_id: str,
+    now: int,
+    topology: Topology = ONE_SITE,
+) -> Offer:
     """The offer with this id: as it was made, or made now. Nothing is allocated by it."""
     known = find_offer(rows, offer_id)
     if known is not None:
@@ -65,7 +74,7 @@ def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id
             raise OfferReused(f"{offer_id} was made for another request. Take a new Idempotency-Key for a new request.")
         return known[0]
     held = uses(rows, request.subscription_id, request.msi)
-    decision = _as_held(rows, held) if held else _decide(rows, models, request, offer_id)
+    decision = _as_held(rows, held) if held else _decide(rows, models, request, offer_id, topology)
     offer = Offer(
         offer_id=offer_id,
         msi=request.msi,
@@ -87,7 +96,7 @@ def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id
     return offer
 
 
-def accept(rows: sa.Connection, models: Models, offer_id: str, now: int) -> Offer:
+def accept(rows: sa.Connection, models: Models, offer_id: str, now: int, topology: Topology = ONE_SITE) -> Offer:
     """Allocate what the offer says (its state is then `accepted`), or answer with the offer that replaces it."""
     take_turn(rows, "pool")
     known = find_offer(rows, offer_id)
@@ -97,11 +106,11 @@ def accept(rows: sa.Connection, models: Models, offer_id: str, now: int) -> Offe
     if offer.state != "open":
         return offer
     if not uses(rows, request.subscription_id, request.msi):
-        decision = _decide(rows, models, request, offer_id)
+        decision = _decide(rows, models, request, offer_id, topology)
         if decision.placements != offer.decision.placements:
             _mark(rows, offer_id, "stale")
-            return propose(rows, models, request, offer_name(f"{offer_id}/{now}"), now)
-        _place(rows, models, request, decision.placements, offer_id, now)
+            return propose(rows, models, request, offer_name(f"{offer_id}/{now}"), now, topology)
+        _place(rows, models, request, decision.placements, offer_id, now, topology)
     _mark(rows, offer_id, "accepted")
     return offer.model_copy(update={"state": "accepted"})
 
@@ -214,8 +223,17 @@ def _offer(row: sa.RowMapping) -> Offer:
     )
 
 
-def _decide(rows: sa.Connection, models: Models, request: OfferRequest, offer_id: str) -> Decision:
-    return greedy(request, view(rows, models, {role.model for role in request.roles}), seed=offer_id)
+def _decide(rows: sa.Connection, models: Models, request: OfferRequest, offer_id: str, topology: Topology) -> Decision:
+    if not topology.paths(request.access):
+        return _nowhere(request, topology)
+    return greedy(request, view(rows, models, request, topology), seed=offer_id)
+
+
+def _nowhere(request: OfferRequest, topology: Topology) -> Decision:
+    """The user enters at no site of the topology."""
+    sites = ", ".join(site.name for site in topology.sites)
+    lack = Lack(kind="link", name="access", needed=f"a link from {request.access}", available=f"users enter at {sites}")
+    return Decision(feasible=False, verdict="create", needed={role.role: (lack,) for role in request.roles})
 
 
 def _as_held(rows: sa.Connection, held: Sequence[Use]) -> Decision:
@@ -239,7 +257,9 @@ def _place(
     placements: Sequence[Placement],
     offer_id: str,
     now: int,
+    topology: Topology,
 ) -> None:
+    ways = topology.paths(request.access)
     share = request.subscription_id
     for placement in placements:
         if placement.verdict == "create":
@@ -253,6 +273,11 @@ def _place(
         rest = role.resources - own
         for name, node, amounts in (("own", placement.instance, own), ("site", placement.node, rest)):
             taken.append(Allocation(f"{share}/{role.role}/{name}", node, placement.instance, amounts, share))
+        crossing = flow(role.resources)
+        taken.extend(
+            Allocation(f"{share}/{role.role}/{link}", link, placement.instance, crossing, share)
+            for link in ways[placement.node].links
+        )
     allocate(rows, taken)
 
 

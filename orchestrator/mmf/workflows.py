@@ -18,6 +18,7 @@ from orchestrator.mmf import offers
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import Acceptance, FunctionCall, Offer, RunningModel
+from orchestrator.resources.topology import ONE_SITE, Topology
 from orchestrator.runtime.port import InstanceSpec, Runtime
 
 
@@ -35,9 +36,14 @@ class MmfDeps:
     models: Mapping[str, Manifest]
     msmf: FunctionCall
     clock: Callable[[], int] = now_s
-    site: str = "site-1"
+    topology: Topology = ONE_SITE
     reader: sa.Engine | None = None
     """for reads outside transactions, where the datasource's engine would lock for them"""
+
+    @property
+    def site(self) -> str:
+        """Where the house's own infrastructure and platform models run."""
+        return self.topology.access
 
     @property
     def reading(self) -> sa.Engine:
@@ -97,7 +103,7 @@ class MmfWorkflows:
 
 def _accepted(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any]:
     """The offer, how its instances are to run, and what the share has if they already run on known sockets."""
-    offer = offers.accept(rows, deps.models, offer_id, deps.clock())
+    offer = offers.accept(rows, deps.models, offer_id, deps.clock(), deps.topology)
     if offer.state != "accepted":
         return {"offer": offer.to_json()}
     held = offers.holdings(rows, offer)

@@ -1,9 +1,10 @@
 """Physical nodes, the virtual pool mapped from them, and what is allocated: rows that cannot be over-allocated.
 
 Used by MMF inside its transactions (and by readers of the pool). A node is a site whose capacity is the sum of what
-infrastructure and platform models supply there, or a model instance that supplies something to its own shares
-(a rendering server). Triggers keep every node's figures equal to the sums of its supplies and allocations, and a
-CHECK keeps `used ≤ capacity`: no writer, however wrong, can give away what is not there. It chooses nothing.
+infrastructure and platform models and the operator supply there, a link between two sites, or a model instance that
+supplies something to its own shares (a rendering server). Triggers keep every node's figures equal to the sums of its
+supplies and allocations, and a CHECK keeps `used ≤ capacity`: no writer, however wrong, can give away what is not
+there. It chooses nothing.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -50,6 +51,16 @@ NODES = sa.Table(
     *_bounds(),
 )
 
+LINKS = sa.Table(
+    "links",
+    METADATA,
+    sa.Column("link_id", sa.ForeignKey(NODES.c.node_id), primary_key=True),
+    sa.Column("a", sa.String, nullable=False),
+    sa.Column("b", sa.String, nullable=False),
+    sa.Column("length_km", sa.Float, nullable=False),
+)
+"""Which sites a node of the kind `link` joins."""
+
 SUPPLIES = sa.Table(
     "supplies",
     METADATA,
@@ -77,7 +88,7 @@ class Node:
     """A node as it stands: what it has and what of it is allocated."""
 
     node_id: str
-    kind: Literal["site", "model"]
+    kind: Literal["site", "link", "model"]
     latency_ms: float
     capacity: ResourceVector
     used: ResourceVector
@@ -184,15 +195,28 @@ def nodes(rows: sa.Connection, kind: str | None = None) -> Sequence[Node]:
     return [_node(row) for row in rows.execute(query).mappings()]
 
 
+def links(rows: sa.Connection) -> list[dict[str, Any]]:
+    """All links as JSON objects: the two sites, the length, the node."""
+    ends = {row["link_id"]: row for row in rows.execute(sa.select(LINKS)).mappings()}
+    return [
+        {
+            **node.to_json(),
+            **{name: ends[node.node_id][name] for name in ("a", "b")},
+            "km": ends[node.node_id]["length_km"],
+        }
+        for node in nodes(rows, "link")
+    ]
+
+
 def held_by(rows: sa.Connection, subscription_id: str) -> dict[str, ResourceVector]:
-    """What one share holds of each model instance, over all nodes: its own supplies and its site's."""
-    return _sums(rows, ALLOCATIONS.c.subscription_id == subscription_id)
+    """What one share holds of each model instance: its own supplies and its site's (not what its way there takes)."""
+    return _sums(rows, (ALLOCATIONS.c.subscription_id == subscription_id) & ~_on_a_link())
 
 
 def held_on_sites(rows: sa.Connection, instance_ids: Collection[str]) -> dict[str, ResourceVector]:
     """What each of these model instances holds of its site, for itself and for its shares."""
     mine = ALLOCATIONS.c.instance_id.in_(sorted(instance_ids))
-    return _sums(rows, mine & (ALLOCATIONS.c.node_id != ALLOCATIONS.c.instance_id))
+    return _sums(rows, mine & (ALLOCATIONS.c.node_id != ALLOCATIONS.c.instance_id) & ~_on_a_link())
 
 
 def virtual_pool(rows: sa.Connection) -> VirtualPool:
@@ -223,6 +247,10 @@ def _guarded(what: str, write: Callable[[], Any]) -> None:
             f"The {what} was refused by the database: {cause.orig}. "
             "Release shares or add an infrastructure or platform model, then ask again."
         ) from cause
+
+
+def _on_a_link() -> sa.ColumnElement[bool]:
+    return ALLOCATIONS.c.node_id.in_(sa.select(LINKS.c.link_id))
 
 
 def _sums(rows: sa.Connection, where: sa.ColumnElement[bool]) -> dict[str, ResourceVector]:

@@ -16,6 +16,8 @@ from orchestrator.instances import create_tables
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import Manifest, manifests, services
 from orchestrator.msmf import MsmfDeps, build_msmf
+from orchestrator.resources.physical import establish
+from orchestrator.resources.topology import ONE_SITE, Topology
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.store import Store, open_store
 from orchestrator.vmof import VmofDeps, build_vmof
@@ -95,12 +97,19 @@ def running_loop() -> Iterator[Loop]:
 
 
 def build(
-    home: Path, loop: asyncio.AbstractEventLoop, models: Mapping[str, Manifest], *, supplied: bool = True
+    home: Path,
+    loop: asyncio.AbstractEventLoop,
+    models: Mapping[str, Manifest],
+    *,
+    supplied: bool = True,
+    topology: Topology = ONE_SITE,
 ) -> House:
     """Build the functions on this home and launch the engine; what was under way there is recovered."""
     url = f"sqlite:///{home / 'db' / 'engine.db'}"
     store = open_store(url)
     create_tables(store.writer)
+    with store.writer.begin() as rows:
+        establish(rows, topology)
     DBOS(
         config={
             "name": "s4m-test",
@@ -117,7 +126,7 @@ def build(
     runtime = SandboxRuntime(home)
     late_msmf, late_mmf = LateCall(), LateCall()
     msmf = build_msmf(MsmfDeps(datasource, reader=store.reader))
-    deps = MmfDeps(datasource, runtime, models, late_msmf, reader=store.reader)
+    deps = MmfDeps(datasource, runtime, models, late_msmf, topology=topology, reader=store.reader)
     mmf = build_mmf(deps)
     vmof = build_vmof(VmofDeps(datasource, models, late_mmf, late_msmf, reader=store.reader))
     late_msmf.client = FunctionClient("msmf", None, loop, app=msmf)
