@@ -13,6 +13,7 @@ from orchestrator.instances.models import instances
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
+from orchestrator.mmf.reserving import reservation_routes
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
 from orchestrator.requirements import Notice, Offer, OfferRequest
 from orchestrator.resources.pool import links, nodes, virtual_pool
@@ -52,6 +53,8 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         ended = await door.once(key, workflows.release, msi, subscription_id)
         door.tell(key, [Notice(kind="model.stopped", subject=one) for one in ended["stopped"]])
         return ended
+
+    reservation_routes(door, deps)
 
     @door.app.get("/models")
     async def list_models() -> Mapping[str, Any]:

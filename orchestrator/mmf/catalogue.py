@@ -12,6 +12,7 @@ from orchestrator.placement import Candidates, LinkRoom, ModelOption, NodeRoom, 
 from orchestrator.requirements import OfferRequest
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Node, nodes
+from orchestrator.resources.reservations import kept_for
 from orchestrator.resources.topology import ONE_SITE, Topology
 
 
@@ -39,9 +40,16 @@ def option(manifest: Manifest) -> ModelOption:
 
 
 def view(
-    rows: sa.Connection, models: Mapping[str, Manifest], request: OfferRequest, topology: Topology = ONE_SITE
+    rows: sa.Connection,
+    models: Mapping[str, Manifest],
+    request: OfferRequest,
+    topology: Topology = ONE_SITE,
+    now: int = 0,
 ) -> Candidates:
-    """Everything that the roles of a request could be filled with now, as seen from where its user enters."""
+    """Everything that the roles of a request could be filled with now, as seen from where its user enters.
+
+    What is free includes what the request's cluster has reserved.
+    """
     wanted: Collection[str] = {role.model for role in request.roles}
     options = {name: option(models[name]) for name in wanted if name in models}
     standing = {node.node_id: node for node in nodes(rows)}
@@ -65,15 +73,18 @@ def view(
     return Candidates(
         models=options,
         instances={model: tuple(ones) for model, ones in running.items()},
-        nodes=_sites(standing, topology, request.access),
+        nodes=_sites(standing, topology, request.access, kept_for(rows, request.cluster, now)),
     )
 
 
-def _sites(standing: Mapping[str, Node], topology: Topology, access: str) -> tuple[NodeRoom, ...]:
+def _sites(
+    standing: Mapping[str, Node], topology: Topology, access: str, kept: Mapping[str, ResourceVector]
+) -> tuple[NodeRoom, ...]:
     """The sites that can be reached, each with the way to it."""
-    rooms = {name: LinkRoom(name, node.free) for name, node in standing.items() if node.kind == "link"}
+    free = {name: node.free + kept[name] if name in kept else node.free for name, node in standing.items()}
+    rooms = {name: LinkRoom(name, free[name]) for name, node in standing.items() if node.kind == "link"}
     return tuple(
-        NodeRoom(site, standing[site].free, way.latency_ms, tuple(rooms[link] for link in way.links))
+        NodeRoom(site, free[site], way.latency_ms, tuple(rooms[link] for link in way.links))
         for site, way in topology.paths(access).items()
         if site in standing
     )

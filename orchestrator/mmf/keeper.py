@@ -20,6 +20,7 @@ from orchestrator.models.manifests import Manifest
 from orchestrator.placement.greedy import instance_name
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import supply
+from orchestrator.resources.reservations import due, expire
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
 STOPPING_S = 30
@@ -42,10 +43,13 @@ class Keeper:
         self._starter = Starter(deps.runtime)
 
     def __call__(self) -> list[str]:
-        """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants."""
+        """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants or whose time
+        is over."""
         for manifest in self._deps.models.values():
             if is_supply(manifest):
                 transact(self._deps.datasource, _expect_supply, self._deps, manifest)
+        if read(self._deps.reading, due, self._deps.clock()):
+            transact(self._deps.datasource, _expire, self._deps)
         seen = {one.instance_id: one for one in self._deps.runtime.observe()}
         amiss = read(self._deps.reading, self._amiss, seen)
         orphans = read(self._deps.reading, _orphans, seen)
@@ -82,6 +86,11 @@ def _orphans(rows: sa.Connection, seen: Iterable[str]) -> list[str]:
 def _left_stopping(rows: sa.Connection, before: int) -> list[str]:
     """What has been stopping for too long: the workflow that stopped it was lost, what it holds would be held on."""
     return [one.instance_id for one in instances(rows, [ModelState.STOPPING]) if one.changed_at < before]
+
+
+def _expire(rows: sa.Connection, deps: MmfDeps) -> None:
+    take_turn(rows, "pool")
+    expire(rows, deps.clock())
 
 
 def _gone(rows: sa.Connection, deps: MmfDeps, left: list[str]) -> None:
