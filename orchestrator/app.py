@@ -251,7 +251,7 @@ class Program:
             reader=ground.store.reader,
         )
         vmof = ground.guard("vmof", build_vmof(vmof_deps))
-        self._keeper = Keeper(deps)
+        self._keeper = Keeper(deps, mmf.state.supplying.end_overdue)
         return {"msmf": msmf, "vmof": vmof, "mmf": mmf}
 
     def _client(self, caller: str, peer: str, base_url: str, app: AsgiApp | None = None) -> FunctionClient:

@@ -14,6 +14,7 @@ from orchestrator.instances.transact import read, transact
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.reserving import reservation_routes
+from orchestrator.mmf.supplying import supply_routes
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
 from orchestrator.requirements import Notice, Offer, OfferRequest
 from orchestrator.resources.pool import links, nodes, virtual_pool
@@ -55,6 +56,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         return ended
 
     reservation_routes(door, deps)
+    door.app.state.supplying = supply_routes(door, deps)
 
     @door.app.get("/models")
     async def list_models() -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from orchestrator.requirements import OfferRequest
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Node, nodes
 from orchestrator.resources.reservations import kept_for
+from orchestrator.resources.supplied import on_the_move
 from orchestrator.resources.topology import ONE_SITE, Topology
 
 
@@ -53,8 +54,11 @@ def view(
     wanted: Collection[str] = {role.model for role in request.roles}
     options = {name: option(models[name]) for name in wanted if name in models}
     standing = {node.node_id: node for node in nodes(rows)}
+    going, moving = on_the_move(rows)
     running: defaultdict[str, list[RunningInstance]] = defaultdict(list)
     for one in instances(rows, models=sorted(options)):
+        if one.instance_id in moving:
+            continue
         own = standing.get(one.instance_id)
         running[one.model].append(
             RunningInstance(
@@ -73,15 +77,20 @@ def view(
     return Candidates(
         models=options,
         instances={model: tuple(ones) for model, ones in running.items()},
-        nodes=_sites(standing, topology, request.access, kept_for(rows, request.cluster, now)),
+        nodes=_sites(standing, topology, request.access, kept_for(rows, request.cluster, now), going),
     )
 
 
 def _sites(
-    standing: Mapping[str, Node], topology: Topology, access: str, kept: Mapping[str, ResourceVector]
+    standing: Mapping[str, Node],
+    topology: Topology,
+    access: str,
+    kept: Mapping[str, ResourceVector],
+    going: Mapping[str, ResourceVector],
 ) -> tuple[NodeRoom, ...]:
-    """The sites that can be reached, each with the way to it."""
+    """The sites that can be reached, each with the way to it; nothing is placed on what is being withdrawn."""
     free = {name: node.free + kept[name] if name in kept else node.free for name, node in standing.items()}
+    free |= {name: free[name] - amounts for name, amounts in going.items()}
     rooms = {name: LinkRoom(name, free[name]) for name, node in standing.items() if node.kind == "link"}
     return tuple(
         NodeRoom(site, free[site], way.latency_ms, tuple(rooms[link] for link in way.links))

@@ -4,7 +4,7 @@ The reconciling loop calls it once a second and at start; it compares levels and
 workflow is starting or stopping are left to that workflow.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import sqlalchemy as sa
 
@@ -38,8 +38,9 @@ class InstanceDown(TryLater):
 class Keeper:
     """One look: `keeper()` answers the instances that it changed."""
 
-    def __init__(self, deps: MmfDeps) -> None:
+    def __init__(self, deps: MmfDeps, end_overdue: Callable[[], list[str]] = list) -> None:
         self._deps = deps
+        self._end_overdue = end_overdue
         self._starter = Starter(deps.runtime)
 
     def __call__(self) -> list[str]:
@@ -48,6 +49,7 @@ class Keeper:
         for manifest in self._deps.models.values():
             if is_supply(manifest):
                 transact(self._deps.datasource, _expect_supply, self._deps, manifest)
+        overdue = self._end_overdue()
         if read(self._deps.reading, due, self._deps.clock()):
             transact(self._deps.datasource, _expire, self._deps)
         seen = {one.instance_id: one for one in self._deps.runtime.observe()}
@@ -63,7 +65,7 @@ class Keeper:
             transact(self._deps.datasource, _answered, self._deps, started)
         if started.failed:
             raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
-        return [*orphans, *left, *(spec.instance_id for spec in amiss)]
+        return [*overdue, *orphans, *left, *(spec.instance_id for spec in amiss)]
 
     def _amiss(self, rows: sa.Connection, seen: Mapping[str, Observation]) -> list[InstanceSpec]:
         kept = [one for one in instances(rows) if one.supply or one.state is ModelState.RUNNING]

@@ -304,7 +304,7 @@ def _create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, plac
         changed_at=now,
     )
     add_instance(rows, one)
-    _size(rows, manifest, one, 1, now)
+    size(rows, manifest, one, 1, now)
 
 
 def _scale(rows: sa.Connection, manifest: Manifest, instance_id: str, by: int, now: int) -> None:
@@ -312,10 +312,10 @@ def _scale(rows: sa.Connection, manifest: Manifest, instance_id: str, by: int, n
     if one is None:
         raise UnknownOffer(f"{instance_id} is gone since it was offered. Ask for a new offer.")
     set_scale(rows, instance_id, one.scale + by, now)
-    _size(rows, manifest, one, one.scale + by, now)
+    size(rows, manifest, one, one.scale + by, now)
 
 
-def _size(rows: sa.Connection, manifest: Manifest, one: ModelInstance, scale: int, now: int) -> None:
+def size(rows: sa.Connection, manifest: Manifest, one: ModelInstance, scale: int, now: int) -> None:
     """What the instance itself takes of its node and gives to its shares, at this scale."""
     name = one.instance_id
     if own := supplies(manifest):

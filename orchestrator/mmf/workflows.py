@@ -27,6 +27,11 @@ def now_s() -> int:
     return int(time.time())
 
 
+def now_ms() -> int:
+    """Wall-clock time, UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
 @dataclass(frozen=True)
 class MmfDeps:
     """What MMF stands on. `models` are the installed manifests by name; `msmf` hears of what starts and ends."""
@@ -37,6 +42,9 @@ class MmfDeps:
     msmf: FunctionCall
     clock: Callable[[], int] = now_s
     topology: Topology = ONE_SITE
+    clock_ms: Callable[[], int] = now_ms
+    grace_s: float = 3.0
+    """how long an instance that was moved goes on answering, seconds: routes are put right once a second"""
     reader: sa.Engine | None = None
     """for reads outside transactions, where the datasource's engine would lock for them"""
 

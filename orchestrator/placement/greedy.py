@@ -122,7 +122,7 @@ def _reuse(ask: _Ask, one: RunningInstance) -> _Option:
     lacks = (
         *_isolation(ask, one),
         *_shares(shares, bound),
-        *_resources(ask.own, _room(ask, one)),
+        *lacking(ask.own, _room(ask, one)),
         *_node_lacks(ask, ask.rest, ask.nodes.get(one.node)),
     )
     order = (0.0 if one.running else 1.0, -shares / bound, one.instance_id)
@@ -136,7 +136,7 @@ def _modify(ask: _Ask, one: RunningInstance, more: ResourceVector) -> _Option:
         *_isolation(ask, one),
         *largest,
         *_shares(one.shares + ask.taken.shares.get(one.instance_id, 0), ask.model.max_shares * (one.scale + 1)),
-        *_resources(ask.own, _room(ask, one) + ask.model.supplies),
+        *lacking(ask.own, _room(ask, one) + ask.model.supplies),
         *_node_lacks(ask, more, ask.nodes.get(one.node)),
     )
     order = (float(one.scale), one.instance_id)
@@ -149,7 +149,7 @@ def _create(ask: _Ask, node: NodeRoom, cost: ResourceVector) -> _Option:
     wanted = int(ask.request.isolation)
     lacks = (
         *((Lack(kind="isolation", name="degree", needed=wanted, available=degrees),) if cannot else ()),
-        *_resources(ask.own, ask.model.supplies),
+        *lacking(ask.own, ask.model.supplies),
         *_node_lacks(ask, cost, node),
     )
     left = node.free.computing_mcores - ask.taken.on_node(node.node).computing_mcores
@@ -185,7 +185,8 @@ def _shares(taken: int, bound: int) -> tuple[Lack, ...]:
     return () if taken < bound else (Lack(kind="shares", name="max_shares", needed=taken + 1, available=bound),)
 
 
-def _resources(needed: ResourceVector, room: ResourceVector) -> tuple[Lack, ...]:
+def lacking(needed: ResourceVector, room: ResourceVector) -> tuple[Lack, ...]:
+    """A lack for each resource of which `room` has less than is needed."""
     if needed.fits(room):
         return ()
     wanted, there = needed.amounts(), room.all_amounts()
@@ -201,7 +202,7 @@ def _node_lacks(ask: _Ask, cost: ResourceVector, node: NodeRoom | None) -> tuple
     if node is None:
         return (Lack(kind="state", name="node", needed="a node in the pool", available="withdrawn"),)
     taken = ask.taken.nodes.get(node.node)
-    lacks = _resources(cost, node.free - taken if taken else node.free)
+    lacks = lacking(cost, node.free - taken if taken else node.free)
     if node.links and ask.flow:
         lacks += _links(ask, node)
     latency, asked = ask.model.latency_ms + node.latency_ms, ask.role.latency_ms
@@ -218,7 +219,7 @@ def _links(ask: _Ask, node: NodeRoom) -> tuple[Lack, ...]:
         room = link.free - taken if taken else link.free
         lacks.extend(
             lack.model_copy(update={"kind": "link", "name": f"{lack.name} of {link.link}"})
-            for lack in _resources(ask.flow, room)
+            for lack in lacking(ask.flow, room)
         )
     return tuple(lacks)
 

@@ -126,7 +126,7 @@ def build(
     runtime = SandboxRuntime(home)
     late_msmf, late_mmf = LateCall(), LateCall()
     msmf = build_msmf(MsmfDeps(datasource, reader=store.reader))
-    deps = MmfDeps(datasource, runtime, models, late_msmf, topology=topology, reader=store.reader)
+    deps = MmfDeps(datasource, runtime, models, late_msmf, topology=topology, grace_s=0.0, reader=store.reader)
     mmf = build_mmf(deps)
     vmof = build_vmof(VmofDeps(datasource, models, late_mmf, late_msmf, reader=store.reader))
     late_msmf.client = FunctionClient("msmf", None, loop, app=msmf)
@@ -135,7 +135,7 @@ def build(
     house = House(
         store,
         runtime,
-        Keeper(deps),
+        Keeper(deps, mmf.state.supplying.end_overdue),
         late_msmf.client,
         FunctionClient("vmof", None, loop, app=vmof),
         late_mmf.client,
