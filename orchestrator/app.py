@@ -46,6 +46,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
+from orchestrator.supplying import SupplyDesk
 from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
 from trust.enrolment import Enrolment
@@ -176,6 +177,7 @@ class Program:
         self._settlement = Settlement(ground.store, gateway, chain, settings.settle_batch)
         self._reconciler = Reconciler(routes, Grants(ground.store, self._vmof), self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)
+        self._supply = SupplyDesk(chain, self._mmf)
         self._stop = threading.Event()
         self._pool_stands = threading.Event()
         self._workers = self._make_workers()
@@ -286,7 +288,7 @@ class Program:
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
         ground = self._ground
-        api = Api(ground.store, self._settlement, self._activations, self._vmof, self._mmf, self.health)
+        api = Api(ground.store, self._settlement, self._activations, self._vmof, self._mmf, self.health, self._supply)
         app = build_api(api)
         for name, function in functions.items():
             app.mount(f"/{name}", function)
