@@ -162,7 +162,7 @@ def test_what_is_used_is_paid_once_however_often_paying_is_killed(house: CoreHou
     house.wait_state(bought, "active")
 
     draw = random.Random(7)
-    for _ in range(6):
+    for _ in range(4):
         paying = subprocess.Popen(
             command(house, "supply", "pay", "--yes"),
             env=environment(house), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
