@@ -19,12 +19,18 @@ from orchestrator.mmf import offers
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import Acceptance, FunctionCall, Offer, RunningModel
+from orchestrator.resources.topology import ONE_SITE, Topology
 from orchestrator.runtime.port import InstanceSpec, Runtime
 
 
 def now_s() -> int:
     """Wall-clock time, UTC seconds."""
     return int(time.time())
+
+
+def now_ms() -> int:
+    """Wall-clock time, UTC milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,17 @@ class MmfDeps:
     models: Mapping[str, Manifest]
     msmf: FunctionCall
     clock: Callable[[], int] = now_s
-    site: str = "site-1"
+    topology: Topology = ONE_SITE
+    clock_ms: Callable[[], int] = now_ms
+    grace_s: float = 3.0
+    """how long an instance that was moved goes on answering, seconds: routes are put right once a second"""
     reader: sa.Engine | None = None
     """for reads outside transactions, where the datasource's engine would lock for them"""
+
+    @property
+    def site(self) -> str:
+        """Where the house's own infrastructure and platform models run."""
+        return self.topology.access
 
     @property
     def reading(self) -> sa.Engine:
@@ -119,7 +133,7 @@ def _joined(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any]
 
 def _accepted(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any]:
     """The offer, how its instances are to run, and what the share has if they already run on known sockets."""
-    offer = offers.accept(rows, deps.models, offer_id, deps.clock())
+    offer = offers.accept(rows, deps.models, offer_id, deps.clock(), deps.topology)
     if offer.state != "accepted":
         return {"offer": offer.to_json()}
     held = offers.holdings(rows, offer)

@@ -91,6 +91,7 @@ def translate(request: TranslationRequest) -> ServiceRequirements:
         qoe=Qoe.model_validate(document.get("qoe", {})),
         objects=tuple(AttendedObject.model_validate(one) for one in document.get("objects", ())),
         roles=roles,
+        access=document.get("access", ""),
     )
 
 
