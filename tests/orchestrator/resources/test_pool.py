@@ -184,7 +184,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.engine = open_pool(self.database)
         self.books = Books()
         with self.engine.begin() as rows:
-            for table in (ALLOCATIONS, SUPPLIES, RESERVATIONS, NODES):
+            for table in (ALLOCATIONS, RESERVATIONS, SUPPLIES, NODES):
                 rows.execute(sa.delete(table))
             for node, kind in PLACES.items():
                 rows.execute(sa.insert(NODES).values(node_id=node, kind=kind))
