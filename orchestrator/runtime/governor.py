@@ -6,8 +6,8 @@ process is stopped (SIGSTOP), from the next credit of a period on it runs again.
 grant × (t + BURST_S), plus what it uses between two looks, which is debited too. Memory that no limit of the process
 itself bounds (shared memory), too many threads and too many files in /tmp end the process; why is told to `on_breach`.
 
-It stops whoever watches with it: after a kill -9 of the watcher nobody is bounded (but by niceness) until the next
-runtime of the home looks, and whoever was stopped then goes on then.
+It ends with the process that it lives in: after a kill -9 of that, nobody's processor time is bounded (but by niceness)
+until the next runtime of the home looks; whoever was stopped goes on at once (`reviver`).
 """
 
 import atexit
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.runtime.processes import ProcessId, send
+from orchestrator.runtime.reviver import Reviver
 
 LOOK_S = 0.02
 PERIOD_S = 0.1
@@ -62,6 +63,7 @@ class Governor:
 
     on_breach: Breach
     burst_s: float = BURST_S
+    _reviver: Reviver = field(default_factory=Reviver)
     _accounts: dict[str, _Account] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
@@ -88,12 +90,14 @@ class Governor:
         with self._lock:
             account = self._accounts.pop(instance_id, None)
             if account is not None and account.stopped:
-                send(account.process, signal.SIGCONT)
+                self._go_on(account)
 
     def let_go(self) -> None:
         """Forget all."""
         for instance_id in list(self._accounts):
             self.forget(instance_id)
+        with self._lock:
+            self._reviver.dismiss()
 
     def _run(self) -> None:
         looked_at = time.monotonic()
@@ -106,6 +110,7 @@ class Governor:
                 for instance_id, account in list(self._accounts.items()):
                     self._look(instance_id, account, now, thorough)
                 if not self._accounts:
+                    self._reviver.dismiss()
                     self._thread = None
                     atexit.unregister(self.let_go)
                     return
@@ -132,9 +137,15 @@ class Governor:
         if account.bounds.mcores is None:
             account.seconds = max(account.seconds, 0.0)  # a start is not charged
         elif account.seconds <= 0 and not account.stopped:
+            self._reviver.stopping(account.process)
             account.stopped = send(account.process, signal.SIGSTOP)
         elif account.stopped and account.seconds >= _cores(account.bounds) * PERIOD_S:
-            account.stopped = not send(account.process, signal.SIGCONT)
+            self._go_on(account)
+
+    def _go_on(self, account: _Account) -> None:
+        send(account.process, signal.SIGCONT)
+        account.stopped = False
+        self._reviver.goes_on(account.process)
 
     def _most(self, bounds: Bounds) -> float:
         return _cores(bounds) * self.burst_s

@@ -104,40 +104,6 @@ def test_buying_in_vain(run: Run, subscription: str, words: tuple[str, ...], exi
     assert len(run("subscriptions", "list", "--wallet", "anna").json) == 1
 
 
-def test_a_dedicated_service_is_bought_at_its_own_price_which_is_shown_first(run: Run, subscription: str) -> None:
-    due = degree_plans(services()["ar-beach-guide"])[2].plan
-    wanted = ("buy", "ar-beach-guide", "--wallet", "anna", "--cap", "100", "--isolation", "2")
-    asked = run(*wanted)
-    assert (asked.code, asked.json["code"]) == (3, "not_confirmed")
-    assert "isolation degree 2, dedicated" in asked.errors
-    assert f"at most 100 units at 0.{due.unit_price:06d} MAAS" in asked.errors
-    bought = run(*wanted, "--yes").json
-    assert (bought["state"], bought["total"], bought["reused"]) == ("active", str(100 * due.unit_price), False)
-    used = run("use", bought["subscriptionId"], "weather")
-    assert used.code == 0, used
-    assert run("settle").code == 0
-    audited = run("audit", "--log", used.json["log"]).json
-    assert audited["isolation"] == {bought["subscriptionId"]: 2}
-    assert audited["ok"], audited
-
-
-def test_a_degree_that_the_plan_does_not_sell_is_refused_before_and_after_the_purchase(
-    run: Run, house: House, subscription: str
-) -> None:
-    plans = {line["degree"]: line["plan"] for line in run("catalog", "show", "monitoring").json["isolation"]}
-    before = run("buy", plans["0"], "--wallet", "anna", "--isolation", "2", "--yes")
-    assert (before.code, before.json["code"]) == (2, "bad_input")
-    assert f"Buy plan {plans['2']}" in str(before.json)
-    document = {"schema": "s4m/request/1", "service": "monitoring", "isolation": 2}
-    store = WalletStore(house.home)
-    with MarketClient(house.urls.marketplace, house.chain, house.contracts.deployment) as client:
-        anna = store.open("anna", ENVIRONMENT["S4M_WALLET_PASSWORD"])
-        bought = client.buy_only(anna, int(plans["0"]), document, 10, store=store)
-        refused = client.follow(bought.subscription_id, ("refused",))
-    assert refused["refusal"]["code"] == "isolation_mismatch"
-    assert f"Buy plan {plans['2']}, which sells degree 2" in refused["refusal"]["detail"]
-
-
 def test_a_wrong_password_opens_nothing(run: Run, subscription: str) -> None:
     answer = run("buy", "virtual-beach-travel", "--wallet", "anna", "--yes", S4M_WALLET_PASSWORD="wrong")
     assert (answer.code, answer.json["code"]) == (3, "wrong_password")
@@ -193,6 +159,40 @@ def test_a_single_model_is_bought_and_used_alone(run: Run, subscription: str) ->
     assert run("settle").code == 0
     audited = run("audit", "--log", logs[0], "--log", logs[1], "--proofs", "all").json
     assert (audited["findings"], audited["subscriptions_checked"]) == ([], 2)
+
+
+def test_a_dedicated_service_is_bought_at_its_own_price_which_is_shown_first(run: Run, subscription: str) -> None:
+    due = degree_plans(services()["ar-beach-guide"])[2].plan
+    wanted = ("buy", "ar-beach-guide", "--wallet", "anna", "--cap", "100", "--isolation", "2")
+    asked = run(*wanted)
+    assert (asked.code, asked.json["code"]) == (3, "not_confirmed")
+    assert "isolation degree 2, dedicated" in asked.errors
+    assert f"at most 100 units at 0.{due.unit_price:06d} MAAS" in asked.errors
+    bought = run(*wanted, "--yes").json
+    assert (bought["state"], bought["total"], bought["reused"]) == ("active", str(100 * due.unit_price), False)
+    used = run("use", bought["subscriptionId"], "weather")
+    assert used.code == 0, used
+    assert run("settle").code == 0
+    audited = run("audit", "--log", used.json["log"]).json
+    assert audited["isolation"] == {bought["subscriptionId"]: 2}
+    assert audited["ok"], audited
+
+
+def test_a_degree_that_the_plan_does_not_sell_is_refused_before_and_after_the_purchase(
+    run: Run, house: House, subscription: str
+) -> None:
+    plans = {line["degree"]: line["plan"] for line in run("catalog", "show", "monitoring").json["isolation"]}
+    before = run("buy", plans["0"], "--wallet", "anna", "--isolation", "2", "--yes")
+    assert (before.code, before.json["code"]) == (2, "bad_input")
+    assert f"Buy plan {plans['2']}" in str(before.json)
+    document = {"schema": "s4m/request/1", "service": "monitoring", "isolation": 2}
+    store = WalletStore(house.home)
+    with MarketClient(house.urls.marketplace, house.chain, house.contracts.deployment) as client:
+        anna = store.open("anna", ENVIRONMENT["S4M_WALLET_PASSWORD"])
+        bought = client.buy_only(anna, int(plans["0"]), document, 10, store=store)
+        refused = client.follow(bought.subscription_id, ("refused",))
+    assert refused["refusal"]["code"] == "isolation_mismatch"
+    assert f"Buy plan {plans['2']}, which sells degree 2" in refused["refusal"]["detail"]
 
 
 def test_a_digital_twin_is_bought_fed_by_its_sensors_and_asked(run: Run, subscription: str) -> None:

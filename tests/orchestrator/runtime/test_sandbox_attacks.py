@@ -2,8 +2,10 @@
 
 import os
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,15 @@ from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 from orchestrator.runtime.processes import ProcessId
 from orchestrator.runtime.sandbox import SandboxRuntime
 
+STARTER = """
+import sys, time
+from pathlib import Path
+from orchestrator.runtime.port import InstanceSpec
+from orchestrator.runtime.sandbox import SandboxRuntime
+runtime = SandboxRuntime(Path(sys.argv[1]), programs=Path(sys.argv[2]), burst_s=0.1)
+print(runtime.ensure(InstanceSpec("hostile-1", "hostile", {"computing_mcores": 10}, 96)).pid, flush=True)
+time.sleep(60)
+"""
 PROGRAMS = Path(__file__).parent / "programs"
 MEMORY_MIB = 96
 REFUSED = "Operation not permitted"
@@ -114,6 +125,29 @@ def test_one_that_is_stopped_by_a_dead_watcher_goes_on_with_the_next(home: Path,
     process.suspend()
     assert SandboxRuntime(home, programs=PROGRAMS).ensure(HOSTILE).pid == seen.pid
     assert attempt(seen, "inherited")
+
+
+def test_whoever_is_stopped_when_the_house_is_killed_goes_on(home: Path, runtime: SandboxRuntime) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(home), str(PROGRAMS)], stdout=subprocess.PIPE, text=True
+    ) as house:
+        assert house.stdout is not None
+        process = psutil.Process(int(house.stdout.readline()))
+        (socket_path,) = (home / "instances").glob("*/s/model.sock")
+        assert unix_http.ask_json(socket_path, "/burn", {"params": {"threads": 4}}).status == 200
+        until(lambda: process.status() == psutil.STATUS_STOPPED)
+        house.kill()
+    until(lambda: process.status() != psutil.STATUS_STOPPED)
+    until(lambda: not any("orchestrator.runtime.reviver" in each.cmdline() for each in psutil.Process().children()))
+    assert unix_http.ask_json(socket_path, "/inherited", {}, timeout_s=30).status == 200
+    runtime.delete("hostile-1")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 def test_stopped_instance_is_ended_at_once(runtime: SandboxRuntime, hostile: Observation) -> None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from orchestrator.models.manifests import manifests
-from orchestrator.runtime import bubblewrap, unix_http
+from orchestrator.runtime import bubblewrap, system_calls, unix_http
 from orchestrator.runtime.errors import BadInstanceId, InstanceConflict, InstanceFailed, SandboxUnavailable
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 from orchestrator.runtime.sandbox import SandboxRuntime
@@ -292,6 +292,23 @@ def test_forbidden_user_namespaces_are_told_with_their_remedy_and_nothing_starts
     assert caught.value.cause == "user_namespaces_forbidden"
     assert "sysctl" in caught.value.remedy
     assert not (home / "instances").exists()
+
+
+def test_a_bubblewrap_that_knows_no_sizes_makes_way_for_the_wheels(tmp_path: Path) -> None:
+    old = tmp_path / "bwrap"
+    old.write_text("#!/bin/sh\necho '    --tmpfs DEST   Mount new tmpfs on DEST'\n")
+    old.chmod(0o755)
+    assert bubblewrap.find_bubblewrap(str(tmp_path)).parent.name == "_bin"
+    old.write_text("#!/bin/sh\necho '    --tmpfs DEST\n    --size BYTES'\n")
+    assert bubblewrap.find_bubblewrap(str(tmp_path)) == old
+
+
+def test_a_machine_whose_system_calls_are_not_known_is_told_so() -> None:
+    with pytest.raises(SandboxUnavailable, match="s390x") as caught:
+        system_calls.filter_for("s390x")
+    assert caught.value.cause == "architecture_unknown"
+    assert "aarch64" in caught.value.remedy
+    assert len(system_calls.filter_for("aarch64")) % 8 == 0
 
 
 def test_caller_whose_path_shows_no_programs_has_sandboxes_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
