@@ -1,7 +1,7 @@
 """What was used of supply offers, what is due for it, and what was paid: statements and payments as rows.
 
-MMF's supply routes call these inside their transactions. Money is the token's smallest unit: decimal strings in JSON and
-rows, whole numbers between. Nothing is sent here: the operator's command does that, and names the transaction.
+MMF's supply routes call these inside their transactions. Money is the token's smallest unit, decimal strings in JSON
+and rows, whole numbers between. Nothing is sent here: the operator's command does that, and names the transaction.
 """
 
 from typing import Any
