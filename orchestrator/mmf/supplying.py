@@ -23,7 +23,7 @@ from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import Shape
-from orchestrator.resources import RESOURCES, Resources, ResourceVector
+from orchestrator.resources import RESOURCES, Resources, ResourceVector, payments
 from orchestrator.resources import supplied as pool
 from orchestrator.resources.pool import OverAllocated
 from orchestrator.resources.supplied import BadSupplyOffer, OfferState, SupplyOffer
@@ -257,19 +257,19 @@ def _overdue(rows: sa.Connection, now: int) -> list[str]:
 
 def _shown(rows: sa.Connection, now_ms: int) -> dict[str, Any]:
     return {
-        "supplies": [pool.statement(rows, one, now_ms) for one in pool.offers(rows)],
-        "payments": pool.payments(rows),
+        "supplies": [payments.statement(rows, one, now_ms) for one in pool.offers(rows)],
+        "payments": payments.payments(rows),
     }
 
 
 def _begin_payments(rows: sa.Connection, deps: MmfDeps) -> dict[str, Any]:
     take_turn(rows, "pool")
-    return {"payments": pool.open_payments(rows, deps.clock_ms())}
+    return {"payments": payments.open_payments(rows, deps.clock_ms())}
 
 
 def _confirm(rows: sa.Connection, payment_id: str, tx_hash: str) -> dict[str, Any]:
     take_turn(rows, "pool")
-    if not any(one["payment"] == payment_id for one in pool.payments(rows)):
+    if not any(one["payment"] == payment_id for one in payments.payments(rows)):
         raise pool.UnknownSupplyOffer(f"{payment_id} was never begun. Begin the payments first.")
-    pool.confirm_payment(rows, payment_id, tx_hash)
-    return {"payments": [one for one in pool.payments(rows) if one["payment"] == payment_id]}
+    payments.confirm_payment(rows, payment_id, tx_hash)
+    return {"payments": [one for one in payments.payments(rows) if one["payment"] == payment_id]}

@@ -65,7 +65,8 @@ def _request(problem: Problem, index: int, request: Request, choice: Choice) -> 
     for position, (role, model) in enumerate(zip(request.roles, choice, strict=True)):
         if model not in role.candidates:
             return Violation("candidate", f"request {index} role {position}: model {model} is no candidate")
-    latency = sum(problem.models[model].latency_tenth_ms for model in choice)
+    chosen = [problem.models[model] for model in choice]
+    latency = sum(one.latency_tenth_ms + problem.way_tenth_ms(request.access, one.site) for one in chosen)
     if latency > request.max_latency_tenth_ms:
         return Violation("latency", f"request {index}: {latency} of {request.max_latency_tenth_ms} tenths of a ms")
     return None

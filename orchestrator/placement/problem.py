@@ -67,6 +67,8 @@ class Request:
     roles: tuple[Role, ...]
     running: Choice | None = None
     """how it is served now, if it is"""
+    access: int = 0
+    """where its user enters: a row of the problem's ways"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,12 @@ class Problem:
     requests: tuple[Request, ...]
     migration_cost: int = 0
     """of each running request that is served otherwise than now (one that is refused costs its revenue only)"""
+    ways_tenth_ms: tuple[tuple[int, ...], ...] = ()
+    """access → site → what the way there adds to the latency of every role at that site; none where empty"""
+
+    def way_tenth_ms(self, access: int, site: int) -> int:
+        """What the way from an access to a site adds."""
+        return self.ways_tenth_ms[access][site] if self.ways_tenth_ms else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ class Solution:
 
 
 def problem_from_json(document: Mapping[str, Any]) -> Problem:
-    """The problem of its JSON form (data/placement; `running` and `migration_cost` may be absent)."""
+    """The problem of its JSON form (data/placement; what has a default above may be absent)."""
     models = tuple(
         Model(
             kind=one["kind"],
@@ -118,6 +126,7 @@ def problem_from_json(document: Mapping[str, Any]) -> Problem:
         models=models,
         requests=tuple(_request(one) for one in document["requests"]),
         migration_cost=document.get("migration_cost", 0),
+        ways_tenth_ms=tuple(tuple(way) for way in document.get("ways_tenth_ms", ())),
     )
 
 
@@ -130,6 +139,7 @@ def _request(document: Mapping[str, Any]) -> Request:
         max_latency_tenth_ms=document["max_latency_tenth_ms"],
         roles=tuple(Role(one["kind"], tuple(one["demand"]), tuple(one["candidates"])) for one in document["roles"]),
         running=None if running is None else tuple(running),
+        access=document.get("access", 0),
     )
 
 

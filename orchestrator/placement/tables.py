@@ -43,7 +43,7 @@ class Tables:
     demand: Ints
     """R K T: of the instance"""
     latency: Ints
-    """R K C"""
+    """R K C: the model's own and that of the way to its site"""
     has_role: Bools
     """R K"""
     revenue: Floats
@@ -117,6 +117,7 @@ def _box(problem: Problem, lines: dict[str, Ints], site_capacity: Ints, shared: 
     takes = np.zeros((*box, resources), dtype=np.int64)
     demand, has_role = np.zeros((*box[:2], resources), dtype=np.int64), np.zeros(box[:2], dtype=bool)
     count = len(problem.models)
+    ways = np.array(problem.ways_tenth_ms or ((0,) * len(problem.sites),), dtype=np.int64)
     for index, request in enumerate(problem.requests):
         first = _first_instance(request, count, shared)
         alone = request.isolation == 2
@@ -130,7 +131,8 @@ def _box(problem: Problem, lines: dict[str, Ints], site_capacity: Ints, shared: 
             usable[at] = fits
             opening = lines["opening_cost"][some, 0] if alone else 0
             cost[at] = np.where(fits, lines["use_cost"][some, 0] + opening, np.inf)
-            latency[at] = lines["latency_tenth_ms"][some, 0]
+            way = ways[request.access if problem.ways_tenth_ms else 0]
+            latency[at] = lines["latency_tenth_ms"][some, 0] + way[lines["site"][some, 0]]
             takes[at] = own + overhead * alone
             demand[index, position], has_role[index, position] = own, True
     cost[..., 0][~has_role] = 0.0

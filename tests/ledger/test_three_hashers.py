@@ -16,6 +16,7 @@ from eth_utils.crypto import keccak
 from ledger.contracts import Contracts
 from ledger.keys import WalletKey
 from ledger.sender import Sender
+from ledger.supply import SupplyOffer, SupplyWithdrawal, supply_domain
 from ledger.typed_data import (
     Activation,
     AuditGrant,
@@ -45,7 +46,7 @@ Case: TypeAlias = tuple[Domain, Message]
 def test_solidity_python_and_javascript_hash_alike(contracts: Contracts, nodejs: str) -> None:
     cases = all_cases(contracts, random.Random(SEED))
     ours = [digest(domain, message) for domain, message in cases]
-    assert len(cases) == 7 * EACH
+    assert len(cases) == 9 * EACH
     assert len(set(ours)) == len(set(cases)), "each message has a digest of its own"
     documents = [typed_data(domain, message) for domain, message in cases]
     assert list(map(eth_accounts_digest, documents)) == ours
@@ -81,6 +82,8 @@ def all_cases(contracts: Contracts, dice: random.Random) -> list[Case]:
         (Permit, contracts.credit_domain),
         (SessionBinding, market_domain(2**53 - 1, contracts.market.address)),
         (AuditGrant, market_domain(1, address("0x" + "00" * 20))),
+        (SupplyOffer, supply_domain(31_337, contracts.catalog.address)),
+        (SupplyWithdrawal, supply_domain(31_337, contracts.catalog.address)),
     ]
     fills = [NONE, ALL, *[None] * (EACH - 2)]
     return [(domain, message(kind, fill, dice)) for kind, domain in domains for fill in fills]

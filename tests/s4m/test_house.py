@@ -141,6 +141,23 @@ def test_use_settle_audit_and_take_home(run: Run, subscription: str, tmp_path: P
     assert run("subscriptions", "show", subscription).json["usage"]["units"] == made["signedUnits"]
 
 
+def test_a_provider_offers_capacity_and_takes_it_back(run: Run) -> None:
+    models = {model["name"]: model["modelId"] for model in run("catalog", "list").json}
+    amounts = '{"computing_mcores": 4000, "storage_mib": 512}'
+    offered = run("supply", "offer", models["infrastructure"], "--amounts", amounts, "--cap", "5").json
+    assert (offered["state"], offered["site"], offered["payCap"]) == ("standing", "site-1", "5000000")
+    assert [one["offer"] for one in run("supply", "list").json] == [offered["offer"]]
+    too_much = run("supply", "offer", models["infrastructure"], "--amounts", '{"computing_mcores": 4001}')
+    assert (too_much.code, too_much.json["code"]) == (3, "bad_supply_offer")
+    foreign = run("supply", "offer", models["infrastructure"], "--amounts", amounts, "--account", "provider-worlds")
+    assert foreign.json["code"] == "not_the_owner"
+    assert run("supply", "withdraw", offered["offer"], "--account", "deployer").json["code"] == "not_the_owner"
+    assert run("supply", "withdraw", "00").json["code"] == "bad_input"
+    assert run("supply", "withdraw", offered["offer"]).json["offer"]["state"] == "ended"
+    assert run("supply", "pay", "--yes").json == {"paid": []}
+    assert run("supply", "statement").json["offers"][0]["earned"] == "0"
+
+
 def test_frame_of_a_plain_purchase_shows_the_beach(run: Run, subscription: str) -> None:
     shown = run("use", subscription, "frame").json
     assert len(shown["info"]["tiles"]) == 8

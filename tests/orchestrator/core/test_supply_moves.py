@@ -1,7 +1,10 @@
 """A withdrawal in a real house with a topology: routes follow what moves, a kill on the way doubles nothing."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -92,6 +95,18 @@ def in_use(house: CoreHouse) -> tuple[Any, ...]:
     found = rows(house, query)
     assert len(found) == 1
     return found[0]
+
+
+def test_a_topology_that_is_none_ends_the_start_with_cause_and_remedy(house: CoastHouse) -> None:
+    before = rows(house, "SELECT * FROM nodes ORDER BY node_id")
+    for setting, access, cause in (("atlantis", "", "no topology sndlib/atlantis"), ("", "moon", "no site 'moon'")):
+        wrong = {**os.environ, **house.environment(), "S4M_TOPOLOGY": setting, "S4M_ACCESS": access}
+        command = [sys.executable, "-m", "orchestrator", "--home", str(house.home), "--port", "0"]
+        done = subprocess.run(command, env=wrong, capture_output=True, text=True, timeout=60, check=False)
+        told = json.loads(done.stderr.splitlines()[-1])
+        assert (done.returncode, told["code"]) == (1, "bad_topology"), done.stderr
+        assert cause in told["error"]
+    assert rows(house, "SELECT * FROM nodes ORDER BY node_id") == before
 
 
 def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: CoastHouse) -> None:

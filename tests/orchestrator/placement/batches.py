@@ -30,12 +30,14 @@ def tiny_problems(draw: st.DrawFn) -> Problem:
         for number in range(4)
     )
     requests = tuple(_request(draw) for _ in range(draw(st.integers(1, 3))))
+    way = st.tuples(*(st.integers(0, 4) for _ in range(sites)))
     return Problem(
         resources=RESOURCES,
         sites=tuple(Site(draw(amounts(4, 16))) for _ in range(sites)),
         models=models,
         requests=requests,
         migration_cost=draw(st.integers(0, 8)),
+        ways_tenth_ms=draw(st.just(()) | st.tuples(way, way)),
     )
 
 
@@ -48,6 +50,7 @@ def _request(draw: st.DrawFn) -> Request:
         revenue=draw(st.integers(0, 60)),
         max_latency_tenth_ms=draw(st.integers(0, 12)),
         roles=roles,
+        access=draw(st.integers(0, 1)),
     )
 
 

@@ -106,3 +106,11 @@ def test_a_stranger_runs_it_on_two_files(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "orchestrator.placement.check", tmp_path / "p.json.gz", tmp_path / "s.json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout.strip(), done.stderr) == (code, word, "")
+
+
+def test_the_way_to_a_site_counts_from_where_the_user_enters() -> None:
+    near, far = request((0, 1), (2,)), replace(request((0, 1), (2,)), access=1)
+    ways = replace(problem(near, far), ways_tenth_ms=((0, 4), (3, 2)))
+    assert check(ways, [(0, 2), None]) == 50 - 2 - 20  # 3 + 0 and 3 + 4 tenths of a millisecond of 10 in all
+    assert rule(check(ways, [None, (0, 2)])) == "latency"  # 3 + 3 and 3 + 2
+    assert problem_from_json(json.loads(json.dumps(problem_to_json(ways)))) == ways

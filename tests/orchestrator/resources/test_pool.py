@@ -9,7 +9,14 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from orchestrator.resources import RESOURCES, ResourceVector
 from orchestrator.resources.pool import (
@@ -103,13 +110,17 @@ def test_a_supply_that_something_stands_on_cannot_be_withdrawn(pool: sa.Engine) 
         assert virtual_pool(rows).capacity == ResourceVector()
 
 
-AMOUNTS = st.builds(ResourceVector, *(st.integers(0, 60) for _ in RESOURCES))
-NAMES = st.sampled_from(["a", "b", "c", "d"])
-PLACES = {"site-1": "site", "site-2": "site", "site-1--site-2": "link"}
-PLACE = st.sampled_from(sorted(PLACES))
-CLUSTERS = {"1": "ar_vr", "2": "digital_twin", "3": ""}
-SHARES = st.sampled_from(sorted(CLUSTERS))
+AMOUNTS = st.builds(ResourceVector, computing_mcores=st.integers(0, 20), bandwidth_mbps=st.sampled_from([0, 0, 1, 10]))
+WIDE = st.builds(ResourceVector, *(st.integers(0, 60) for _ in RESOURCES))
+NAMES = st.sampled_from(["a", "b"])
+WHICH = st.integers(0, 5)
+"""which of those that there are"""
+PLACES = {"site-1": "site", "site-1--site-2": "link"}
+PLACE = st.sampled_from(["site-1", "site-1", "site-1--site-2"])
+CLUSTERS = {"1": "ar_vr", "2": "digital_twin"}
+SHARES = st.sampled_from(["1", "1", "2"])
 NOTHING = ResourceVector()
+START = ResourceVector(computing_mcores=40, bandwidth_mbps=20)
 Parts = dict[str, ResourceVector]
 
 
@@ -187,7 +198,8 @@ class PoolMachine(RuleBasedStateMachine):
             for table in (ALLOCATIONS, RESERVATIONS, SUPPLIES, NODES):
                 rows.execute(sa.delete(table))
             for node, kind in PLACES.items():
-                rows.execute(sa.insert(NODES).values(node_id=node, kind=kind))
+                supply(rows, f"a@{node}", node, START, kind=kind)
+                self.books.supplied["a", node] = START
 
     def teardown(self) -> None:
         if hasattr(self, "engine"):
@@ -205,7 +217,7 @@ class PoolMachine(RuleBasedStateMachine):
             with pytest.raises(OverAllocated), self.engine.begin() as rows:
                 write(rows)
 
-    @rule(name=NAMES, node=PLACE, amounts=AMOUNTS)
+    @rule(name=NAMES, node=PLACE, amounts=AMOUNTS | WIDE)
     def supplies(self, name: str, node: str, amounts: ResourceVector) -> None:
         self.both(
             lambda rows: supply(rows, f"{name}@{node}", node, amounts),
@@ -225,18 +237,22 @@ class PoolMachine(RuleBasedStateMachine):
             lambda books: books.take(wanted.allocation_id, node, cluster, amounts),
         )
 
-    @rule(name=NAMES, share=SHARES)
-    def releases(self, name: str, share: str) -> None:
+    @precondition(lambda self: self.books.held)
+    @rule(which=WHICH)
+    def releases(self, which: int) -> None:
+        held = sorted(self.books.held)
+        share, name, _ = held[which % len(held)].split("/")
+
         def note(books: Books) -> None:
             for node in PLACES:
                 books.drop(f"{share}/{name}/{node}")
 
         self.both(lambda rows: free_share(rows, name, share), note)
 
-    @rule(name=NAMES, node=PLACE, share=SHARES, amounts=AMOUNTS, seconds=st.integers(0, 20))
+    @rule(name=NAMES, node=PLACE, share=SHARES, amounts=AMOUNTS, seconds=st.integers(0, 60))
     def reserves(self, name: str, node: str, share: str, amounts: ResourceVector, seconds: int) -> None:
         now, known = self.books.now, self.books.kept.get(name)
-        one = Kept(node, CLUSTERS[share] or "ar_vr", now + seconds, amounts)
+        one = Kept(node, CLUSTERS[share], now + seconds, amounts)
 
         def write(rows: sa.Connection) -> None:
             reserve(rows, name, node, one.cluster, amounts, one.until, now)
@@ -255,7 +271,7 @@ class PoolMachine(RuleBasedStateMachine):
             with pytest.raises(UnknownReservation), self.engine.begin() as rows:
                 release_reservation(rows, name)
 
-    @rule(seconds=st.integers(1, 15))
+    @rule(seconds=st.sampled_from([1, 1, 1, 20]))
     def expires(self, seconds: int) -> None:
         def note(books: Books) -> None:
             for name, one in list(books.kept.items()):
@@ -298,7 +314,7 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 PoolMachine.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=50, stateful_step_count=35, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestPoolMachine = PoolMachine.TestCase
 

@@ -55,6 +55,18 @@ def test_others_cannot_use_what_is_reserved_and_the_cluster_draws_it_first(pool:
         assert kept_for(rows, "digital_twin", NOW) == {}
 
 
+def test_what_is_reserved_at_one_site_is_not_drawn_at_another(pool: sa.Engine) -> None:
+    with pool.begin() as rows:
+        supply(rows, "infrastructure-2", "site-2", computing(100))
+        reserve(rows, "first", "site-2", "ar_vr", computing(10), LATER - 1, NOW)
+        allocate(rows, [Allocation("1", "site-2", "model-1", computing(30), "1")], "ar_vr", NOW)
+        assert [(node.used, node.reserved) for node in nodes(rows)] == [
+            (computing(0), computing(60)),
+            (computing(30), computing(0)),
+        ]
+        assert rows.scalar(sa.select(RESERVATIONS.c.drawn_computing_mcores).filter_by(reservation_id="first")) == 10
+
+
 def test_an_allocation_may_be_drawn_in_part_and_is_given_back_whole(pool: sa.Engine) -> None:
     with pool.begin() as rows:
         allocate(rows, holding("1", 75), "ar_vr", NOW)
