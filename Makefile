@@ -56,7 +56,7 @@ coverage: .venv/.dev node_modules/.dev .solcx/.stamp ## lines and branches of co
 contracts: .venv/.dev node_modules/.dev .solcx/.stamp ## compile the contracts into ledger/artifacts/
 	$(BIN)/python scripts/compile.py
 
-bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas, demo or placement; writes out/bench/AREA.json
+bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas, demo, placement or orchestrator; writes out/bench/AREA.json
 	$(BIN)/python scripts/bench.py --area $(AREA) $(ARGS)
 
 figures: .venv/.runtime ## the paper's Fig. 5 with our reading of it, into out/figures/

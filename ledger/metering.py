@@ -17,6 +17,8 @@ THRESHOLD_K: Final = 15.0
 """x_th: the resolution of one object, in K, at which it begins to be worth something (SLICING4META.md, IV)."""
 FULL_RATE_BPS: Final = 1_000_000_000
 """The rate at which the objective factor is 1: peak rate of Table I, 1 Gb/s."""
+MOST_ISOLATION: Final = 2
+"""Dedicated."""
 MAX_UNITS: Final = 2**40 - 1
 """Units are 40 bits on the chain."""
 MAX_IMMERSION_MILLI: Final = 2**32 - 1
@@ -50,7 +52,8 @@ class Terms:
 
     `included_units_per_period` vest linearly over each paid period. Under `floor_milli` (Meta-Immersion in thousandths)
     a record's units fall by `discount_bps`. `credit_units` and `credit_seconds` are the unsigned use that is lent
-    before the gateway asks for a signed voucher.
+    before the gateway asks for a signed voucher. `isolation` is the degree that the plan sells (V-A); 0 where the
+    document does not name one.
     """
 
     meters: tuple[Meter, ...]
@@ -59,12 +62,13 @@ class Terms:
     discount_bps: int
     credit_units: int
     credit_seconds: int
+    isolation: int = 0
 
     @classmethod
     def parse(cls, document: Any) -> "Terms":
         """Read a terms document strictly: unknown, missing or ill-typed fields raise `TermsInvalid`."""
         fields = {"schema", "meters", "included_units_per_period", "qoe", "credit_units", "credit_seconds"}
-        body = _object(document, "document", fields)
+        body = _object(document, "document", fields, {"isolation"})
         if body["schema"] != SCHEMA:
             raise TermsInvalid("schema", f"is {body['schema']!r}, expected {SCHEMA!r}")
         qoe = _object(body["qoe"], "qoe", {"floor_milli", "discount_bps"})
@@ -75,6 +79,7 @@ class Terms:
             discount_bps=_whole(qoe["discount_bps"], "qoe.discount_bps", BASIS_POINTS),
             credit_units=_whole(body["credit_units"], "credit_units", MAX_UNITS),
             credit_seconds=_whole(body["credit_seconds"], "credit_seconds", 366 * 86_400),
+            isolation=_whole(body.get("isolation", 0), "isolation", MOST_ISOLATION),
         )
 
     def meter_index(self, name: str) -> int:
@@ -170,12 +175,14 @@ def _meter(value: Any, field: str) -> Meter:
     return Meter(body["name"], body["unit"], _whole(body["units_per_1000"], f"{field}.units_per_1000", MAX_UNITS))
 
 
-def _object(value: Any, field: str, names: set[str]) -> Mapping[str, Any]:
+def _object(
+    value: Any, field: str, names: set[str], optional: frozenset[str] | set[str] = frozenset()
+) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TermsInvalid(field, "must be an object")
     if missing := names - set(value):
         raise TermsInvalid(field, f"lacks {', '.join(sorted(missing))}")
-    if unknown := {str(name) for name in value} - names:
+    if unknown := {str(name) for name in value} - names - optional:
         raise TermsInvalid(field, f"has unknown fields {', '.join(sorted(unknown))}")
     return value
 

@@ -19,6 +19,7 @@ from orchestrator.errors import OrchestratorError, UnknownSubscription
 from orchestrator.requirements import FunctionCall
 from orchestrator.settlement import Settlement
 from orchestrator.store import Row, Store
+from orchestrator.supplying import SupplyDesk, add_supply_routes
 
 SubscriptionPath = Annotated[str, Path(pattern=r"^\d{1,29}$")]
 
@@ -43,6 +44,7 @@ class Api:
         vmof: FunctionCall,
         mmf: FunctionCall,
         health: Callable[[], dict[str, Any]],
+        supply: SupplyDesk,
     ) -> None:
         self.store = store
         self.settlement = settlement
@@ -50,6 +52,7 @@ class Api:
         self.vmof = vmof
         self.mmf = mmf
         self.health = health
+        self.supply = supply
 
     def row(self, subscription_id: str) -> Row:
         """The service's row; UnknownSubscription where the final chain has no such purchase."""
@@ -107,6 +110,7 @@ def build_api(api: Api) -> FastAPI:
     def settle() -> dict[str, Any]:
         return api.settlement.settle().to_json()
 
+    add_supply_routes(app, api.supply)
     return app
 
 

@@ -8,6 +8,8 @@ stop is no more than a kill with a little notice, and a start always recovers.
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import sys
 import threading
 import time
@@ -30,7 +32,8 @@ from orchestrator.activation import Activations
 from orchestrator.api import Api, build_api
 from orchestrator.calls import AsgiApp, FunctionClient
 from orchestrator.documents import Documents
-from orchestrator.errors import NoSandbox
+from orchestrator.errors import HomeGone, NoSandbox
+from orchestrator.instances import take_turn
 from orchestrator.listener import Listener
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import manifests
@@ -38,11 +41,14 @@ from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.onchain import OnChain
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
 from orchestrator.reconcile import Grants, Reconciler, Routes
+from orchestrator.resources.physical import establish
+from orchestrator.resources.topology import Topology, load_topology
 from orchestrator.runtime.errors import SandboxUnavailable
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
+from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
 from orchestrator.tenure import Alone, SharedTenure, Tenure
 from orchestrator.vmof import VmofDeps, build_vmof
@@ -105,6 +111,7 @@ class Ground:
     deployment: Deployment
     contracts: Contracts
     store: Store
+    topology: Topology
     sender: Sender
     enrolment: Enrolment
     replay: ReplayStore
@@ -121,13 +128,17 @@ class Ground:
         contracts = Contracts(chain, deployment)
         store = open_store(settings.database_url)
         tenure = _tenure(settings, store)
+        topology = load_topology(settings.topology, settings.access)
+        with store.writer.begin() as rows:
+            take_turn(rows, "pool")
+            establish(rows, topology)
         operator = WalletKey.load(home / "keys" / "accounts" / "operator.json")
         sender = Sender(chain, operator, home / "db" / "operator-sends.db")
         domain_id = contracts.identity.domain_id_of(operator.address, settings.domain)
         enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
         replay = ReplayStore(home / "db" / "replay.db")
         journal = Journal(settings.journal_file)
-        return cls(settings, chain, deployment, contracts, store, sender, enrolment, replay, journal, tenure)
+        return cls(settings, chain, deployment, contracts, store, topology, sender, enrolment, replay, journal, tenure)
 
     def identity(self, component: str) -> ComponentIdentity:
         """The Ed25519 key of one component."""
@@ -181,6 +192,7 @@ class Program:
         self._settlement = Settlement(ground.store, gateway, chain, settings.settle_batch)
         self._reconciler = Reconciler(routes, Grants(ground.store, self._vmof), self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)
+        self._supply = SupplyDesk(chain, self._mmf)
         self._stop = threading.Event()
         self._pool_stands = threading.Event()
         self._workers = self._make_workers()
@@ -188,6 +200,7 @@ class Program:
 
     def start(self) -> None:
         """Recover, then begin to listen and to look. Blocks for a moment: call it in a thread."""
+        self._runtime.observe()  # whoever was stopped for its processor time when the last one was killed goes on
         self._ground.sender.recover()
         DBOS.launch()
         if self._ground.store.shared:
@@ -218,6 +231,7 @@ class Program:
             "halted": None if halted is None else halted.problem(),
             "finalTimestamp": self._listener.final_timestamp(),
             "services": dict(states),
+            "bounds": dict(self._runtime.bounds()),
         }
 
     def _look_for_sandbox(self) -> None:
@@ -235,7 +249,8 @@ class Program:
             raise NoSandbox(str(cause), cause=cause.cause, remedy=cause.remedy) from cause
 
     async def close(self) -> None:
-        """Close the connections to the neighbours."""
+        """Close the connections to the neighbours; sandboxes run on, and nobody is left stopped."""
+        self._runtime.let_go()
         for client in self._clients:
             await client.close()
 
@@ -249,6 +264,7 @@ class Program:
             self._runtime,
             manifests(),
             self._client("mmf", "msmf", ground.settings.msmf_url, msmf),
+            topology=ground.topology,
             reader=ground.store.reader,
         )
         mmf = ground.guard("mmf", build_mmf(deps))
@@ -260,7 +276,7 @@ class Program:
             reader=ground.store.reader,
         )
         vmof = ground.guard("vmof", build_vmof(vmof_deps))
-        self._keeper = Keeper(deps)
+        self._keeper = Keeper(deps, mmf.state.supplying.end_overdue)
         return {"msmf": msmf, "vmof": vmof, "mmf": mmf}
 
     def _client(self, caller: str, peer: str, base_url: str, app: AsgiApp | None = None) -> FunctionClient:
@@ -298,7 +314,7 @@ class Program:
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
         ground = self._ground
-        api = Api(ground.store, self._settlement, self._activations, self._vmof, self._mmf, self.health)
+        api = Api(ground.store, self._settlement, self._activations, self._vmof, self._mmf, self.health, self._supply)
         app = build_api(api)
         for name, function in functions.items():
             app.mount(f"/{name}", function)
@@ -318,6 +334,7 @@ class Program:
 
     def _reconcile(self) -> None:
         """A purchase decided before the pool's own parts run would be refused for want of everything: they go first."""
+        self._require_home()
         if not self._ground.tenure.leads:
             return
         if "instances" not in self._reconciler.look() and not self._pool_stands.is_set():
@@ -325,6 +342,14 @@ class Program:
             self._workers["dispatch"].wake()
         if self._acts():
             self._dispatcher.mend()
+
+    def _require_home(self) -> None:
+        """Whoever deletes a home has ended its house: on an empty folder every model would be started anew for ever."""
+        home = self._ground.settings.home_dir
+        if not (home / "keys").exists():
+            log.critical("home.gone", home=str(home), remedy="end the house before its home is deleted")
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise HomeGone(f"{home} was deleted under the running house; the orchestrator ends.")
 
     def _settle(self) -> None:
         if self._acts():

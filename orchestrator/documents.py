@@ -1,7 +1,7 @@
 """The documents of a purchase: fetched by their hash, checked, and turned into the gateway's route and the endpoint.
 
 Used by the pipeline's steps. Everything fetched is addressed by its SHA-256, so a wrong answer is a malformed
-document, never a wrong service. Plans and specs never change under a hash and are kept in memory.
+document, never a wrong service. Plans never change, nor do specs and terms under their hash: they are kept in memory.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import rfc8785
 
 from ledger.metering import Terms, TermsInvalid
+from ledger.values import model_of
 from orchestrator.errors import DocumentNotYet, MalformedDocument, PeerRefused
 from orchestrator.requirements import SINGLE_ROLE, FunctionCall
 from orchestrator.store import Row
@@ -62,15 +63,29 @@ class Documents:
     def __init__(self, marketplace: FunctionCall, plan_facts: PlanReader) -> None:
         self._marketplace = marketplace
         self._plan_facts = plan_facts
+        self._plans: dict[int, PlanFacts] = {}
         self._immutable: dict[str, Any] = {}
 
     def of(self, purchase: Purchase) -> dict[str, Any]:
-        """The request document, the plan's spec and terms, and its period in seconds."""
+        """The request document, the plan's spec and terms, its period in seconds, and the degree of isolation that it
+        sells; where the request asks for another, the model's plans by degree."""
         request = self.fetch(purchase.requirements_hash)
-        plan = self._plan_facts(int(purchase.plan_id))
+        plan = self._plan(int(purchase.plan_id))
         spec, terms = self._kept(plan.spec_hash), self._kept(plan.terms_hash)
-        _require_terms(terms)
-        return {"request": request, "spec": spec, "terms": terms, "period": plan.period}
+        sold = _terms(terms).isolation
+        asked = request.get("isolation", 0) if isinstance(request, dict) else sold
+        plans = {} if asked == sold else self._plans_by_degree(int(purchase.plan_id))
+        isolation = {"isolationSold": sold, "isolationPlans": plans}
+        return {"request": request, "spec": spec, "terms": terms, "period": plan.period, **isolation}
+
+    def _plans_by_degree(self, plan_id: int) -> dict[str, str]:
+        """Only to tell the buyer what to buy instead, so that nobody's word is checked; empty where nobody knows."""
+        try:
+            model = self._marketplace.get(f"/api/v1/models/{model_of(plan_id)}")
+        except PeerRefused:
+            return {}
+        open_plans = (plan for plan in model["plans"] if not plan["retired"])
+        return {str(plan["isolation"] or 0): str(plan["planId"]) for plan in open_plans}
 
     def fetch(self, document_hash: str) -> Any:
         """The JSON document with this hash; DocumentNotYet where the marketplace has none."""
@@ -90,16 +105,22 @@ class Documents:
             )
         return document
 
+    def _plan(self, plan_id: int) -> PlanFacts:
+        """A plan's facts are final once a purchase of it is."""
+        if plan_id not in self._plans:
+            self._plans[plan_id] = self._plan_facts(plan_id)
+        return self._plans[plan_id]
+
     def _kept(self, document_hash: str) -> Any:
         if document_hash not in self._immutable:
             self._immutable[document_hash] = self.fetch(document_hash)
         return self._immutable[document_hash]
 
 
-def _require_terms(terms: Any) -> None:
+def _terms(terms: Any) -> Terms:
     """Before anything is placed: what cannot be metered is not served."""
     try:
-        Terms.parse(terms)
+        return Terms.parse(terms)
     except TermsInvalid as cause:
         raise MalformedDocument(
             f"The plan's terms cannot be metered: {cause}. Publish a plan with valid terms."

@@ -10,6 +10,7 @@ OrchestratorError
 │   ├── DocumentNotYet        the request document has not been put yet
 │   └── PeerUnavailable       a neighbour is down, slow or failed inside
 ├── UnknownSubscription     no final purchase with this id
+├── HomeGone                the state directory was deleted under the running house
 ├── NotReady                the service is not in the state that the call needs
 ├── FinalityViolated        a final block changed: halt, touch nothing
 ├── StoreUnusable           the engine's database cannot be opened or belongs to another chain
@@ -65,6 +66,13 @@ class MalformedDocument(Refusal):
 class DocumentMissing(Refusal):
     code = "document_missing"
     title = "The request document never came"
+
+
+class HomeGone(OrchestratorError):
+    """The state directory of a running house is not there any more."""
+
+    code = "home_gone"
+    title = "The home of the house was deleted"
 
 
 class NoSandbox(Refusal):

@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from ledger.chain import Chain
 from ledger.contracts import Contracts
 from ledger.errors import BlockGone, NodeDown, NodeError, Reverted, SignatureMalformed, TransactionPending
-from ledger.events import Settled, Skipped
+from ledger.events import CreditTransferred, Settled, Skipped
 from ledger.sender import Sender
 from ledger.structs import SignedVoucher as LedgerVoucher
+from ledger.supply import supply_domain
 from ledger.typed_data import Activation, Domain, recover
 from ledger.values import PlanId, Status, SubscriptionId, Units, compact, from_hex, model_of
 from orchestrator.documents import PlanFacts
 from orchestrator.errors import ActivationRefused, BadActivation, PeerUnavailable
 from orchestrator.settlement import BatchResult, SignedVoucher
+from orchestrator.supplying import ModelFacts
 
 SEND_TIMEOUT_S = 30.0
 SETTLEABLE = frozenset({Status.ACTIVE, Status.RELEASING})
@@ -48,6 +50,33 @@ class OnChain:
             plan = self._contracts.catalog.plan(PlanId(plan_id), block=block)
             model = self._contracts.catalog.model(model_of(plan_id), block=block)
         return PlanFacts(model.spec_hash.hex(), plan.terms.terms_hash.hex(), plan.terms.period)
+
+    @property
+    def supply_domain(self) -> Domain:
+        """What providers sign their supply offers for: this chain and its catalogue."""
+        deployment = self._contracts.deployment
+        return supply_domain(deployment.chain_id, deployment.catalog)
+
+    def model_facts(self, model_id: int) -> ModelFacts | None:
+        """Owner and spec of a model at the newest final block; None where it has no such model."""
+        with passing_node_faults():
+            block = self._chain.finalized()
+            if not 0 < model_id <= self._contracts.catalog.model_count(block=block):
+                return None
+            owner = self._contracts.catalog.owner_of(model_id, block=block)
+            return ModelFacts(owner, self._contracts.catalog.model(model_id, block=block).spec_hash)
+
+    def paid_in(self, tx_hash: str) -> Mapping[str, int]:
+        """Payee → what a final transaction moved to it in the market's token; empty where it is not (yet) final."""
+        with passing_node_faults():
+            final, receipt = self._chain.finalized(), self._chain.receipt(tx_hash)
+            if receipt is None or not receipt.succeeded or receipt.block_number > final.number:
+                return {}
+        moved: dict[str, int] = {}
+        for found in self._contracts.events_in(receipt):
+            if isinstance(found.event, CreditTransferred):
+                moved[found.event.payee] = moved.get(found.event.payee, 0) + int(found.event.amount)
+        return moved
 
     def signer_of(self, subscription_id: str, endpoint_hash: str, signature: str) -> str:
         """Who signed this activation."""

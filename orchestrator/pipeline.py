@@ -131,6 +131,8 @@ class Pipeline(DBOSConfiguredInstance):
             "planId": purchase.plan_id,
             "document": documents["request"],
             "spec": documents["spec"],
+            "isolationSold": documents["isolationSold"],
+            "isolationPlans": documents["isolationPlans"],
         }
         return self._peers.msmf.post("/service-requirements", body, purchase.key("requirements"))
 

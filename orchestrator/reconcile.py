@@ -91,9 +91,10 @@ class Routes:
 
 
 class Grants:
-    """The grants in the routes, held against VMOF's shares.
+    """The grants and the models' sockets in the routes, held against VMOF's shares.
 
-    Answers of two instantiations may be written down in another order than VMOF gave them; the later grant wins here.
+    A model that was moved answers on another socket. Answers of two instantiations may be written down in another
+    order than VMOF gave them; the later grant wins here.
     """
 
     def __init__(self, store: Store, vmof: Reads) -> None:
@@ -104,14 +105,14 @@ class Grants:
         """Correct every route whose grant is not its share's; returns how many. `Routes.sync` then puts them."""
         if not self._routes():
             return 0
-        given = self._vmof.get("/instances", {"grants": "true"})["grants"]
-        stale = [name for name, route in self._routes().items() if given.get(name, route["grant"]) != route["grant"]]
+        answer = self._vmof.get("/instances", {"grants": "true"})
+        given = {name: {"grant": grant, "sockets": answer["sockets"][name]} for name, grant in answer["grants"].items()}
+        stale = [name for name, route in self._routes().items() if {**route, **given.get(name, {})} != route]
         for subscription_id in stale:
             with self._store.writer.begin() as writer:
                 row = tables.locked_service(writer, subscription_id)
                 if row is not None and row["route"] is not None:
-                    route = {**row["route"], "grant": given[subscription_id]}
-                    tables.amend(writer, subscription_id, route=route)
+                    tables.amend(writer, subscription_id, route={**row["route"], **given[subscription_id]})
         return len(stale)
 
     def _routes(self) -> dict[str, dict[str, Any]]:

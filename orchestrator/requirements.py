@@ -68,6 +68,10 @@ class TranslationRequest(Shape):
     plan_id: str = Field(pattern=r"^\d{1,20}$")
     document: dict[str, Any]
     spec: dict[str, Any]
+    isolation_sold: Isolation = Isolation.SHARED
+    """the degree of the plan's terms"""
+    isolation_plans: dict[str, str] = Field(default_factory=dict)
+    """degree → the plan of the same model that sells it, as far as anybody knows"""
 
 
 class ServiceRequirements(Shape):
@@ -84,6 +88,8 @@ class ServiceRequirements(Shape):
     objects: tuple[AttendedObject, ...] = ()
     roles: dict[str, str]
     """role → name of the MaaS model that fills it"""
+    access: str = ""
+    """the site where the user enters; empty: the operator's default"""
 
 
 class RoleRequirement(Shape):
@@ -104,12 +110,14 @@ class OfferRequest(Shape):
     cluster: ServiceType
     isolation: Isolation
     roles: tuple[RoleRequirement, ...]
+    access: str = ""
+    """the site where the user enters; empty: the operator's default"""
 
 
 class Lack(Shape):
     """What kept a candidate from being chosen, and what would have made it feasible."""
 
-    kind: Literal["resource", "latency", "isolation", "shares", "model", "state", "runtime"]
+    kind: Literal["resource", "latency", "link", "isolation", "shares", "model", "state", "runtime"]
     name: str
     """resource or property"""
     needed: float | str

@@ -48,6 +48,12 @@ class Settings(SettingsBase):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
         description="this worker's engine id; the same after a restart, so it finds its work; unique on a PostgreSQL",
     )
+    topology: str = Field(
+        default="", description="sites and links: a name of topohub (germany50) or a .json file; empty: one site"
+    )
+    access: str = Field(
+        default="", description="site where users enter who name none; empty: the topology's own, or its busiest"
+    )
     msmf_url: str = Field(default="", description="base URL of MSMF; empty: in this process")
     vmof_url: str = Field(default="", description="base URL of VMOF; empty: in this process")
     mmf_url: str = Field(default="", description="base URL of MMF; empty: in this process")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,11 @@ DEFAULT_QOE = {"immersion_floor": 0.5, "rate_mbps": 250, "latency_ms": 1.5, "rel
 @click.option(
     "--document", type=click.Path(path_type=Path, dir_okay=False), help="Request (s4m/request/1); else a plain one."
 )
-@click.option("--isolation", type=click.IntRange(0, 2), default=0, show_default=True, help="0 shared to 2 dedicated.")
+@click.option(
+    "--isolation",
+    type=click.IntRange(0, 2),
+    help="0 shared with all, 1 within the cluster, 2 dedicated; else what the document asks or the plan sells.",
+)
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the service.")
 @click.option("--no-wait", is_flag=True, help="Order only; `s4m subscriptions show` tells the rest.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -39,25 +44,26 @@ def buy(
     cap: int,
     periods: int,
     document: Path | None,
-    isolation: int,
+    isolation: int | None,
     timeout: float,
     no_wait: bool,
     yes: bool,
     password_file: Path | None,
 ) -> None:
-    """Buy WHAT: a plan id, or the name of a model or service."""
+    """Buy WHAT: a plan id, or the name of a model or service. Each degree of isolation has a plan, at its own price."""
     from s4m.connect import market, password, wallets
 
     store = wallets(session)
     store.address(wallet_name)
     with market(session) as client:
-        plan_id = int(what) if what.isdecimal() else client.plan_of_service(what)
+        own = _document(document)
+        plan_id, degree = _plan(client, what, isolation if isolation is not None else own.get("isolation"))
         terms = client.contracts.catalog.plan(plan_id).terms
-        request = _request(client, plan_id, document, isolation)
+        request = _fitting(own, degree) if own else _plain(client, plan_id, degree)
         key = store.open(wallet_name, password(session, password_file))
         bought = client.buy_only(
             key, plan_id, request, cap, periods if terms.period else 0, store=store,
-            agree=lambda cost: _agree(session, cost, yes),
+            agree=lambda cost: _agree(session, cost, degree, _others(client, plan_id), yes),
         )  # fmt: skip
         session.say(f"ordered: subscription {bought.subscription_id} (tx {bought.tx_hash})")
         if not no_wait:
@@ -65,18 +71,56 @@ def buy(
     session.show(_answer(bought))
 
 
-def _request(client: MarketClient, plan_id: int, path: Path | None, isolation: int) -> dict[str, Any]:
-    """The buyer's own document, else a plain request for what the plan's model sells."""
+def _document(path: Path | None) -> dict[str, Any]:
+    """The buyer's own request document; empty where none is given."""
     import json
 
-    from ledger.values import model_of
     from s4m.errors import BadInput
 
-    if path is not None:
-        try:
-            return dict(json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/1 document.") from error
+    if path is None:
+        return {}
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/1 document.") from error
+
+
+def _plan(client: MarketClient, what: str, isolation: int | None) -> tuple[int, int]:
+    """The plan to buy and the degree that it sells. Of a name the degree chooses the plan; a plan sells its own."""
+    from s4m.errors import BadInput
+
+    if not what.isdecimal():
+        return client.plan_of_service(what, isolation or 0), isolation or 0
+    sold = client.isolation_of(int(what))
+    if isolation not in (None, sold):
+        fitting = _others(client, int(what)).get(int(isolation or 0))
+        remedy = f"Buy plan {fitting['planId']}." if fitting else "Choose among `s4m catalog show MODEL`."
+        raise BadInput(f"plan {what} sells isolation degree {sold}, not {isolation}.", remedy)
+    return int(what), sold
+
+
+def _others(client: MarketClient, plan_id: int) -> Mapping[int, Mapping[str, Any]]:
+    """The plans of the same model, by degree."""
+    from ledger.values import model_of
+    from marketplace.wallet.plans import degree_plans
+
+    return degree_plans(client.model(model_of(plan_id)))
+
+
+def _fitting(document: dict[str, Any], degree: int) -> dict[str, Any]:
+    from s4m.errors import BadInput
+
+    if document.get("isolation", 0) != degree:
+        asked = document.get("isolation", 0)
+        remedy = f"Write isolation {degree} into the document, or buy the plan of degree {asked}."
+        raise BadInput(f"the document asks for isolation degree {asked}, the plan sells {degree}.", remedy)
+    return document
+
+
+def _plain(client: MarketClient, plan_id: int, isolation: int) -> dict[str, Any]:
+    """A plain request for what the plan's model sells."""
+    from ledger.values import model_of
+
     spec = client.model(model_of(plan_id))["spec"] or {}
     shows = any(operation.get("immersion") for operation in spec.get("operations", {}).values())
     return {
@@ -87,10 +131,14 @@ def _request(client: MarketClient, plan_id: int, path: Path | None, isolation: i
     }  # fmt: skip
 
 
-def _agree(session: Session, cost: Cost, yes: bool) -> None:
-    """Shows what will be reserved, then asks."""
+def _agree(session: Session, cost: Cost, degree: int, plans: Mapping[int, Mapping[str, Any]], yes: bool) -> None:
+    """Shows what will be reserved, and what other degrees of isolation cost, then asks."""
+    from s4m.catalog import MEANING
+
+    others = "; ".join(f"degree {other} {credits_of(int(plan['unitPrice']))}" for other, plan in plans.items())
     session.say(
-        f"plan {cost.plan_id}: at most {cost.cap} units at {credits_of(cost.unit_price)}, "
+        f"plan {cost.plan_id}: isolation degree {degree}, {MEANING[degree]} (a unit costs: {others})\n"
+        f"at most {cost.cap} units at {credits_of(cost.unit_price)}, "
         f"{cost.periods} period(s) at {credits_of(cost.period_price)}\n"
         f"reserves {credits_of(cost.total)}, of which {credits_of(cost.permit)} from the wallet by permit; "
         "what is not used comes back"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from s4m.command import Session, common
+
+MEANING = ("shared with all", "shared within the cluster", "dedicated")
 
 
 @click.group()
@@ -18,7 +21,7 @@ def catalog() -> None:
 @catalog.command("list")
 @common
 def list_models(session: Session) -> None:
-    """Every model with its newest open plan."""
+    """Every model with its newest open plan that shares it with all, and what the other degrees of isolation cost."""
     from s4m.connect import market
 
     with market(session) as client:
@@ -26,17 +29,21 @@ def list_models(session: Session) -> None:
     if session.as_json:
         session.show(models)
         return
-    session.show([_line(model) for model in models], "model", "name", "kind", "plan", "unit price", "period price")
+    columns = ("model", "name", "kind", "plan", "unit price", "period price", "isolated")
+    session.show([_line(model) for model in models], *columns)
 
 
 def _line(model: dict[str, Any]) -> dict[str, str]:
-    offers = [plan for plan in model["plans"] if not plan["retired"]]
-    newest = max(offers, key=lambda plan: int(plan["planId"]), default=None)
+    from marketplace.wallet.plans import degree_plans
+
+    offers = degree_plans(model)
+    newest = offers.get(0) or next(iter(offers.values()), None)
     line = {"model": model["modelId"], "name": model["name"] or model["specHash"][:18], "kind": model["kind"]}
     if newest is None:
         return line | {"plan": "-"}
     return line | {
         "plan": newest["planId"], "unit price": newest["unitPrice"], "period price": newest["periodPrice"],
+        "isolated": ", ".join(f"{degree}: {plan['unitPrice']}" for degree, plan in offers.items() if degree),
     }  # fmt: skip
 
 
@@ -44,11 +51,21 @@ def _line(model: dict[str, Any]) -> dict[str, str]:
 @click.argument("model_id")
 @common
 def show(session: Session, model_id: str) -> None:
-    """One model: spec, plans, terms."""
+    """One model, by id or name: spec, plans, terms, and the price of each degree of isolation."""
+    from marketplace.wallet.plans import degree_plans
     from s4m.connect import market
 
     with market(session) as client:
-        session.show(client.model(model_id))
+        named = (model["modelId"] for model in client.models() if model["name"] == model_id)
+        model = client.model(model_id if model_id.isdecimal() else next(named, model_id))
+    session.show({**model, "isolation": [_price(degree, plan) for degree, plan in degree_plans(model).items()]})
+
+
+def _price(degree: int, plan: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "degree": str(degree), "meaning": MEANING[degree], "plan": plan["planId"],
+        "unitPrice": plan["unitPrice"], "periodPrice": plan["periodPrice"],
+    }  # fmt: skip
 
 
 @catalog.command()
@@ -56,19 +73,21 @@ def show(session: Session, model_id: str) -> None:
 @click.option("--account", default="provider-worlds", show_default=True, help="Provider account in keys/accounts.")
 @common
 def publish(session: Session, manifest: Path, account: str) -> None:
-    """Register the model or service of a manifest (s4m/model/1, s4m/service/1) and publish its plan."""
+    """Register the model or service of a manifest (s4m/model/1, s4m/service/1); publish a plan for each degree."""
     session.show(publish_spec(session, manifest, account))
 
 
 def publish_spec(session: Session, file: Path, account: str) -> dict[str, Any]:
     """Puts spec and terms at the marketplace, then model, ask and plan on the chain; what is there already stays."""
     from orchestrator.models.manifests import canonical
+    from orchestrator.models.pricing import degree_plans
     from s4m.connect import keys, market, sender
     from s4m.reference import Publisher, read_spec, registered, registered_names
 
     spec = read_spec(file)
     with market(session) as client:
-        for document, digest in ((spec.document, spec.spec_hash), (spec.terms, spec.terms_hash)):
+        terms = [(one.terms, one.terms_hash) for one in degree_plans(spec)]
+        for document, digest in ((spec.document, spec.spec_hash), *terms):
             assert client.put_document(dict(document)) == digest  # noqa: S101 — both are hashes of `canonical`
         meter = keys(session).account("meter").address
         with sender(session, client.chain, account) as sending:
@@ -78,5 +97,10 @@ def publish_spec(session: Session, file: Path, account: str) -> dict[str, Any]:
             )
     return {
         "name": listing.name, "modelId": str(listing.model_id), "planId": str(listing.plan_id),
+        "plans": {str(degree): str(found) for degree, found in listing.plans.items()},
+        "prices": {
+            str(one.degree): {"unitPrice": str(one.plan.unit_price), "periodPrice": str(one.plan.period_price)}
+            for one in degree_plans(spec)
+        },
         "owner": listing.owner, "specBytes": len(canonical(spec.document)),
     }  # fmt: skip

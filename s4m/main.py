@@ -21,6 +21,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "subscriptions": ("s4m.subscriptions:subscriptions", "List, show and release subscriptions."),
     "settle": ("s4m.settle:settle", "Settle signed vouchers on-chain, now."),
     "audit": ("s4m.audit:audit", "Prove records against the chain."),
+    "supply": ("s4m.supply:supply", "Offer a model's capacity to the pool; list, withdraw, statement, pay."),
     "assets": ("s4m.assets:assets", "List, mint and export things made in the virtual world."),
     "trust": ("s4m.trust:trust", "Policy, component keys, enrolment, revocation, journal."),
 }

@@ -129,6 +129,7 @@ def _ways(manifest: Manifest, trial: Trial, tenant: str) -> dict[str, Any]:
     head = f"curl --unix-socket {shlex.quote(str(trial.socket))}"
     return {
         "name": manifest.name, "socket": str(trial.socket), "pid": trial.pid, "grant": dict(trial.grant),
+        "bounds": dict(trial.bounds),
         "health": f"{head} http://x/health",
         "calls": {
             call: f"{head} -H 'Content-Type: application/json' -d {body} http://x/{call}" for call in manifest.calls

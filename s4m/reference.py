@@ -31,6 +31,7 @@ from orchestrator.models.manifests import (
     parse_service,
     services,
 )
+from orchestrator.models.pricing import degree_plans
 from s4m.errors import BadInput
 
 KINDS = {"CaaS": Kind.CAAS, "TaaS": Kind.TAAS, "Composite": Kind.COMPOSITE}
@@ -45,12 +46,13 @@ Spec = Manifest | ServiceSpec
 
 @dataclass(frozen=True)
 class Listing:
-    """A registered model and its newest plan."""
+    """A registered model and its plans: `plans` has one for each degree of isolation, `plan_id` is the least one's."""
 
     name: str
     model_id: ModelId
     plan_id: PlanId
     owner: Address
+    plans: Mapping[int, PlanId]
 
 
 @dataclass(frozen=True)
@@ -75,26 +77,36 @@ class Publisher:
         if self.contracts.catalog.model(model_id).ask_bps != bps:
             self._send(self.contracts.catalog.set_ask(model_id, bps), f"ask:{model_id}:{bps}")
 
-    def plan(self, model_id: ModelId, terms: PlanTerms, shares: tuple[Share, ...]) -> PlanId:
-        """The newest plan; publishes a version where the newest has other terms."""
+    def plans(self, model_id: ModelId, spec: Spec, shares: tuple[Share, ...]) -> dict[int, PlanId]:
+        """Degree → its plan. An open version with the very terms stays; else one is published. The versions of one
+        model go out one behind the other, so that they are numbered in the order of their degrees."""
         versions = self.contracts.catalog.model(model_id).versions
-        newest = plan_id(model_id, versions)
-        if versions and self.contracts.catalog.plan(newest).terms == terms:
-            return newest
-        call = self.contracts.catalog.publish_plan(model_id, terms, shares)
-        receipt = self._send(call, f"plan:{model_id}:{versions + 1}")
-        return self.contracts.event_in(receipt, PlanPublished).plan_id
+        known: dict[PlanTerms, PlanId] = {}
+        for version in range(1, versions + 1):
+            found = self.contracts.catalog.plan(plan_id(model_id, version))
+            if not found.retired:
+                known[found.terms] = plan_id(model_id, version)
+        plans: dict[int, PlanId] = {}
+        for one in degree_plans(spec):
+            terms = terms_of(one.plan, one.terms_hash)
+            if terms not in known:
+                versions += 1
+                call = self.contracts.catalog.publish_plan(model_id, terms, shares)
+                receipt = self._send(call, f"plan:{model_id}:{versions}")
+                known[terms] = self.contracts.event_in(receipt, PlanPublished).plan_id
+            plans[one.degree] = known[terms]
+        return plans
 
     def publish(self, spec: Spec, known: Mapping[bytes, ModelId], model_ids: Mapping[str, ModelId]) -> Listing:
-        """Model, ask and plan of one manifest or service."""
+        """Model, ask and plans of one manifest or service."""
         model_id = self.model(spec, known)
         shares: tuple[Share, ...] = ()
         if isinstance(spec, Manifest):
             self.ask(model_id, spec.ask_bps)
         else:
             shares = tuple(Share(model_ids[name], bps) for name, bps in spec.shares.items())
-        found = self.plan(model_id, terms_of(spec.plan, spec.terms_hash), shares)
-        return Listing(spec.name, model_id, found, self.sender.address)
+        found = self.plans(model_id, spec, shares)
+        return Listing(spec.name, model_id, found[min(found)], self.sender.address, found)
 
     def _send(self, call: Call, key: str) -> Receipt:
         place = f"{self.contracts.deployment.genesis_hash}:{self.contracts.catalog.address}"
@@ -170,5 +182,5 @@ def documents() -> list[tuple[str, bytes]]:
     specs: list[Spec] = [*manifests().values(), *services().values()]
     found: list[tuple[bytes, Document]] = []
     for spec in specs:
-        found += [(spec.spec_hash, spec.document), (spec.terms_hash, spec.terms)]
+        found += [(spec.spec_hash, spec.document), *((one.terms_hash, one.terms) for one in degree_plans(spec))]
     return [(digest.hex(), canonical(document)) for digest, document in found]

@@ -189,9 +189,9 @@ class House:
     def pids(self) -> dict[str, int]:
         return {"chain": self.devnet.pid or 0, **{name: child.pid for name, child in self.children.items()}}
 
-    def plan_of(self, name: str) -> int:
-        """The plan of a model or service of the reference catalogue."""
-        return next(int(listing.plan_id) for listing in self.listings if listing.name == name)
+    def plan_of(self, name: str, isolation: int = 0) -> int:
+        """The plan that sells a model or service of the reference catalogue at this degree of isolation."""
+        return next(int(listing.plans[isolation]) for listing in self.listings if listing.name == name)
 
     def stop(self) -> None:
         """Ends the programs, their sandboxes, then the chain; leaves the home as it is."""

@@ -31,6 +31,10 @@ START_S = 20.0
 CALL_S = 120.0
 
 
+Running = tuple[Path, int, Mapping[str, str]]
+"""A model's socket, pid and bounds."""
+
+
 @dataclass(frozen=True)
 class Told:
     """A model's answer: `quantity` is what its meter would count, `cpu_ms` the thread's own time."""
@@ -52,6 +56,8 @@ class Trial:
     socket: Path
     pid: int
     grant: Mapping[str, int]
+    bounds: Mapping[str, str]
+    """what holds it to its grant"""
 
     @classmethod
     @contextmanager
@@ -60,8 +66,8 @@ class Trial:
         given = grant if grant is not None else granted(manifest)
         with tempfile.TemporaryDirectory(prefix="s4m-trial-") as folder:
             begin = _sandboxed if sandbox else _plain
-            with begin(manifest, given, Path(folder)) as (socket, pid):
-                yield cls(manifest, socket, pid, given)
+            with begin(manifest, given, Path(folder)) as (socket, pid, bounds):
+                yield cls(manifest, socket, pid, given, bounds)
 
     def ask(self, call: str, params: Mapping[str, Any], tenant: str) -> Told:
         """One call. A refusal is an answer too: its status and problem document."""
@@ -95,23 +101,23 @@ def granted(manifest: Manifest) -> dict[str, int]:
 
 
 @contextmanager
-def _sandboxed(manifest: Manifest, grant: Mapping[str, int], folder: Path) -> Iterator[tuple[Path, int]]:
+def _sandboxed(manifest: Manifest, grant: Mapping[str, int], folder: Path) -> Iterator[Running]:
     runtime = SandboxRuntime(folder)
     try:
         seen = runtime.ensure(InstanceSpec(INSTANCE, manifest.program, grant, manifest.memory_mib))
-        yield seen.socket, seen.pid or 0
+        yield seen.socket, seen.pid or 0, runtime.bounds()
     finally:
         runtime.delete(INSTANCE)
 
 
 @contextmanager
-def _plain(manifest: Manifest, grant: Mapping[str, int], folder: Path) -> Iterator[tuple[Path, int]]:
+def _plain(manifest: Manifest, grant: Mapping[str, int], folder: Path) -> Iterator[Running]:
     socket = folder / "model.sock"
     command = [sys.executable, "-m", manifest.program, "--socket", str(socket), "--instance", INSTANCE]
     with subprocess.Popen([*command, "--grant", json.dumps(dict(grant))]) as process:
         try:
             _until(lambda: _healthy(socket), process, manifest.program)
-            yield socket, process.pid
+            yield socket, process.pid, {"all": "nothing (without a sandbox)"}
         finally:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""`make bench AREA=gas|demo|placement|all`: measures and writes out/bench/AREA.json, with the raw material beside it.
+"""`make bench AREA=gas|demo|placement|orchestrator|all`: measures, writes out/bench/AREA.json, raw material beside it.
 
 Each figure is {"name", "value", "unit", "load", "against": {"what", "value"}, "bar": {"op", "value"}, "holds"}. Exits
 non-zero where a bar does not hold.
@@ -76,7 +76,16 @@ def placement(out: Path, seed: int, data: Path | None) -> list[Figure]:
     return measure(figure, out, seed, data)
 
 
-AREAS: dict[str, Callable[[Path, int, Path | None], list[Figure]]] = {"gas": gas, "demo": demo, "placement": placement}
+def orchestrator(out: Path, seed: int, data: Path | None) -> list[Figure]:
+    """Admissions and purchases; every one's moments are the raw material."""
+    from scripts.bench_orchestrator import measure
+
+    return measure(figure, out, seed, data)
+
+
+AREAS: dict[str, Callable[[Path, int, Path | None], list[Figure]]] = {
+    "gas": gas, "demo": demo, "placement": placement, "orchestrator": orchestrator,
+}  # fmt: skip
 
 
 def main() -> int:
@@ -87,7 +96,8 @@ def main() -> int:
     parser.add_argument(
         "--input",
         type=Path,
-        help=f"area demo: folder of recordings; placement: folder of batches; gas: {GAS_INPUT}",
+        help="area demo: folder of recordings; placement: folder of batches; "
+        f"orchestrator: JSON file of sizes; gas: {GAS_INPUT}",
     )
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     given = parser.parse_args()

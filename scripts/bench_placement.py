@@ -63,7 +63,7 @@ def measure(figure: Callable[..., dict[str, Any]], out: Path, seed: int, data: P
         _profit(figure, "placement_profit_1000x200_60s", minute, 94_304, 0.9638),
         _profit(figure, "placement_profit_1000x200_150s", longer, 97_851, 1.0),
         *_compared(figure, [*medium, *longer], out),
-        _admission(figure, seed),
+        admission(figure, seed),
     ]
 
 
@@ -148,7 +148,7 @@ def _revenue_cost(problem: Problem, solution: Solution) -> float:
     return revenue / max(revenue - solution.profit, 1)
 
 
-def _admission(figure: Callable[..., dict[str, Any]], seed: int) -> dict[str, Any]:
+def admission(figure: Callable[..., dict[str, Any]], seed: int) -> dict[str, Any]:
     """Greedy admission of one request among 1,000 running services; of nine tries of each, the quickest counts."""
     crowd = Crowd(SERVICES, MODELS, seed)
     view, requests = crowd.view(), list(crowd.requests(ASKED))

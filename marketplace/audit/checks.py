@@ -44,6 +44,13 @@ def check_missing(logs: Iterable[SubscriptionLog], market: MarketFacts) -> Itera
             yield Finding("log_missing", identifier, f"{one.used} units are settled, and there is no log of them.")
 
 
+def isolation_sold(plan: PlanFacts, terms: dict[str, Any] | None) -> int | None:
+    """The degree of isolation that a plan sells; None where its very terms are not there."""
+    if terms is None or hashlib.sha256(canonical(terms)).digest() != plan.terms_hash:
+        return None
+    return metering.Terms.parse(terms).isolation
+
+
 def usage_log_of(log: SubscriptionLog) -> UsageLog:
     """The RFC 6962 tree over the log's records."""
     return UsageLog(line.record.leaf() for line in log.lines)

@@ -56,6 +56,8 @@ class Report:
     records_checked: int = 0
     vouchers_checked: int = 0
     proofs_checked_on_chain: int = 0
+    isolation: dict[int, int] = field(default_factory=dict)
+    """Subscription → the degree of isolation that was paid for, by the terms whose hash is on-chain."""
 
     @property
     def ok(self) -> bool:
@@ -68,6 +70,7 @@ class Report:
             "records_checked": self.records_checked,
             "vouchers_checked": self.vouchers_checked,
             "proofs_checked_on_chain": self.proofs_checked_on_chain,
+            "isolation": {str(subscription): degree for subscription, degree in self.isolation.items()},
             "findings": [finding.to_json() for finding in self.findings],
             "money": self.money.to_json() if self.money else None,
         }

@@ -71,6 +71,9 @@ class Auditor:
     ) -> None:
         one = market.subscriptions.get(log.subscription_id)
         terms = self.terms_of(market.plans[one.plan_id].terms_hash) if one else None
+        degree = checks.isolation_sold(market.plans[one.plan_id], terms) if one else None
+        if degree is not None:
+            report.isolation[log.subscription_id] = degree
         domain = self.contracts.market_domain
         report.findings += checks.check_log(log, market, terms, domain)
         report.subscriptions_checked += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import RowMapping, Table, select
@@ -18,7 +19,8 @@ def all_models(parts: Parts) -> list[dict[str, Any]]:
     with parts.engine.connect() as connection:
         rows = connection.execute(select(models)).mappings().all()
         offers = connection.execute(select(plans)).mappings().all()
-    found = [_model(row, [_plan(plan) for plan in offers if plan["model_id"] == row["model_id"]]) for row in rows]
+    plan_of = partial(_plan, documents=parts.documents)
+    found = [_model(row, [plan_of(plan) for plan in offers if plan["model_id"] == row["model_id"]]) for row in rows]
     for model in found:
         spec = parts.documents.document(model["specHash"]) or {}
         model |= {"name": spec.get("name"), "title": spec.get("title")}
@@ -32,7 +34,7 @@ def one_model(parts: Parts, model_id: str) -> dict[str, Any]:
         raise UnknownModel(f"no model {model_id} is registered.", remedy="GET /api/v1/models lists them.")
     with parts.engine.connect() as connection:
         offers = connection.execute(select(plans).where(plans.c.model_id == model_id)).mappings().all()
-    detailed = [_with_terms(_plan(plan), parts.documents) for plan in offers]
+    detailed = [_with_terms(_plan(plan, parts.documents), parts.documents) for plan in offers]
     spec = parts.documents.document(row["spec_hash"])
     names = {"name": (spec or {}).get("name"), "title": (spec or {}).get("title")}
     return {**_model(row, detailed), **names, "spec": spec}
@@ -43,7 +45,7 @@ def one_plan(parts: Parts, plan_id: str) -> dict[str, Any]:
     row = _row(parts, plans, plan_id)
     if row is None:
         raise UnknownPlan(f"no plan {plan_id} was published.", remedy="GET /api/v1/models lists them.")
-    return _with_terms(_plan(row), parts.documents)
+    return _with_terms(_plan(row, parts.documents), parts.documents)
 
 
 def _row(parts: Parts, table: Table, identifier: str) -> RowMapping | None:
@@ -71,7 +73,9 @@ def _model(row: RowMapping, offers: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _plan(row: RowMapping) -> dict[str, Any]:
+def _plan(row: RowMapping, documents: Documents) -> dict[str, Any]:
+    """A plan; `isolation` is the degree that its terms name (0 where they name none), null where nobody put them."""
+    terms = documents.document(row["terms_hash"])
     return {
         "planId": row["plan_id"],
         "modelId": row["model_id"],
@@ -83,6 +87,7 @@ def _plan(row: RowMapping) -> dict[str, Any]:
         "activationWindow": row["activation_window"],
         "qoeFloor": row["qoe_floor"],
         "termsHash": row["terms_hash"],
+        "isolation": None if terms is None else terms.get("isolation", 0),
         "shares": row["shares"],
         "retired": row["retired"],
     }

@@ -22,6 +22,7 @@ from ledger.contracts import Contracts
 from ledger.deployment import Deployment
 from ledger.events import Refunded, Released, ReleaseRequested
 from ledger.keys import WalletKey
+from ledger.metering import Terms
 from ledger.sender import Sender
 from ledger.typed_data import Activation, Order, Permit, sign, signed_permit, typed_data
 from ledger.values import Address, Money, PlanId, Status, SubscriptionId, Units, from_hex, to_hex
@@ -36,12 +37,8 @@ from marketplace.errors import (
 )
 from marketplace.wallet.handover import check_endpoint, refused, state_of
 from marketplace.wallet.keystore import WalletStore
+from marketplace.wallet.plans import plan_named
 
-_UNKNOWN_MODEL = {
-    "code": "unknown_model",
-    "title": "No such model",
-    "remedy": "List what is for sale (`s4m catalog list`) and take a name from it.",
-}
 POLL_S = 0.1
 LAG_S = 10.0
 """How far this client's node may be behind the marketplace's, seconds."""
@@ -124,14 +121,26 @@ class MarketClient:
     def plan(self, plan_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/plans/{plan_id}"))
 
-    def plan_of_service(self, name: str) -> int:
-        """The newest open plan of the model or service with this name; raises ProblemAnswer `unknown_model`."""
-        for model in self.models():
-            offers = [plan for plan in model["plans"] if not plan["retired"]]
-            if model["name"] == name and offers:
-                return max(int(plan["planId"]) for plan in offers)
-        detail = f"nothing called {name!r} is for sale."
-        raise ProblemAnswer(404, {**_UNKNOWN_MODEL, "detail": detail})
+    def plan_of_service(self, name: str, isolation: int = 0) -> int:
+        """The newest open plan, for this degree of isolation, of the model or service with this name.
+
+        Its terms are fetched by the hash on the chain and must name the degree: the marketplace only proposes. Raises
+        ProblemAnswer `unknown_model`, `unknown_plan` (with the degrees that are sold), QuoteDiffers.
+        """
+        plan_id = plan_named(self.models(), name, isolation)
+        if (found := self.isolation_of(plan_id)) != isolation:
+            why = f"the marketplace says that plan {plan_id} sells isolation degree {isolation}, its terms say {found}."
+            raise QuoteDiffers(why, remedy="Check the marketplace's address, or buy another plan.")
+        return plan_id
+
+    def isolation_of(self, plan_id: int) -> int:
+        """The degree that a plan sells, by its terms and their hash on the chain. Raises QuoteDiffers, TermsInvalid."""
+        digest = self.contracts.catalog.plan(plan_id).terms.terms_hash
+        terms = self.document(digest.hex())
+        if hash_of(terms) != digest:
+            why = f"the terms of plan {plan_id} are not those whose hash is on the chain."
+            raise QuoteDiffers(why, remedy="Check the marketplace's address and the deployment file.")
+        return Terms.parse(terms).isolation
 
     def subscriptions(self, buyer: Address | None = None) -> list[dict[str, Any]]:
         return list(self._call("GET", "/subscriptions", params={"buyer": buyer} if buyer else None))

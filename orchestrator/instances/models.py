@@ -4,7 +4,7 @@ Every function takes the connection of the caller's transaction. States move onl
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -119,6 +119,19 @@ def uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> Sequence[Use
     """What one share uses, by role."""
     query = sa.select(USES).where((USES.c.subscription_id == subscription_id) & (USES.c.msi_id == msi_id))
     return [Use(**row) for row in rows.execute(query.order_by(USES.c.role)).mappings()]
+
+
+def uses_of(rows: sa.Connection, instance_id: str) -> Sequence[Use]:
+    """Who uses a model instance, by subscription and role."""
+    query = sa.select(USES).where(USES.c.instance_id == instance_id).order_by(USES.c.subscription_id, USES.c.role)
+    return [Use(**row) for row in rows.execute(query).mappings()]
+
+
+def move_uses(rows: sa.Connection, old: str, new: str) -> None:
+    """Whoever uses one instance uses another from now on."""
+    moved = [replace(use, instance_id=new) for use in uses_of(rows, old)]
+    rows.execute(sa.delete(USES).where(USES.c.instance_id == old))
+    add_uses(rows, moved)
 
 
 def drop_uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> None:

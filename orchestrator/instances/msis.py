@@ -188,6 +188,26 @@ def running_grants(rows: sa.Connection) -> dict[str, dict[str, int]]:
     return {row.subscription_id: dict(row.grant) for row in rows.execute(query)}
 
 
+def running_sockets(rows: sa.Connection) -> dict[str, dict[str, str]]:
+    """Subscription → role → the socket on which that model answers its running share now."""
+    query = sa.select(SHARES.c.subscription_id, SHARES.c.models).where(SHARES.c.state == ShareState.RUNNING.value)
+    return {
+        row.subscription_id: {model["role"]: model["socket"] for model in row.models} for row in rows.execute(query)
+    }
+
+
+def move_models(rows: sa.Connection, subscription_id: str, old: str, new: str, node: str, socket: str) -> None:
+    """What a share had of one instance it has of another: same grant, other place."""
+    held = share(rows, subscription_id)
+    if held is None:
+        return
+    place = {"instance": new, "node": node, "socket": socket}
+    models = [m.model_copy(update=place) if m.instance == old else m for m in held.models]
+    rendering = next((model.instance for model in models if model.supplies.rendering_k), "")
+    values = {"models": [model.to_json() for model in models], "rendering_instance": rendering}
+    rows.execute(sa.update(SHARES).where(SHARES.c.subscription_id == subscription_id).values(**values))
+
+
 def rendered_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
     """The running shares, of any MSI, that one model instance renders for."""
     by = SHARES.c.rendering_instance == instance_id

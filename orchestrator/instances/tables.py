@@ -6,6 +6,7 @@ offers to MMF. They live in the engine's database and change only inside its tra
 
 import sqlalchemy as sa
 
+from orchestrator.resources import supplied as supplied  # its tables are of the same set
 from orchestrator.resources.pool import METADATA, NODES
 from orchestrator.resources.triggers import keep_sums
 
@@ -137,14 +138,17 @@ def add_turns(rows: sa.Connection) -> None:
         rows.execute(sa.insert(TURNS), missing)
 
 
+_TURN: sa.BindParameter[str] = sa.bindparam("name_")
+_TAKE = sa.update(TURNS).where(TURNS.c.name == _TURN).values(turn=TURNS.c.turn + 1).returning(TURNS.c.turn)
+
+
 def take_turn(rows: sa.Connection, name: str) -> int:
     """Take the turn of a cluster or of the pool until this transaction ends; returns its number.
 
     It writes first, so that on SQLite, too, everything read afterwards is of this turn. On PostgreSQL the transaction
     must be READ COMMITTED (as `transact` opens it): what it reads afterwards is then what the last turn left.
     """
-    rows.execute(sa.update(TURNS).where(TURNS.c.name == name).values(turn=TURNS.c.turn + 1))
-    return int(rows.scalars(sa.select(TURNS.c.turn).where(TURNS.c.name == name)).one())
+    return int(rows.scalars(_TAKE, {"name_": name}).one())
 
 
 def number_in_order(rows: sa.Connection) -> None:

@@ -13,9 +13,11 @@ from orchestrator.instances.models import instances
 from orchestrator.instances.transact import read, transact_on_one_view
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
+from orchestrator.mmf.reserving import reservation_routes
+from orchestrator.mmf.supplying import supply_routes
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
 from orchestrator.requirements import Notice, Offer, OfferRequest
-from orchestrator.resources.pool import nodes, virtual_pool
+from orchestrator.resources.pool import links, nodes, virtual_pool
 
 SHOWN = (ModelState.PLANNED, ModelState.RUNNING, ModelState.STOPPING)
 
@@ -38,7 +40,9 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
     @door.app.post("/offers/{offerId}/acceptance")
     async def accept_offer(offer_id: Annotated[str, Path(alias="offerId")], key: IdempotencyKey) -> dict[str, Any]:
-        answer = await door.once(key, workflows.accept, offer_id)
+        answer = await door.run(workflows.join_running, offer_id)
+        if answer is None:
+            answer = await door.once(key, workflows.accept, offer_id)
         created = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
         door.tell(key, [Notice(kind="model.running", subject=one) for one in created])
         return answer
@@ -52,6 +56,9 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         ended = await door.once(key, workflows.release, msi, subscription_id)
         door.tell(key, [Notice(kind="model.stopped", subject=one) for one in ended["stopped"]])
         return ended
+
+    reservation_routes(door, deps)
+    door.app.state.supplying = supply_routes(door, deps)
 
     @door.app.get("/models")
     async def list_models() -> Mapping[str, Any]:
@@ -70,7 +77,7 @@ def _propose(deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:
 
 def _offer_or_wait(rows: sa.Connection, deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:
     """The offer; nothing is refused, and nothing kept, while parts of the pool have yet to come up."""
-    offer = offers.propose(rows, deps.models, request, offer_id, deps.clock())
+    offer = offers.propose(rows, deps.models, request, offer_id, deps.clock(), deps.topology)
     if offer.state == "refused" and (missing := _missing_supply(rows, deps)):
         raise PoolNotReady(f"{', '.join(missing)} have yet to supply the pool. Ask again in a moment.", models=missing)
     return offer
@@ -87,4 +94,4 @@ def _models(rows: sa.Connection) -> dict[str, Any]:
 
 def _pool(rows: sa.Connection) -> dict[str, Any]:
     own = [node.to_json() for node in nodes(rows, "model")]
-    return {**virtual_pool(rows).to_json(), "models": own}
+    return {**virtual_pool(rows).to_json(), "links": links(rows), "models": own}

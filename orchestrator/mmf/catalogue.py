@@ -8,9 +8,13 @@ import sqlalchemy as sa
 from orchestrator.instances.models import instances
 from orchestrator.instances.states import ModelState
 from orchestrator.models.manifests import Manifest
-from orchestrator.placement import Candidates, ModelOption, NodeRoom, RunningInstance
+from orchestrator.placement import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
+from orchestrator.requirements import OfferRequest
 from orchestrator.resources import Isolation, ResourceVector
-from orchestrator.resources.pool import nodes
+from orchestrator.resources.pool import Node, places_and
+from orchestrator.resources.reservations import kept_for
+from orchestrator.resources.supplied import on_the_move
+from orchestrator.resources.topology import ONE_SITE, Topology
 
 
 def is_supply(manifest: Manifest) -> bool:
@@ -36,12 +40,26 @@ def option(manifest: Manifest) -> ModelOption:
     )
 
 
-def view(rows: sa.Connection, models: Mapping[str, Manifest], wanted: Collection[str]) -> Candidates:
-    """Everything that these models could be filled with now."""
+def view(
+    rows: sa.Connection,
+    models: Mapping[str, Manifest],
+    request: OfferRequest,
+    topology: Topology = ONE_SITE,
+    now: int = 0,
+) -> Candidates:
+    """Everything that the roles of a request could be filled with now, as seen from where its user enters.
+
+    What is free includes what the request's cluster has reserved.
+    """
+    wanted: Collection[str] = {role.model for role in request.roles}
     options = {name: option(models[name]) for name in wanted if name in models}
-    standing = {node.node_id: node for node in nodes(rows)}
+    ones = instances(rows, models=sorted(options))
+    standing = {node.node_id: node for node in places_and(rows, [one.instance_id for one in ones])}
+    going, moving = on_the_move(rows)
     running: defaultdict[str, list[RunningInstance]] = defaultdict(list)
-    for one in instances(rows, models=sorted(options)):
+    for one in ones:
+        if one.instance_id in moving:
+            continue
         own = standing.get(one.instance_id)
         running[one.model].append(
             RunningInstance(
@@ -60,5 +78,23 @@ def view(rows: sa.Connection, models: Mapping[str, Manifest], wanted: Collection
     return Candidates(
         models=options,
         instances={model: tuple(ones) for model, ones in running.items()},
-        nodes=tuple(NodeRoom(n.node_id, n.free, n.latency_ms) for n in standing.values() if n.kind == "site"),
+        nodes=_sites(standing, topology, request.access, kept_for(rows, request.cluster, now), going),
+    )
+
+
+def _sites(
+    standing: Mapping[str, Node],
+    topology: Topology,
+    access: str,
+    kept: Mapping[str, ResourceVector],
+    going: Mapping[str, ResourceVector],
+) -> tuple[NodeRoom, ...]:
+    """The sites that can be reached, each with the way to it; nothing is placed on what is being withdrawn."""
+    free = {name: node.free + kept[name] if name in kept else node.free for name, node in standing.items()}
+    free |= {name: free[name] - amounts for name, amounts in going.items()}
+    rooms = {name: LinkRoom(name, free[name]) for name, node in standing.items() if node.kind == "link"}
+    return tuple(
+        NodeRoom(site, free[site], way.latency_ms, tuple(rooms[link] for link in way.links))
+        for site, way in topology.paths(access).items()
+        if site in standing
     )

@@ -4,9 +4,11 @@ The reconciling loop calls it once a second and at start; it compares levels and
 workflow is starting or stopping are left to that workflow.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 import sqlalchemy as sa
+import structlog
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelMove, ModelState, take_turn
@@ -18,12 +20,15 @@ from orchestrator.mmf.starter import Started, Starter, specs_of
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement.greedy import instance_name
+from orchestrator.requirements import Notice
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import supply
+from orchestrator.resources.reservations import due, expire
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
 STOPPING_S = 30
 """How long a workflow may take to stop an instance until the keeper does it, seconds."""
+log = structlog.get_logger("mmf")
 UNOWNED = frozenset({ModelState.GONE, ModelState.FAILED})
 
 
@@ -37,17 +42,23 @@ class InstanceDown(TryLater):
 class Keeper:
     """One look: `keeper()` answers the instances that it changed."""
 
-    def __init__(self, deps: MmfDeps) -> None:
+    def __init__(self, deps: MmfDeps, end_overdue: Callable[[], list[str]] = list) -> None:
         self._deps = deps
+        self._end_overdue = end_overdue
         self._starter = Starter(deps.runtime)
 
     def __call__(self) -> list[str]:
-        """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants."""
+        """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants or whose time
+        is over."""
         for manifest in self._deps.models.values():
             if is_supply(manifest):
                 transact(self._deps.datasource, _expect_supply, self._deps, manifest)
+        overdue = self._end_overdue()
+        if read(self._deps.reading, due, self._deps.clock()):
+            transact(self._deps.datasource, _expire, self._deps)
         seen = {one.instance_id: one for one in self._deps.runtime.observe()}
         amiss = read(self._deps.reading, self._amiss, seen)
+        self._tell_ended(amiss, seen)
         orphans = read(self._deps.reading, _orphans, seen)
         self._starter.down(orphans)
         left = read(self._deps.reading, _left_stopping, self._deps.clock() - STOPPING_S)
@@ -59,13 +70,24 @@ class Keeper:
             transact(self._deps.datasource, _answered, self._deps, started)
         if started.failed:
             raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
-        return [*orphans, *left, *(spec.instance_id for spec in amiss)]
+        return [*overdue, *orphans, *left, *(spec.instance_id for spec in amiss)]
 
     def _amiss(self, rows: sa.Connection, seen: Mapping[str, Observation]) -> list[InstanceSpec]:
         kept = [one for one in instances(rows) if one.supply or one.state is ModelState.RUNNING]
         specs = specs_of(rows, self._deps.models, kept)
         pairs = zip(kept, specs, strict=True)
         return [spec for one, spec in pairs if not _as_wanted(one, spec, seen.get(one.instance_id))]
+
+    def _tell_ended(self, amiss: Iterable[InstanceSpec], seen: Mapping[str, Observation]) -> None:
+        """Which of those to be started anew the runtime had ended, and why: to the log and to MSMF."""
+        for one in (seen[spec.instance_id] for spec in amiss if spec.instance_id in seen):
+            if one.state is not RunState.DEAD or not one.last_death:
+                continue
+            detail = {"cause": one.last_death, "times": one.deaths}
+            log.warning("instance.ended", instance=one.instance_id, **detail)
+            notice = Notice(kind="model.ended", subject=one.instance_id, detail=detail)
+            with suppress(TryLater):  # the log has it
+                self._deps.msmf.post("/notices", notice.to_json(), f"ended:{one.instance_id}:{one.deaths}")
 
 
 def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None) -> bool:
@@ -82,6 +104,11 @@ def _orphans(rows: sa.Connection, seen: Iterable[str]) -> list[str]:
 def _left_stopping(rows: sa.Connection, before: int) -> list[str]:
     """What has been stopping for too long: the workflow that stopped it was lost, what it holds would be held on."""
     return [one.instance_id for one in instances(rows, [ModelState.STOPPING]) if one.changed_at < before]
+
+
+def _expire(rows: sa.Connection, deps: MmfDeps) -> None:
+    take_turn(rows, "pool")
+    expire(rows, deps.clock())
 
 
 def _gone(rows: sa.Connection, deps: MmfDeps, left: list[str]) -> None:

@@ -29,9 +29,12 @@ from orchestrator.instances.tables import OFFERS
 from orchestrator.mmf.catalogue import supplies, view
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import greedy
-from orchestrator.requirements import Decision, Offer, OfferRequest, Placement, RunningModel
+from orchestrator.placement.greedy import flow
+from orchestrator.requirements import Decision, Lack, Offer, OfferRequest, Placement, RunningModel
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Allocation, allocate, free_instance, free_share, held_by, nodes, supply
+from orchestrator.resources.reservations import expire
+from orchestrator.resources.topology import ONE_SITE, Topology
 
 Models = Mapping[str, Manifest]
 
@@ -57,7 +60,19 @@ def offer_name(key: str) -> str:
     return f"offer-{sha256(key.encode()).hexdigest()[:16]}"
 
 
-def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id: str, now: int) -> Offer:
+def _next(offer_id: str) -> str:
+    """The id of the offer that replaces a stale one, the same whenever it is asked for."""
+    return offer_name(f"{offer_id}/next")
+
+
+def propose(
+    rows: sa.Connection,
+    models: Models,
+    request: OfferRequest,
+    offer_id: str,
+    now: int,
+    topology: Topology = ONE_SITE,
+) -> Offer:
     """The offer with this id: as it was made, or made now. Nothing is allocated by it."""
     known = find_offer(rows, offer_id)
     if known is not None:
@@ -65,7 +80,7 @@ def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id
             raise OfferReused(f"{offer_id} was made for another request. Take a new Idempotency-Key for a new request.")
         return known[0]
     held = uses(rows, request.subscription_id, request.msi)
-    decision = _as_held(rows, held) if held else _decide(rows, models, request, offer_id)
+    decision = _as_held(rows, held) if held else _decide(rows, models, request, offer_id, topology, now)
     offer = Offer(
         offer_id=offer_id,
         msi=request.msi,
@@ -87,21 +102,40 @@ def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id
     return offer
 
 
-def accept(rows: sa.Connection, models: Models, offer_id: str, now: int) -> Offer:
+def is_of_running(rows: sa.Connection, offer_id: str) -> bool:
+    """Whether the offer, open or accepted, is of nothing but running instances; an accepted one must still be held."""
+    take_turn(rows, "pool")
+    known = find_offer(rows, offer_id)
+    if known is None or known[0].state not in ("open", "accepted"):
+        return False
+    offer, request = known
+    if any(placement.verdict != "reuse" for placement in offer.decision.placements):
+        return False
+    if offer.state == "accepted" and not uses(rows, request.subscription_id, request.msi):
+        return False
+    named = {placement.instance for placement in offer.decision.placements}
+    running = [one for one in instances_named(rows, named) if one.state is ModelState.RUNNING and one.socket]
+    return len(running) == len(named)
+
+
+def accept(rows: sa.Connection, models: Models, offer_id: str, now: int, topology: Topology = ONE_SITE) -> Offer:
     """Allocate what the offer says (its state is then `accepted`), or answer with the offer that replaces it."""
     take_turn(rows, "pool")
+    expire(rows, now)
     known = find_offer(rows, offer_id)
     if known is None:
         raise UnknownOffer(f"{offer_id} was never made or is forgotten. Ask for a new offer.")
     offer, request = known
+    if offer.state == "stale":
+        return propose(rows, models, request, _next(offer_id), now, topology)
     if offer.state != "open":
         return offer
     if not uses(rows, request.subscription_id, request.msi):
-        decision = _decide(rows, models, request, offer_id)
+        decision = _decide(rows, models, request, offer_id, topology, now)
         if decision.placements != offer.decision.placements:
             _mark(rows, offer_id, "stale")
-            return propose(rows, models, request, offer_name(f"{offer_id}/{now}"), now)
-        _place(rows, models, request, decision.placements, offer_id, now)
+            return propose(rows, models, request, _next(offer_id), now, topology)
+        _place(rows, models, request, decision.placements, offer_id, now, topology)
     _mark(rows, offer_id, "accepted")
     return offer.model_copy(update={"state": "accepted"})
 
@@ -214,8 +248,19 @@ def _offer(row: sa.RowMapping) -> Offer:
     )
 
 
-def _decide(rows: sa.Connection, models: Models, request: OfferRequest, offer_id: str) -> Decision:
-    return greedy(request, view(rows, models, {role.model for role in request.roles}), seed=offer_id)
+def _decide(
+    rows: sa.Connection, models: Models, request: OfferRequest, offer_id: str, topology: Topology, now: int
+) -> Decision:
+    if not topology.paths(request.access):
+        return _nowhere(request, topology)
+    return greedy(request, view(rows, models, request, topology, now), seed=offer_id)
+
+
+def _nowhere(request: OfferRequest, topology: Topology) -> Decision:
+    """The user enters at no site of the topology."""
+    sites = ", ".join(site.name for site in topology.sites)
+    lack = Lack(kind="link", name="access", needed=f"a link from {request.access}", available=f"users enter at {sites}")
+    return Decision(feasible=False, verdict="create", needed={role.role: (lack,) for role in request.roles})
 
 
 def _as_held(rows: sa.Connection, held: Sequence[Use]) -> Decision:
@@ -239,13 +284,15 @@ def _place(
     placements: Sequence[Placement],
     offer_id: str,
     now: int,
+    topology: Topology,
 ) -> None:
+    ways = topology.paths(request.access)
     share = request.subscription_id
     for placement in placements:
         if placement.verdict == "create":
             _create(rows, models[placement.model], request, placement, now)
         elif placement.verdict == "modify":
-            _scale(rows, models[placement.model], placement.instance, placement.node, +1, now)
+            _scale(rows, models[placement.model], placement.instance, +1, now)
     add_uses(rows, [Use(share, p.role, request.msi, p.instance, p.verdict, offer_id) for p in placements])
     taken: list[Allocation] = []
     for role, placement in zip(request.roles, placements, strict=True):
@@ -253,7 +300,12 @@ def _place(
         rest = role.resources - own
         for name, node, amounts in (("own", placement.instance, own), ("site", placement.node, rest)):
             taken.append(Allocation(f"{share}/{role.role}/{name}", node, placement.instance, amounts, share))
-    allocate(rows, taken)
+        crossing = flow(role.resources)
+        taken.extend(
+            Allocation(f"{share}/{role.role}/{link}", link, placement.instance, crossing, share)
+            for link in ways[placement.node].links
+        )
+    allocate(rows, taken, request.cluster, now)
 
 
 def _create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, placement: Placement, now: int) -> None:
@@ -275,22 +327,24 @@ def _create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, plac
         changed_at=now,
     )
     add_instance(rows, one)
-    _size(rows, manifest, placement.instance, placement.node, 1)
+    size(rows, manifest, one, 1, now)
 
 
-def _scale(rows: sa.Connection, manifest: Manifest, instance_id: str, node: str, by: int, now: int) -> None:
+def _scale(rows: sa.Connection, manifest: Manifest, instance_id: str, by: int, now: int) -> None:
     one = instance(rows, instance_id)
     if one is None:
         raise UnknownOffer(f"{instance_id} is gone since it was offered. Ask for a new offer.")
     set_scale(rows, instance_id, one.scale + by, now)
-    _size(rows, manifest, instance_id, node, one.scale + by)
+    size(rows, manifest, one, one.scale + by, now)
 
 
-def _size(rows: sa.Connection, manifest: Manifest, instance_id: str, node: str, scale: int) -> None:
+def size(rows: sa.Connection, manifest: Manifest, one: ModelInstance, scale: int, now: int) -> None:
     """What the instance itself takes of its node and gives to its shares, at this scale."""
+    name = one.instance_id
     if own := supplies(manifest):
-        supply(rows, instance_id, instance_id, own * scale, kind="model")
-    allocate(rows, [Allocation(instance_id, node, instance_id, ResourceVector.of(manifest.consumes) * scale)])
+        supply(rows, name, name, own * scale, kind="model")
+    consumed = ResourceVector.of(manifest.consumes) * scale
+    allocate(rows, [Allocation(name, one.node_id, name, consumed)], one.cluster, now)
 
 
 def _shrink(rows: sa.Connection, manifest: Manifest, one: ModelInstance, now: int) -> None:
@@ -298,4 +352,4 @@ def _shrink(rows: sa.Connection, manifest: Manifest, one: ModelInstance, now: in
     smaller = one.scale - 1
     used = next((node.used for node in nodes(rows, "model") if node.node_id == one.instance_id), ResourceVector())
     if smaller >= 1 and one.shares <= manifest.max_shares * smaller and used.fits(supplies(manifest) * smaller):
-        _scale(rows, manifest, one.instance_id, one.node_id, -1, now)
+        _scale(rows, manifest, one.instance_id, -1, now)

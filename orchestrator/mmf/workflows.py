@@ -1,5 +1,6 @@
 """MMF's two durable workflows: accept an offer (allocate, start, confirm) and end a share's uses (let go, stop, free).
 
+An offer of what runs already is accepted at once instead.
 Rows change only in transactional steps; the runtime is asked in plain steps that may be repeated. A start that fails
 undoes its allocation and touches nothing that others use. MMF's app starts them, the engine recovers them.
 """
@@ -18,12 +19,18 @@ from orchestrator.mmf import offers
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import Acceptance, FunctionCall, Offer, RunningModel
+from orchestrator.resources.topology import ONE_SITE, Topology
 from orchestrator.runtime.port import InstanceSpec, Runtime
 
 
 def now_s() -> int:
     """Wall-clock time, UTC seconds."""
     return int(time.time())
+
+
+def now_ms() -> int:
+    """Wall-clock time, UTC milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,17 @@ class MmfDeps:
     models: Mapping[str, Manifest]
     msmf: FunctionCall
     clock: Callable[[], int] = now_s
-    site: str = "site-1"
+    topology: Topology = ONE_SITE
+    clock_ms: Callable[[], int] = now_ms
+    grace_s: float = 3.0
+    """how long an instance that was moved goes on answering, seconds: routes are put right once a second"""
     reader: sa.Engine | None = None
     """for reads outside transactions, where the datasource's engine would lock for them"""
+
+    @property
+    def site(self) -> str:
+        """Where the house's own infrastructure and platform models run."""
+        return self.topology.access
 
     @property
     def reading(self) -> sa.Engine:
@@ -69,6 +84,22 @@ class MmfWorkflows:
             return self._undo(accepted, started["failed"])
         return Acceptance(state="accepted", models=tuple(RunningModel.model_validate(m) for m in models)).to_json()
 
+    def join_running(self, offer_id: str) -> dict[str, Any] | None:
+        """Acceptance as JSON of an offer whose models all run already: one transaction, and no workflow to recover.
+
+        The offer's row keeps what was accepted, so that a repeat gets the same. None: `accept` is to do it.
+        """
+        answer = self._change(_joined, offer_id)
+        if answer is None:
+            return None
+        accepted = Offer.model_validate(answer["offer"])
+        if accepted.state != "accepted":
+            return Acceptance(state="stale", offer=accepted).to_json()
+        started = self._start(answer["specs"])
+        if started["failed"] or started["sockets"] != answer["sockets"]:
+            return None
+        return Acceptance(state="accepted", models=answer["models"]).to_json()
+
     def _undo(self, offer: Offer, failed: Mapping[str, str]) -> dict[str, Any]:
         cause = "; ".join(failed.values()) or "the share was let go while its models were being started"
         self._end(offer.subscription_id, offer.msi, sorted(failed))
@@ -95,9 +126,14 @@ class MmfWorkflows:
         return transact(self._deps.datasource, change, self._deps, *args)
 
 
+def _joined(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any] | None:
+    """As `_accepted` where all that is offered runs; else None, and nothing changed."""
+    return _accepted(rows, deps, offer_id) if offers.is_of_running(rows, offer_id) else None
+
+
 def _accepted(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any]:
     """The offer, how its instances are to run, and what the share has if they already run on known sockets."""
-    offer = offers.accept(rows, deps.models, offer_id, deps.clock())
+    offer = offers.accept(rows, deps.models, offer_id, deps.clock(), deps.topology)
     if offer.state != "accepted":
         return {"offer": offer.to_json()}
     held = offers.holdings(rows, offer)

@@ -194,7 +194,7 @@ class Slice:
 def build() -> Program:
     own = Slice()
     calls = {"schedule": schedule, "uplink": own.carry, "downlink": own.carry}
-    return Program("network-slice", calls, own.configure, own.forget)
+    return Program("network-slice", calls, own.configure, own.forget, waiting=frozenset({"uplink", "downlink"}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""How every model answers: HTTP/1.1 on the Unix socket it is given, one thread a connection, standard library only.
+"""How every model answers: HTTP/1.1 on a Unix socket, one thread a connection, standard library only. It is given the
+socket's path or, in a sandbox, the open socket.
 
 POST /<call>       JSON {"params": {…}, "grant": {resource: amount}, "tenant": "<subscription id>"}; with any other
                    content type the body is the call's raw data; S4M-Params, S4M-Grant (JSON), S4M-Tenant are headers.
@@ -7,7 +8,8 @@ POST /configure    JSON {"grant": {…}} replaces the instance's grant, {"forget
 GET  /health       {"ok", "program", "instance", "grant", "calls"}
 Answers carry S4M-Quantity (in the meter's unit), S4M-Cpu-Ms (thread time) and S4M-Info (base64url JSON); refusals are
 problem+json with `code`. A call's grant is the least of what the instance and the request were granted.
-The gateway and the runtime call it. It knows no buyers and checks no tokens: only who can reach the socket can call.
+Several tenants' calls are let in by fair turns (`turns`). The gateway and the runtime call it. It knows no buyers and
+checks no tokens: only who can reach the socket can call.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import json
 import math
 import os
 import signal
+import socket
 import socketserver
 import sys
 import threading
@@ -27,12 +30,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from orchestrator.models.errors import BadCall, CallRefused, NotThere, TooLarge
+from orchestrator.models.turns import Turns
 
 MAX_JSON_BYTES = 1 << 20
 MAX_RAW_BYTES = 32 << 20
 MAX_TENANT_CHARS = 100
 DISCARD_BYTES = 64 << 10
 IDLE_SECONDS = 120.0
+BACKLOG = 128
 THREAD_STACK_BYTES = 512 << 10
 MOST_NESTED = 100
 MOST_SHOWN = 80
@@ -120,12 +125,14 @@ Handler = Callable[[Request], Answer]
 
 @dataclass(frozen=True)
 class Program:
-    """A model as it is served: its calls, what else /configure may set, and how it forgets a tenant."""
+    """A model as it is served: its calls, what else /configure may set, and how it forgets a tenant. Calls in `waiting`
+    only wait for a clock: they take no turn of the others."""
 
     name: str
     calls: Mapping[str, Handler]
     configure: Callable[[Params], None] | None = None
     forget: Callable[[str], None] | None = None
+    waiting: frozenset[str] = frozenset()
 
 
 def shown(value: Any) -> str:
@@ -159,13 +166,15 @@ def parse_grant(value: Any) -> Grant:
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
 
-    def __init__(self, socket_path: str, program: Program, instance: str, grant: Grant) -> None:
+    def __init__(self, listener: socket.socket, program: Program, instance: str, grant: Grant) -> None:
         self.program = program
         self.instance = instance
         self.grant = grant
-        super().__init__(socket_path, _Connection)
+        self.turns = Turns()
+        super().__init__(listener.getsockname(), _Connection, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that hangs up is no event; anything else goes to the instance's log."""
@@ -205,7 +214,11 @@ class _Connection(BaseHTTPRequestHandler):
             return self._configure(_json_object(body))
         if call not in self.server.program.calls:
             raise NotThere(f"call {call!r} is unknown; this model has {', '.join(sorted(self.server.program.calls))}")
-        return self.server.program.calls[call](self._request(body))
+        request, work = self._request(body), self.server.program.calls[call]
+        if call in self.server.program.waiting:
+            return work(request)
+        with self.server.turns.turn(request.tenant, request.granted("computing_mcores", 1)):
+            return work(request)
 
     def _request(self, body: bytes) -> Request:
         if self.headers.get_content_type() == "application/json":
@@ -227,8 +240,10 @@ class _Connection(BaseHTTPRequestHandler):
     def _configure(self, fields: dict[str, Any]) -> Answer:
         if "grant" in fields:
             self.server.grant = parse_grant(fields["grant"])
-        if "forget" in fields and self.server.program.forget is not None:
-            self.server.program.forget(str(fields["forget"]))
+        if "forget" in fields:
+            self.server.turns.forget(str(fields["forget"]))
+            if self.server.program.forget is not None:
+                self.server.program.forget(str(fields["forget"]))
         others = {name: value for name, value in fields.items() if name not in ("grant", "forget")}
         if others and self.server.program.configure is None:
             raise BadCall(f"{self.server.program.name} has nothing to configure but its grant")
@@ -336,7 +351,9 @@ def _stop(signal_number: int, frame: object) -> None:  # noqa: ARG001
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Serves one MaaS model on a Unix socket.")
-    parser.add_argument("--socket", required=True, help="path of the Unix socket to listen on")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--socket", help="path of the Unix socket to listen on")
+    place.add_argument("--listen-fd", type=int, help="an inherited socket that listens already: a sandbox's only door")
     parser.add_argument("--instance", default="", help="id of this instance, told by /health")
     parser.add_argument("--grant", default="{}", help="JSON object: resources granted to this instance")
     return parser.parse_args(argv)
@@ -349,10 +366,25 @@ def run(program: Program, argv: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     threading.stack_size(THREAD_STACK_BYTES)
-    Path(arguments.socket).unlink(missing_ok=True)
-    with _Server(arguments.socket, program, arguments.instance, grant) as server:
-        os.chmod(arguments.socket, 0o600)
-        try:
-            server.serve_forever(poll_interval=3600)
-        finally:
-            Path(arguments.socket).unlink(missing_ok=True)
+    if arguments.listen_fd is not None:
+        _serve(socket.socket(fileno=arguments.listen_fd), program, arguments.instance, grant)
+        return
+    path = Path(arguments.socket)
+    path.unlink(missing_ok=True)
+    try:
+        _serve(_listener(path), program, arguments.instance, grant)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _listener(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    os.chmod(path, 0o600)
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _serve(listener: socket.socket, program: Program, instance: str, grant: Grant) -> None:
+    with _Server(listener, program, instance, grant) as server:
+        server.serve_forever(poll_interval=3600)

@@ -163,7 +163,8 @@ def _finite(value: Any) -> float:
 
 def build() -> Program:
     link = Link()
-    return Program("terahertz-link", {"uplink": link.uplink, "downlink": link.downlink}, link.configure, link.forget)
+    calls = {"uplink": link.uplink, "downlink": link.downlink}
+    return Program("terahertz-link", calls, link.configure, link.forget, waiting=frozenset(calls))
 
 
 if __name__ == "__main__":

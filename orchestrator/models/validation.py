@@ -27,6 +27,7 @@ from orchestrator.models.manifests import (
     parse_manifest,
     parse_service,
 )
+from orchestrator.models.pricing import degrees
 from orchestrator.models.table1 import entries, scenarios
 
 SCHEMAS = {"s4m/model/1": "manifest-1.schema.json", "s4m/service/1": "service-1.schema.json"}
@@ -83,6 +84,7 @@ def program_findings(manifest: Manifest) -> list[Finding]:
 
 def _of_manifest(manifest: Manifest) -> Iterator[Finding]:
     yield from _of_terms(manifest.terms, manifest.plan)
+    yield from _of_isolation(manifest, degrees(manifest, manifests()))
     units = {meter["name"]: meter["unit"] for meter in _meters(manifest.terms)}
     for call in sorted(set(units) ^ set(manifest.calls)):
         yield Finding("$.terms.meters", f"calls and meters differ in {call!r}", "give each call a meter of its name")
@@ -115,6 +117,7 @@ def _of_service(service: ServiceSpec) -> Iterator[Finding]:
     yield from _of_shares(service)
     if set(service.roles.values()) <= set(known):
         yield from _of_operations(service)
+        yield from _of_isolation(service, degrees(service, known))
         latency = sum(known[model].latency_ms for model in service.roles.values())
         if latency >= LATENCY_MS:
             cause = f"its models add {latency:.2f} ms where Table I asks for less than {LATENCY_MS}"
@@ -166,6 +169,21 @@ def _of_terms(terms: Document, plan: Plan) -> Iterator[Finding]:
             yield Finding("$.plan.qoeFloor", cause, "give both the same number")
     if plan.qoe_floor and not plan.unit_price:
         yield Finding("$.plan.qoeFloor", "a floor lowers unit prices and there is none", "set it to 0, or price units")
+
+
+def _of_isolation(spec: Manifest | ServiceSpec, sold: tuple[int, ...]) -> Iterator[Finding]:
+    """Degrees are not for sale that the programs do not support, and each degree's terms are written from these."""
+    if "isolation" in spec.terms:
+        cause = "the plan of each degree gets its own terms from these"
+        yield Finding("$.terms.isolation", cause, "leave it out")
+    if not sold:
+        yield Finding("$.roles", "no degree of isolation is supported by all of its models", "choose others")
+    for degree, price in spec.document.get("isolation_prices", {}).items():
+        place = f"$.isolation_prices.{degree}"
+        if int(degree) not in sold:
+            yield Finding(place, f"sold are the degrees {', '.join(map(str, sold))}", "leave it out")
+        if (spec.plan.period == 0) != (price["periodPrice"] == "0"):
+            yield Finding(f"{place}.periodPrice", f"the plan's period is {spec.plan.period} s", "give both, or neither")
 
 
 def _named(service: ServiceSpec) -> Iterator[tuple[str, str]]:

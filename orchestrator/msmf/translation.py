@@ -48,6 +48,13 @@ class ServiceMismatch(MalformedDocument):
     title = "The request is for another service than was bought"
 
 
+class IsolationMismatch(MalformedDocument):
+    """The request asks for another degree of isolation than the plan sells, and than was paid for."""
+
+    code = "isolation_mismatch"
+    title = "The request asks for another degree of isolation than was bought"
+
+
 def check_request(document: dict[str, Any]) -> None:
     """Raises BadRequest, naming the worst place, where the document breaks the schema."""
     error = best_match(_validator().iter_errors(document))
@@ -62,7 +69,7 @@ def check_request(document: dict[str, Any]) -> None:
 
 
 def translate(request: TranslationRequest) -> ServiceRequirements:
-    """Step I. Raises BadRequest, BadSpec or ServiceMismatch."""
+    """Step I. Raises BadRequest, BadSpec, ServiceMismatch or IsolationMismatch."""
     document = request.document
     check_request(document)
     name, service_type, scenario, roles = _sold(request.spec, document.get("scenario", "virtual_travelling"))
@@ -72,6 +79,7 @@ def translate(request: TranslationRequest) -> ServiceRequirements:
             f"The request asks for {asked[0]} ({asked[1]}), plan {request.plan_id} sells {name} ({scenario}). "
             "Ask for what the plan sells."
         )
+    _require_sold(request, Isolation(document.get("isolation", 0)))
     return ServiceRequirements(
         subscription_id=request.subscription_id,
         plan_id=request.plan_id,
@@ -83,6 +91,22 @@ def translate(request: TranslationRequest) -> ServiceRequirements:
         qoe=Qoe.model_validate(document.get("qoe", {})),
         objects=tuple(AttendedObject.model_validate(one) for one in document.get("objects", ())),
         roles=roles,
+        access=document.get("access", ""),
+    )
+
+
+def _require_sold(request: TranslationRequest, asked: Isolation) -> None:
+    sold = request.isolation_sold
+    if asked is sold:
+        return
+    fitting = request.isolation_plans.get(str(int(asked)))
+    remedy = f"Buy plan {fitting}, which sells degree {asked:d}" if fitting else f"No plan of it sells degree {asked:d}"
+    raise IsolationMismatch(
+        f"The request asks for isolation degree {asked:d}, plan {request.plan_id} sells degree {sold:d}. "
+        f"{remedy}; or ask for degree {sold:d}. What was paid can be refunded after the activation deadline.",
+        asked=int(asked),
+        sold=int(sold),
+        plan=fitting,
     )
 
 

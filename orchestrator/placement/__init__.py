@@ -9,7 +9,7 @@ that need scipy are imported on first use, so that nobody waits for it who place
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.placement.candidates import Candidates, ModelOption, NodeRoom, RunningInstance
+from orchestrator.placement.candidates import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
 from orchestrator.placement.fair import fair_shares
 from orchestrator.placement.greedy import greedy
 from orchestrator.placement.problem import Model, Problem, Request, Role, Site, Solution, load_problem, load_solution
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Candidates",
+    "LinkRoom",
     "Model",
     "ModelOption",
     "NodeRoom",

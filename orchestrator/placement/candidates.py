@@ -42,12 +42,23 @@ class RunningInstance:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkRoom:
+    """A link: what is free of its bandwidth and spectrum."""
+
+    link: str
+    free: ResourceVector
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRoom:
-    """A site: what is free there and how far it is."""
+    """A site: what is free there, and the way to it from where the user enters."""
 
     node: str
     free: ResourceVector
     latency_ms: float = 0.0
+    """of the way, one way"""
+    links: tuple[LinkRoom, ...] = ()
+    """of the way, in order"""
 
 
 @dataclass(frozen=True, slots=True)

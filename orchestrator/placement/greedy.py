@@ -23,6 +23,7 @@ class _Taken:
     nodes: dict[str, ResourceVector] = field(default_factory=dict)
     rooms: dict[str, ResourceVector] = field(default_factory=dict)
     shares: dict[str, int] = field(default_factory=dict)
+    links: dict[str, ResourceVector] = field(default_factory=dict)
 
     def on_node(self, node: str) -> ResourceVector:
         return self.nodes.get(node, ResourceVector())
@@ -56,10 +57,17 @@ class _Ask:
     model: ModelOption
     own: ResourceVector
     rest: ResourceVector
+    flow: ResourceVector
+    """what the share takes of every link between the user and the instance's site"""
     nodes: Mapping[str, NodeRoom]
     taken: _Taken
     strangers: dict[tuple[Isolation, str], tuple[Lack, ...]] = field(default_factory=dict)
     """degree and cluster → why its instances cannot be shared: the same for all of them, so found once"""
+
+
+def flow(resources: ResourceVector) -> ResourceVector:
+    """What a share's traffic takes of each link that it crosses: the bandwidth and the spectrum of its role."""
+    return ResourceVector(bandwidth_mbps=resources.bandwidth_mbps, spectrum_mhz=resources.spectrum_mhz)
 
 
 def greedy(request: OfferRequest, candidates: Candidates, seed: str = "") -> Decision:
@@ -74,14 +82,14 @@ def greedy(request: OfferRequest, candidates: Candidates, seed: str = "") -> Dec
         model = candidates.models.get(role.model)
         if model is not None:
             own = role.resources.only(model.supplies)
-            ask = _Ask(request, role, model, own, role.resources - own, nodes, taken)
+            ask = _Ask(request, role, model, own, role.resources - own, flow(role.resources), nodes, taken)
             options = _options(ask, candidates.instances.get(model.name, ()))
         chosen = _best(options)
         reasons[role.role] = tuple(_reason(option, option is chosen) for option in options)
         if chosen is None:
             needed[role.role] = _least(role, options)
             continue
-        _take(taken, chosen)
+        _take(taken, chosen, flow(role.resources), nodes[chosen.node])
         placements.append(_placement(role, chosen, seed))
     return Decision(
         feasible=not needed,
@@ -114,7 +122,7 @@ def _reuse(ask: _Ask, one: RunningInstance) -> _Option:
     lacks = (
         *_isolation(ask, one),
         *_shares(shares, bound),
-        *_resources(ask.own, _room(ask, one)),
+        *lacking(ask.own, _room(ask, one)),
         *_node_lacks(ask, ask.rest, ask.nodes.get(one.node)),
     )
     order = (0.0 if one.running else 1.0, -shares / bound, one.instance_id)
@@ -128,7 +136,7 @@ def _modify(ask: _Ask, one: RunningInstance, more: ResourceVector) -> _Option:
         *_isolation(ask, one),
         *largest,
         *_shares(one.shares + ask.taken.shares.get(one.instance_id, 0), ask.model.max_shares * (one.scale + 1)),
-        *_resources(ask.own, _room(ask, one) + ask.model.supplies),
+        *lacking(ask.own, _room(ask, one) + ask.model.supplies),
         *_node_lacks(ask, more, ask.nodes.get(one.node)),
     )
     order = (float(one.scale), one.instance_id)
@@ -141,7 +149,7 @@ def _create(ask: _Ask, node: NodeRoom, cost: ResourceVector) -> _Option:
     wanted = int(ask.request.isolation)
     lacks = (
         *((Lack(kind="isolation", name="degree", needed=wanted, available=degrees),) if cannot else ()),
-        *_resources(ask.own, ask.model.supplies),
+        *lacking(ask.own, ask.model.supplies),
         *_node_lacks(ask, cost, node),
     )
     left = node.free.computing_mcores - ask.taken.on_node(node.node).computing_mcores
@@ -157,7 +165,9 @@ def _room(ask: _Ask, one: RunningInstance) -> ResourceVector:
 
 def _isolation(ask: _Ask, one: RunningInstance) -> tuple[Lack, ...]:
     request = ask.request
-    if ask.model.is_supply or (one.isolation is Isolation.DEDICATED and one.msi == request.msi):
+    if one.isolation is Isolation.DEDICATED and one.msi == request.msi:
+        return ()
+    if ask.model.is_supply and request.isolation is Isolation.SHARED:
         return ()
     kind = (one.isolation, one.cluster)
     if kind not in ask.strangers:
@@ -177,7 +187,8 @@ def _shares(taken: int, bound: int) -> tuple[Lack, ...]:
     return () if taken < bound else (Lack(kind="shares", name="max_shares", needed=taken + 1, available=bound),)
 
 
-def _resources(needed: ResourceVector, room: ResourceVector) -> tuple[Lack, ...]:
+def lacking(needed: ResourceVector, room: ResourceVector) -> tuple[Lack, ...]:
+    """A lack for each resource of which `room` has less than is needed."""
     if needed.fits(room):
         return ()
     wanted, there = needed.amounts(), room.all_amounts()
@@ -193,11 +204,26 @@ def _node_lacks(ask: _Ask, cost: ResourceVector, node: NodeRoom | None) -> tuple
     if node is None:
         return (Lack(kind="state", name="node", needed="a node in the pool", available="withdrawn"),)
     taken = ask.taken.nodes.get(node.node)
-    lacks = _resources(cost, node.free - taken if taken else node.free)
+    lacks = lacking(cost, node.free - taken if taken else node.free)
+    if node.links and ask.flow:
+        lacks += _links(ask, node)
     latency, asked = ask.model.latency_ms + node.latency_ms, ask.role.latency_ms
     if latency > asked + 1e-9:
         lacks += (Lack(kind="latency", name="latency_ms", needed=latency, available=asked, unit="ms"),)
     return lacks
+
+
+def _links(ask: _Ask, node: NodeRoom) -> tuple[Lack, ...]:
+    """What the links on the way lack."""
+    lacks: list[Lack] = []
+    for link in node.links:
+        taken = ask.taken.links.get(link.link)
+        room = link.free - taken if taken else link.free
+        lacks.extend(
+            lack.model_copy(update={"kind": "link", "name": f"{lack.name} of {link.link}"})
+            for lack in lacking(ask.flow, room)
+        )
+    return tuple(lacks)
 
 
 def _best(options: tuple[_Option, ...]) -> _Option | None:
@@ -216,8 +242,10 @@ def _reason(option: _Option, chosen: bool) -> CandidateReason:
     return CandidateReason(candidate=option.candidate, action=option.action, chosen=chosen, lacks=option.lacks)
 
 
-def _take(taken: _Taken, option: _Option) -> None:
+def _take(taken: _Taken, option: _Option, crossing: ResourceVector, node: NodeRoom) -> None:
     taken.nodes[option.node] = taken.on_node(option.node) + option.from_node
+    for link in node.links if crossing else ():
+        taken.links[link.link] = taken.links.get(link.link, ResourceVector()) + crossing
     if option.action != "create":
         taken.rooms[option.candidate] = taken.rooms.get(option.candidate, ResourceVector()) + option.from_own
         taken.shares[option.candidate] = taken.shares.get(option.candidate, 0) + 1

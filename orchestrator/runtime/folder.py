@@ -1,13 +1,14 @@
 """The files of one instance, readable by whoever comes after a crash.
 
-`sandbox` uses it: intent.json (what was asked), info.json (what bubblewrap told), process.json (who it is), log, and
-the socket's folder. It starts and ends nothing.
+`sandbox` uses it: intent.json (what was asked), info.json (what bubblewrap told), process.json (who it is), death.json
+(why it was ended for passing a bound), log, and the socket's folder. It starts and ends nothing.
 """
 
 import json
 import os
 import re
 import shutil
+import socket as net
 import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +21,7 @@ SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 SOCKET_NAME = "model.sock"
 MAX_SOCKET_PATH = 107
 LOG_TAIL_BYTES = 2000
+BACKLOG = 128
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,18 @@ class InstanceFolder:
         if not self.sockets.is_relative_to(self.root):
             _check_ours_alone(self.sockets.parent)
         self.sockets.mkdir(mode=0o700)
+
+    def listen(self) -> net.socket:
+        """A new socket at the instance's address. The program inherits it and never sees the folder."""
+        listener = net.socket(net.AF_UNIX, net.SOCK_STREAM)
+        try:
+            listener.bind(str(self.socket))
+            self.socket.chmod(0o600)
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+        return listener
 
     def remove(self) -> None:
         for path in (self.sockets, self.root):

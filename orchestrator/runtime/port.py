@@ -39,6 +39,10 @@ class Observation:
     cpu_seconds: float
     rss_bytes: int
     grant: Mapping[str, int]
+    last_death: str = ""
+    """why the runtime last ended it for passing a bound (memory: held 130 MiB of 128 MiB)"""
+    deaths: int = 0
+    """how often that was"""
 
 
 class Runtime(Protocol):
@@ -47,6 +51,9 @@ class Runtime(Protocol):
 
     def observe(self) -> tuple[Observation, ...]:
         """All instances this runtime has a record of, dead ones included."""
+
+    def bounds(self) -> Mapping[str, str]:
+        """What holds an instance to its grant here: a word for each thing that is bounded."""
 
     def delete(self, instance_id: str) -> None:
         """Ends the instance and removes what it left; an unknown id is no error."""

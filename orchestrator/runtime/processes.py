@@ -61,14 +61,14 @@ def command_of(process: ProcessId) -> list[str]:
 
 def end(process: ProcessId, grace_s: float) -> None:
     """SIGTERM, then after `grace_s` SIGKILL; returns when the process is gone."""
-    if not _signal(process, signal.SIGTERM) or _gone_within(process, grace_s):
+    if not send(process, signal.SIGTERM) or _gone_within(process, grace_s):
         return
-    _signal(process, signal.SIGKILL)
+    send(process, signal.SIGKILL)
     _gone_within(process, 5.0)
 
 
-def _signal(process: ProcessId, number: signal.Signals) -> bool:
-    """A pidfd pins the process, so that between the check and the signal no other can take its pid."""
+def send(process: ProcessId, number: signal.Signals) -> bool:
+    """Signals this very process; False when it is gone. A pidfd pins it: no other can take its pid meanwhile."""
     try:
         handle = os.pidfd_open(process.pid)
     except ProcessLookupError:

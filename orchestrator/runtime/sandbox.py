@@ -2,20 +2,24 @@
 
 MMF and reconcile call it through `port.Runtime`. Instances outlive this process: the intent is written before the
 start, bubblewrap itself writes the child's pid into the instance's folder, so that whoever comes next can adopt it.
-A folder `instances/<id>/`: intent.json, info.json (by bubblewrap), process.json, log, s/model.sock.
+Walls are bubblewrap's and a filter of system calls; `governor` holds what runs to its grant.
 """
 
 import json
+import os
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from orchestrator.runtime import bubblewrap, byte_code, unix_http
+from orchestrator.runtime import bubblewrap, byte_code, system_calls, unix_http
 from orchestrator.runtime.errors import InstanceConflict, InstanceFailed
-from orchestrator.runtime.folder import SOCKET_NAME, InstanceFolder
+from orchestrator.runtime.folder import InstanceFolder
+from orchestrator.runtime.governor import BURST_S, DEFAULT_MCORES, MOST_FILES, PERIOD_S, Bounds, Governor
 from orchestrator.runtime.locks import InstanceLocks
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 from orchestrator.runtime.processes import Load, ProcessId, command_of, end, load_of
@@ -25,16 +29,26 @@ TELL_S = 5.0
 
 
 class SandboxRuntime:
-    """Fills `port.Runtime`. `home` is S4M_HOME; its other folders are never shown to a model."""
+    """Fills `port.Runtime`. `home` is S4M_HOME; its other folders are never shown to a model. `programs` is a folder of
+    modules that may be run besides the installed models; `burst_s` is how long an instance may save up its grant."""
 
     def __init__(
-        self, home: Path, *, start_timeout_s: float = 20.0, stop_grace_s: float = 1.0, search_path: str | None = None
+        self,
+        home: Path,
+        *,
+        start_timeout_s: float = 20.0,
+        stop_grace_s: float = 1.0,
+        search_path: str | None = None,
+        programs: Path | None = None,
+        burst_s: float = BURST_S,
     ) -> None:
         self._home = home.resolve()
         self._instances = self._home / "instances"
         self._start_timeout_s = start_timeout_s
         self._stop_grace_s = stop_grace_s
         self._search_path = search_path
+        self._programs = programs
+        self._governor = Governor(self._record_death, burst_s)
         self._bwrap: Path | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._locks = InstanceLocks(self._home / "run" / "instances")
@@ -58,7 +72,9 @@ class SandboxRuntime:
             if running is None:
                 running = self._start(spec, folder)
             else:
+                self._govern(spec, running)  # first: it may be stopped since whoever watched it was killed
                 self._adopt(spec, folder, running)
+            self._govern(spec, running)
             return _observation(folder, spec, running)
 
     def observe(self) -> tuple[Observation, ...]:
@@ -70,6 +86,7 @@ class SandboxRuntime:
     def delete(self, instance_id: str) -> None:
         folder = self._folder(instance_id)
         with self._locks.holding(instance_id, forget=True):
+            self._governor.forget(instance_id)
             running = self._process(folder)
             if running is not None:
                 end(running, self._stop_grace_s)
@@ -80,6 +97,22 @@ class SandboxRuntime:
         """Ends every instance of this home, half-made folders included: for whoever stops the house."""
         for folder in sorted(self._instances.glob("*")):
             self.delete(folder.name)
+        for instance_id in list(self._children):  # of those that another runtime ended
+            self._wait_for_child(instance_id)
+
+    def bounds(self) -> Mapping[str, str]:
+        """What holds an instance to its grant on this host."""
+        return {
+            "cpu": f"governor: grant held over {PERIOD_S * 1000:.0f} ms, {self._governor.burst_s:g} s saved up at most",
+            "memory": "rlimit for private memory, governor for shared memory",
+            "processes": f"seccomp filter ({os.uname().machine}): one process, no other's memory, no namespaces",
+            "disk": f"nothing of the host; /tmp of {bubblewrap.TMP_BYTES >> 20} MiB and {MOST_FILES} files",
+            "network": "none (own network namespace)",
+        }
+
+    def let_go(self) -> None:
+        """Bound nobody any more and let whoever is stopped go on: for whoever leaves its instances running."""
+        self._governor.let_go()
 
     def log_of(self, instance_id: str) -> str:
         """The end of what the instance printed."""
@@ -88,12 +121,30 @@ class SandboxRuntime:
     def _seen(self, instance_id: str) -> Observation | None:
         folder = self._folder(instance_id)
         intent = folder.read("intent.json")
-        return None if intent is None else _observation(folder, InstanceSpec(**intent), self._process(folder))
+        if intent is None:
+            return None
+        spec, running = InstanceSpec(**intent), self._process(folder)
+        if running is not None and folder.read("process.json") is not None:
+            self._govern(spec, running)
+        return _observation(folder, spec, running)
+
+    def _govern(self, spec: InstanceSpec, running: ProcessId) -> None:
+        mcores = spec.grant.get("computing_mcores", DEFAULT_MCORES)
+        self._governor.watch(spec.instance_id, running, Bounds(mcores, spec.memory_mib))
+
+    def _record_death(self, instance_id: str, reason: str, detail: str) -> None:
+        folder = self._folder(instance_id)
+        before = folder.read("death.json") or {}
+        with suppress(OSError):  # its folder was removed meanwhile: whoever did that ends it too
+            folder.write("death.json", {"cause": f"{reason}: {detail}", "count": before.get("count", 0) + 1})
 
     def _start(self, spec: InstanceSpec, folder: InstanceFolder) -> ProcessId:
         self._wait_for_child(spec.instance_id)
+        death = folder.read("death.json")
         folder.remove()
         folder.make()
+        if death is not None:
+            folder.write("death.json", death)
         folder.write("intent.json", _intent(spec))
         child = self._spawn(spec, folder)
         with self._guard:
@@ -104,14 +155,20 @@ class SandboxRuntime:
 
     def _spawn(self, spec: InstanceSpec, folder: InstanceFolder) -> subprocess.Popen[bytes]:
         assert self._bwrap is not None  # noqa: S101  (check() has run)
-        with (folder.root / "info.json").open("wb") as info, (folder.root / "log").open("wb") as log:
+        with (
+            (folder.root / "info.json").open("wb") as info,
+            (folder.root / "log").open("wb") as log,
+            _filter_file() as rules,
+            folder.listen() as listener,
+        ):
+            box = bubblewrap.Box(info.fileno(), rules.fileno(), [self._home], self._programs)
             return subprocess.Popen(
-                bubblewrap.command(self._bwrap, folder.sockets, [self._home], info.fileno(), _program(spec)),
+                bubblewrap.command(self._bwrap, box, _program(spec, listener.fileno())),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={},
-                pass_fds=(info.fileno(),),
+                pass_fds=(info.fileno(), rules.fileno(), listener.fileno()),
                 start_new_session=True,
             )
 
@@ -119,10 +176,13 @@ class SandboxRuntime:
         deadline = time.monotonic() + self._start_timeout_s
         while child.poll() is None and time.monotonic() < deadline:
             running = self._process(folder)
-            if running is not None and _healthy(folder, spec.instance_id):
-                return running
+            if running is not None:
+                self._governor.watch(spec.instance_id, running, Bounds(None, spec.memory_mib))
+                if _healthy(folder, spec.instance_id, deadline - time.monotonic()):
+                    return running
             time.sleep(READY_POLL_S)
         ended_with = child.poll()
+        self._governor.forget(spec.instance_id)
         self._give_up(spec, folder, child)
         raise InstanceFailed(_why_failed(spec, folder, ended_with))
 
@@ -183,9 +243,17 @@ class SandboxRuntime:
                 del self._children[instance_id]
 
 
-def _program(spec: InstanceSpec) -> list[str]:
+def _filter_file() -> BinaryIO:
+    """The filter of system calls, to be read by bubblewrap from its start."""
+    rules = os.fdopen(os.memfd_create("s4m-filter"), "w+b")
+    rules.write(system_calls.filter_for())
+    rules.seek(0)
+    return rules
+
+
+def _program(spec: InstanceSpec, listener: int) -> list[str]:
     launch = ["-m", "orchestrator.models.launch", "--memory-mib", str(spec.memory_mib), "--nice", str(spec.nice)]
-    served = ["--socket", f"{bubblewrap.SOCKET_MOUNT}/{SOCKET_NAME}", "--instance", spec.instance_id]
+    served = ["--listen-fd", str(listener), "--instance", spec.instance_id]
     return [*launch, spec.program, "--", *served, "--grant", json.dumps(dict(spec.grant))]
 
 
@@ -195,6 +263,7 @@ def _intent(spec: InstanceSpec) -> dict[str, Any]:
 
 def _observation(folder: InstanceFolder, spec: InstanceSpec, running: ProcessId | None) -> Observation:
     load = load_of(running) if running is not None else Load(0.0, 0)
+    death = folder.read("death.json") or {}
     return Observation(
         instance_id=spec.instance_id,
         program=spec.program,
@@ -204,14 +273,15 @@ def _observation(folder: InstanceFolder, spec: InstanceSpec, running: ProcessId 
         cpu_seconds=load.cpu_seconds,
         rss_bytes=load.rss_bytes,
         grant=dict(spec.grant),
+        last_death=death.get("cause", ""),
+        deaths=death.get("count", 0),
     )
 
 
-def _healthy(folder: InstanceFolder, instance_id: str) -> bool:
-    if not folder.socket.exists():
-        return False
+def _healthy(folder: InstanceFolder, instance_id: str, timeout_s: float) -> bool:
+    """The socket takes connections before the program serves them: the question waits until it does, or has ended."""
     try:
-        reply = unix_http.ask(folder.socket, "GET", "/health")
+        reply = unix_http.ask(folder.socket, "GET", "/health", timeout_s=max(timeout_s, READY_POLL_S))
         return reply.status == 200 and reply.json()["instance"] == instance_id
     except (OSError, ValueError, KeyError):
         return False
@@ -219,7 +289,7 @@ def _healthy(folder: InstanceFolder, instance_id: str) -> bool:
 
 def _wait_until_healthy(folder: InstanceFolder, instance_id: str, timeout_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
-    while not _healthy(folder, instance_id):
+    while not _healthy(folder, instance_id, deadline - time.monotonic()):
         if time.monotonic() >= deadline:
             return False
         time.sleep(READY_POLL_S)

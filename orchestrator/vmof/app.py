@@ -8,7 +8,7 @@ from fastapi import FastAPI, Path
 
 from orchestrator.errors import Refusal
 from orchestrator.instances.door import Door, IdempotencyKey
-from orchestrator.instances.msis import msis, running_grants, shares
+from orchestrator.instances.msis import msis, running_grants, running_sockets, shares
 from orchestrator.instances.transact import read
 from orchestrator.requirements import InstantiationRequest, Notice
 from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
@@ -61,7 +61,7 @@ def refused(refusal: dict[str, Any]) -> ShareRefused:
 
 
 def _grants(rows: sa.Connection) -> dict[str, Any]:
-    return {"grants": running_grants(rows)}
+    return {"grants": running_grants(rows), "sockets": running_sockets(rows)}
 
 
 def _instances(rows: sa.Connection) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def sub_instances(requirements: ServiceRequirements, msi: str, models: Mapping[s
         msi=msi,
         cluster=requirements.service_type,
         isolation=requirements.isolation,
+        access=requirements.access,
         roles=tuple(
             _role(role, models[name], requirements, whole) for role, name in sorted(requirements.roles.items())
         ),

@@ -89,7 +89,7 @@ class VmofWorkflows:
         except Refusal as cause:
             return {"refusal": RefusalNotice(code=cause.code, detail=str(cause)).to_json()}
         request = sub_instances(wanted, joined["msi"], self._deps.models)
-        agreed = Agreement.model_validate(step("agree", self._agree, key, request.to_json()))
+        agreed = self._talk(key, request)
         decision = ServiceDecision(
             msi=joined["msi"],
             msi_verdict="reuse" if joined["reused"] else "create",
@@ -104,11 +104,8 @@ class VmofWorkflows:
             return self._withdraw(key, wanted, joined["msi"])
         return {"share": share}
 
-    def _agree(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
-        """The talk with MMF as one step: its keys are the same when it is repeated, and so are MMF's answers."""
-        return self._talk(key, OfferRequest.model_validate(document)).to_json()
-
     def _talk(self, key: str, request: OfferRequest) -> Agreement:
+        """The talk with MMF. No step of the engine's: repeated, its keys are the same, and so are the answers."""
         offer = self._offer(request, f"{key}:offer-0")
         failures = 0
         for number in range(1, ROUNDS + 1):

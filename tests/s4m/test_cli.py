@@ -17,7 +17,7 @@ from s4m.command import money_from
 from s4m.errors import BadInput
 from s4m.main import GROUPS, cli
 
-HEAVY = ("web3", "matplotlib", "rich", "pydantic", "httpx", "sqlalchemy", "eth_account")
+HEAVY = ("urllib3", "matplotlib", "rich", "pydantic", "httpx", "sqlalchemy", "eth_account")
 
 
 def test_help_loads_nothing_heavy() -> None:

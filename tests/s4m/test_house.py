@@ -12,10 +12,13 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from command_runner import Run, runner
+from command_runner import ENVIRONMENT, Run, runner
 
 from ledger.errors import PortTaken
+from marketplace.wallet.client import MarketClient
+from marketplace.wallet.keystore import WalletStore
 from orchestrator.models.manifests import HERE, manifests, services
+from orchestrator.models.pricing import degree_plans
 from s4m.errors import HouseRunning
 from s4m.supervisor import House
 
@@ -55,6 +58,23 @@ def test_the_catalogue_is_for_sale(run: Run, house: House) -> None:
     assert house.plan_of("ar-beach-guide") in {int(plan["planId"]) for model in models for plan in model["plans"]}
 
 
+def test_each_degree_of_isolation_has_a_plan_at_the_rules_price(run: Run) -> None:
+    beach = services()["virtual-beach-travel"]
+    shown = run("catalog", "show", beach.name).json["isolation"]
+    assert [int(line["degree"]) for line in shown] == [0, 1, 2]
+    for line, due in zip(shown, degree_plans(beach), strict=True):
+        assert (line["unitPrice"], line["periodPrice"]) == (str(due.plan.unit_price), str(due.plan.period_price))
+    listed = next(line for line in run("catalog", "list").json if line["name"] == beach.name)
+    assert sorted(plan["isolation"] for plan in listed["plans"]) == [0, 1, 2]
+    platform = run("catalog", "show", "platform").json["isolation"]
+    assert [line["degree"] for line in platform] == ["0"]  # a part of the pool is everybody's
+
+
+def test_the_house_tells_what_holds_its_instances(house: House) -> None:
+    bounds = httpx.get(f"{house.urls.orchestrator}/health").json()["bounds"]
+    assert set(bounds) == {"cpu", "memory", "processes", "disk", "network"}
+
+
 def test_publishing_an_installed_manifest_again_changes_nothing(run: Run) -> None:
     manifest = Path(__file__).parents[2] / "orchestrator" / "models" / "manifests" / "monitoring.json"
     before = run("catalog", "list").json
@@ -82,6 +102,40 @@ def test_buying_in_vain(run: Run, subscription: str, words: tuple[str, ...], exi
     answer = run("buy", "--wallet", "anna", "--yes", *words)
     assert (answer.code, answer.json["code"]) == (exit_code, code)
     assert len(run("subscriptions", "list", "--wallet", "anna").json) == 1
+
+
+def test_a_dedicated_service_is_bought_at_its_own_price_which_is_shown_first(run: Run, subscription: str) -> None:
+    due = degree_plans(services()["ar-beach-guide"])[2].plan
+    wanted = ("buy", "ar-beach-guide", "--wallet", "anna", "--cap", "100", "--isolation", "2")
+    asked = run(*wanted)
+    assert (asked.code, asked.json["code"]) == (3, "not_confirmed")
+    assert "isolation degree 2, dedicated" in asked.errors
+    assert f"at most 100 units at 0.{due.unit_price:06d} MAAS" in asked.errors
+    bought = run(*wanted, "--yes").json
+    assert (bought["state"], bought["total"], bought["reused"]) == ("active", str(100 * due.unit_price), False)
+    used = run("use", bought["subscriptionId"], "weather")
+    assert used.code == 0, used
+    assert run("settle").code == 0
+    audited = run("audit", "--log", used.json["log"]).json
+    assert audited["isolation"] == {bought["subscriptionId"]: 2}
+    assert audited["ok"], audited
+
+
+def test_a_degree_that_the_plan_does_not_sell_is_refused_before_and_after_the_purchase(
+    run: Run, house: House, subscription: str
+) -> None:
+    plans = {line["degree"]: line["plan"] for line in run("catalog", "show", "monitoring").json["isolation"]}
+    before = run("buy", plans["0"], "--wallet", "anna", "--isolation", "2", "--yes")
+    assert (before.code, before.json["code"]) == (2, "bad_input")
+    assert f"Buy plan {plans['2']}" in str(before.json)
+    document = {"schema": "s4m/request/1", "service": "monitoring", "isolation": 2}
+    store = WalletStore(house.home)
+    with MarketClient(house.urls.marketplace, house.chain, house.contracts.deployment) as client:
+        anna = store.open("anna", ENVIRONMENT["S4M_WALLET_PASSWORD"])
+        bought = client.buy_only(anna, int(plans["0"]), document, 10, store=store)
+        refused = client.follow(bought.subscription_id, ("refused",))
+    assert refused["refusal"]["code"] == "isolation_mismatch"
+    assert f"Buy plan {plans['2']}, which sells degree 2" in refused["refusal"]["detail"]
 
 
 def test_a_wrong_password_opens_nothing(run: Run, subscription: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 from orchestrator.models import manifests
 from s4m.processes import is_free
 from s4m.supervisor import House
+from tests.sandbox_processes import sandboxes_of
 
 
 def _of(home: Path) -> dict[int, list[str]]:
@@ -49,6 +50,7 @@ def test_a_killed_supervisor_is_followed_by_another_on_the_same_ports(tmp_path: 
         assert httpx.get(f"{house.urls.marketplace}/api/v1/health").status_code == 200
         assert len(house.listings) == len(manifests.manifests()) + len(manifests.services())
     assert _of(tmp_path) == {}
+    assert not sandboxes_of(tmp_path)
 
 
 def _four_in_a_row() -> int:

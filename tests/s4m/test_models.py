@@ -115,7 +115,9 @@ def test_a_model_runs_until_it_is_stopped_and_tells_how_to_call_it(tmp_path: Pat
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "running until Ctrl-C\n"
-        socket = Path(re.findall(r"--unix-socket (\S+)", _said(process))[0])
+        said = _said(process)
+        assert "governor" in json.loads(said)["bounds"]["cpu"]
+        socket = Path(re.findall(r"--unix-socket (\S+)", said)[0])
         assert unix_http.ask(socket, "GET", "/health").json()["program"] == "edge-cache"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0

@@ -15,6 +15,8 @@ import psutil
 import pytest
 from travel_run import demo, finished
 
+from tests.sandbox_processes import sandboxes_of
+
 KILLS = 20
 LEAST_APART_S, MOST_APART_S = 2.0, 3.0
 
@@ -32,7 +34,7 @@ def test_orchestrator_killed_at_random_moments_loses_and_doubles_nothing(
     with TemporaryDirectory(prefix="s4m-kill-") as short, demo(tmp_path, *size, "--home", short) as run:
         killed = _kill_repeatedly(run, Path(short), kills, random.Random(20))
         report = finished(run, tmp_path, 600)
-        left = _processes_of(short)
+        left = [*_processes_of(short), *sandboxes_of(Path(short))]
     assert killed == kills
     assert report["subscriptions"] == subscriptions
     assert report["failures"] == []

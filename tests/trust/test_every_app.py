@@ -73,6 +73,9 @@ def test_only_these_routes_answer_without_a_token(found: Found) -> None:
     opened = [row for row in Policy.load().rows if row.access & {"public", "signed"} and row.app != "marketplace"]
     assert {(row.app, row.method, row.path) for row in opened} == {
         ("orchestrator", "GET", "/health"),
+        ("orchestrator", "GET", "/supply"),
+        ("orchestrator", "POST", "/supply/offers"),
+        ("orchestrator", "POST", "/supply/withdrawals"),
         ("msmf", "GET", "/health"),
         ("vmof", "GET", "/health"),
         ("mmf", "GET", "/health"),

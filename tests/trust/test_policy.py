@@ -41,7 +41,8 @@ def test_templates_are_compared_without_parameter_names() -> None:
 
 def test_scopes_are_the_least_that_a_component_needs() -> None:
     policy = Policy.load()
-    assert policy.scopes("mmf", "orchestrator") == {"models.read", "pool.read"}
+    reserving = {"reservations.read", "reservations.write", "supplies.read", "supplies.write", "payments.write"}
+    assert policy.scopes("mmf", "orchestrator") == {"models.read", "pool.read"} | reserving
     assert policy.scopes("mmf", "marketplace") == frozenset()
 
 

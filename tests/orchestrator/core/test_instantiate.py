@@ -103,6 +103,12 @@ def test_an_altered_document_is_refused(house: CoreHouse) -> None:
     assert house.wait_state(bought, "refused")["refusal"]["code"] == "malformed_document"
 
 
+def test_another_isolation_than_was_bought_is_refused_where_nobody_knows_the_right_plan_too(house: CoreHouse) -> None:
+    bought = house.market.buy(house.plan, house.documents.put(house.request(isolation=2)))
+    refusal = house.wait_state(bought, "refused")["refusal"]
+    assert (refusal["code"], refusal["asked"], refusal["sold"]) == ("isolation_mismatch", 2, 0)
+
+
 def test_a_purchase_activated_before_it_runs_is_still_served(house: CoreHouse) -> None:
     """Whoever foresees the endpoint can activate early; it must neither starve nor take a place in the queue."""
     digest = house.documents.put(house.request(objects=[{"object": 41, "attention": 1}]))
@@ -118,7 +124,7 @@ def test_a_purchase_activated_before_it_runs_is_still_served(house: CoreHouse) -
 def test_a_refusal_after_the_placement_gives_everything_back(house: CoreHouse) -> None:
     """The gateway refuses the route (an operation without its meter) when the models run already."""
     spec = service_named(SERVICE)
-    few = house.documents.put({**spec.terms, "meters": spec.terms["meters"][:1]})
+    few = house.documents.put({**spec.terms, "meters": spec.terms["meters"][:1], "isolation": 2})
     plan = house.market.register(spec.spec_hash, few, Kind.COMPOSITE)
     before = allocations(house)
     bought = house.market.buy(plan, house.documents.put(house.request(isolation=2)))
@@ -184,11 +190,13 @@ def allocations(house: CoreHouse) -> list[tuple[object, ...]]:
 
 
 def test_kill_and_restart_double_nothing(house: CoreHouse) -> None:
-    requested = house.documents.put(house.request(isolation=1))
-    bought = [house.market.buy(house.plan, requested)]
+    spec, requested = service_named(SERVICE), house.documents.put(house.request(isolation=1))
+    terms = house.documents.put({**spec.terms, "isolation": 1})
+    plan = house.market.register(spec.spec_hash, terms, Kind.COMPOSITE)
+    bought = [house.market.buy(plan, requested)]
     wait_for(lambda: bool(house.service(bought[0])))
     house.kill()  # in the midst of the first
-    bought.append(house.market.buy(house.plan, requested))  # while it is away
+    bought.append(house.market.buy(plan, requested))  # while it is away
     house.start()
     states = {subscription: house.wait_state(subscription, "running", "refused")["state"] for subscription in bought}
     assert set(states.values()) == {"running"}
@@ -269,3 +277,17 @@ def test_a_start_that_cannot_be_names_its_cause(house: CoreHouse, tmp_path: Path
     told = json.loads(done.stderr.strip().splitlines()[-1])
     assert (told["event"], told["code"]) == ("start.failed", code)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_orchestrator_whose_home_is_deleted_ends(tmp_path: Path) -> None:
+    """Else it would start models in the empty folder for ever."""
+    with Devnet.start() as devnet:
+        market = Market.on(devnet)
+        house = CoreHouse.build(tmp_path / "home", market)
+        house.start("orchestrator")
+        (house.home / "keys").rename(tmp_path / "keys")
+        assert house.processes["orchestrator"].wait(20) is not None
+        assert '"event": "home.gone"' in house.tail()
+        (tmp_path / "keys").rename(house.home / "keys")
+        house.close()
+        market.close()

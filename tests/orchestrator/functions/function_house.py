@@ -15,6 +15,8 @@ from orchestrator.calls import FunctionClient
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import Manifest, manifests, services
 from orchestrator.msmf import MsmfDeps, build_msmf
+from orchestrator.resources.physical import establish
+from orchestrator.resources.topology import ONE_SITE, Topology
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.store import Store, open_store
 from orchestrator.vmof import VmofDeps, build_vmof
@@ -46,6 +48,7 @@ class House:
         document = {"schema": "s4m/request/1", "service": service, **request}
         spec = (services().get(service) or manifests()[service]).document
         body = {"subscriptionId": str(subscription), "planId": "1", "document": document, "spec": dict(spec)}
+        body["isolationSold"] = request.get("isolation", 0)
         answer: dict[str, Any] = self.msmf.post(
             "/service-requirements", body, f"{subscription}:requirements:{hash(str(body))}"
         )
@@ -100,9 +103,12 @@ def build(
     *,
     supplied: bool = True,
     database: str = "",
+    topology: Topology = ONE_SITE,
 ) -> House:
     """Build the functions on this home and launch the engine; what was under way there is recovered."""
     store = open_store(database or f"sqlite:///{home / 'db' / 'engine.db'}")
+    with store.writer.begin() as rows:
+        establish(rows, topology)
     DBOS(
         config={
             "name": "s4m-test",
@@ -119,7 +125,7 @@ def build(
     runtime = SandboxRuntime(home)
     late_msmf, late_mmf = LateCall(), LateCall()
     msmf = build_msmf(MsmfDeps(datasource, reader=store.reader))
-    deps = MmfDeps(datasource, runtime, models, late_msmf, reader=store.reader)
+    deps = MmfDeps(datasource, runtime, models, late_msmf, topology=topology, grace_s=0.0, reader=store.reader)
     mmf = build_mmf(deps)
     vmof = build_vmof(VmofDeps(datasource, models, late_mmf, late_msmf, reader=store.reader))
     late_msmf.client = FunctionClient("msmf", None, loop, app=msmf)
@@ -128,7 +134,7 @@ def build(
     house = House(
         store,
         runtime,
-        Keeper(deps),
+        Keeper(deps, mmf.state.supplying.end_overdue),
         late_msmf.client,
         FunctionClient("vmof", None, loop, app=vmof),
         late_mmf.client,

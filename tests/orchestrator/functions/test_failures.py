@@ -12,6 +12,7 @@ from function_house import House, Loop, build, tear_down
 
 from orchestrator.errors import PeerRefused
 from orchestrator.models.manifests import manifests
+from orchestrator.runtime.governor import MOST_FILES
 from orchestrator.runtime.port import RunState
 
 
@@ -83,6 +84,22 @@ def test_the_keeper_restarts_what_died_and_ends_what_nobody_wants(house: House) 
     house.runtime.ensure(orphan)
     assert house.keeper() == ["monitoring-orphan"]
     assert "monitoring-orphan" not in {one.instance_id for one in house.runtime.observe()}
+
+
+def test_the_keeper_restarts_what_passed_its_bounds_and_tells_why(house: House) -> None:
+    name = house.instantiate(1, "monitoring")["models"][0]["instance"]
+    seen = next(one for one in house.runtime.observe() if one.instance_id == name)
+    process = psutil.Process(seen.pid)
+    for number in range(MOST_FILES + 10):  # as its program could have made them
+        Path("/proc", str(seen.pid), "root", "tmp", f"empty-{number}").touch()
+    psutil.wait_procs([process], timeout=10)
+    assert house.keeper() == [name]
+    again = next(one for one in house.runtime.observe() if one.instance_id == name)
+    assert (again.state, again.deaths) == (RunState.RUNNING, 1)
+    told = [one for one in house.msmf.get("/notices")["notices"] if one["kind"] == "model.ended"]
+    assert [(one["subject"], one["detail"]["times"]) for one in told] == [(name, 1)]
+    assert told[0]["detail"]["cause"].startswith("files: kept")
+    assert house.keeper() == []
 
 
 def test_a_purchase_before_the_pool_is_supplied_waits_and_is_not_refused(tmp_path: Path, loop: Loop) -> None:

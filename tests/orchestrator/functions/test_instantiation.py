@@ -7,7 +7,7 @@ import pytest
 from function_house import House
 
 from orchestrator.errors import PeerRefused
-from orchestrator.models.manifests import services
+from orchestrator.models.manifests import manifests, services
 from orchestrator.runtime.port import RunState
 
 GUIDE, BEACH = "ar-beach-guide", "virtual-beach-travel"
@@ -115,6 +115,18 @@ def test_isolation_keeps_shares_apart_as_promised(house: House) -> None:
     assert joined["msi"] in (msis[0], msis[3])
     reasons = {one["candidate"]: one["lacks"] for one in dedicated["decision"]["msiCandidates"]}
     assert [lack["kind"] for lack in reasons[shared["msi"]]] == ["isolation"]
+
+
+def test_a_dedicated_share_has_its_own_process_and_pays_the_pool_for_all_of_it(house: House) -> None:
+    manifest = manifests()["monitoring"]
+    mine, other = (house.instantiate(number, "monitoring", isolation=2)["models"][0] for number in (1, 2))
+    seen = {one.instance_id: one for one in house.runtime.observe()}
+    assert seen[mine["instance"]].pid != seen[other["instance"]].pid
+    held = manifest.consumes["computing_mcores"] + manifest.per_share["computing_mcores"]
+    rows = house.rows("SELECT instance_id, SUM(computing_mcores) AS held FROM allocations GROUP BY instance_id")
+    assert {row["instance_id"]: row["held"] for row in rows} == {mine["instance"]: held, other["instance"]: held}
+    for one in (mine, other):
+        assert seen[one["instance"]].grant == {"computing_mcores": held}
 
 
 def test_a_refusal_names_what_is_missing_and_leaves_nothing_behind(house: House) -> None:

@@ -24,9 +24,19 @@ WHOLE: dict[str, Any] = {
 }
 
 
-def asked(document: dict[str, Any], spec: dict[str, Any] | None = None) -> TranslationRequest:
+def asked(
+    document: dict[str, Any], spec: dict[str, Any] | None = None, sold: Isolation | None = None
+) -> TranslationRequest:
+    """A request to a plan that sells the very degree that is asked for, or another."""
+    wanted = document.get("isolation", 0)
+    sold = Isolation(wanted if wanted in (0, 1, 2) else 0) if sold is None else sold
     return TranslationRequest(
-        subscription_id="1", plan_id="1", document=document, spec=dict(BEACH.document) if spec is None else spec
+        subscription_id="1",
+        plan_id="1",
+        document=document,
+        spec=dict(BEACH.document) if spec is None else spec,
+        isolation_sold=sold,
+        isolation_plans={"0": "7", "1": "8"},
     )
 
 
@@ -86,6 +96,23 @@ def test_a_request_for_another_service_than_was_bought_is_refused() -> None:
     with pytest.raises(MalformedDocument) as refused:
         translate(asked({**WHOLE, "service": "ar-beach-guide"}))
     assert refused.value.code == "service_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("degree", "remedy"), [(1, "Buy plan 8, which sells degree 1"), (2, "No plan of it sells degree 2")]
+)
+def test_a_request_for_another_isolation_than_was_bought_is_refused_naming_the_right_plan(
+    degree: int, remedy: str
+) -> None:
+    with pytest.raises(MalformedDocument, match=remedy) as refused:
+        translate(asked({**WHOLE, "isolation": degree}, sold=Isolation.SHARED))
+    assert refused.value.code == "isolation_mismatch"
+    assert (refused.value.details["asked"], refused.value.details["sold"]) == (degree, 0)
+
+
+def test_a_request_below_the_isolation_that_was_bought_is_refused_too() -> None:
+    with pytest.raises(MalformedDocument, match="plan 1 sells degree 2"):
+        translate(asked({**WHOLE, "isolation": 0}, sold=Isolation.DEDICATED))
 
 
 def test_a_spec_that_is_none_is_refused() -> None:

@@ -126,7 +126,7 @@ def test_starting_is_quick_and_pulls_in_nothing_heavy() -> None:
              "knowledge", "network_slice", "storage", "time_frequency_division")  # fmt: skip
     code = f"import sys, {', '.join(f'orchestrator.models.{each}' for each in light)}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"fastapi", "dbos", "numpy", "PIL", "pydantic", "httpx", "web3"} & set(loaded)
+    assert not {"fastapi", "dbos", "numpy", "PIL", "pydantic", "httpx", "urllib3"} & set(loaded)
 
 
 def test_least_grant_takes_the_lesser_of_what_both_name() -> None:

@@ -35,15 +35,18 @@ abstract contract Vices is Owning {
         _count(true);
     }
 
+    /// @dev To prepare an attack may need a purchase, at which the one before still strikes: it is judged as what it was.
     function turnOnMoney(uint256 seed) external {
+        bytes memory attack = _attackOnMoney(seed);
         _aimsAtMoney = true;
-        shifty.reEnter(address(market), _attackOnMoney(seed));
+        shifty.reEnter(address(market), attack);
         _count(true);
     }
 
     function turnOnState(uint256 seed) external {
+        bytes memory attack = _attackOnState(seed);
         _aimsAtMoney = false;
-        shifty.reEnter(address(market), _attackOnState(seed));
+        shifty.reEnter(address(market), attack);
         _count(true);
     }
 

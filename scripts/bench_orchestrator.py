@@ -1,0 +1,171 @@
+"""The orchestrator, measured: admission through the three functions, purchases at a rate, what it can sustain.
+
+Used by bench.py. `--input` is a JSON file with any of the fields of `Size`. Every admission and every purchase, with
+the moments of its way, stands in orchestrator-raw.json beside the figures; each figure says how it follows from them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.models.manifests import manifest_named
+from orchestrator.runtime.port import InstanceSpec
+from orchestrator.runtime.sandbox import SandboxRuntime
+from scripts.bench_placement import admission
+from scripts.load.functions import functions, variants
+from scripts.load.purchases import Order, purchases
+
+Figures = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: running services and models at admission and how many are admitted then; purchases, their
+    rate a second; purchases at once for the sustained rate; sandboxes started."""
+
+    services: int = 1_000
+    models: int = 200
+    admitted: int = 300
+    purchases: int = 600
+    rate: float = 10.0
+    burst: int = 200
+    sandboxes: int = 40
+
+    @classmethod
+    def read(cls, file: Path | None) -> Size:
+        """From a JSON object; raises ValueError with what is wrong."""
+        if file is None:
+            return cls()
+        given = json.loads(file.read_text())
+        names = [one.name for one in dataclasses.fields(cls)]
+        if not isinstance(given, dict) or not set(given) <= set(names):
+            raise ValueError(f"{file} must be an object with any of {', '.join(names)}")
+        if any(isinstance(value, bool) or not isinstance(value, int | float) or value <= 0 for value in given.values()):
+            raise ValueError(f"{file}: every value must be a number above 0")
+        return cls(**given)
+
+
+def measure(figure: Callable[..., dict[str, Any]], out: Path, seed: int, data: Path | None) -> Figures:
+    """All figures of the area."""
+    try:
+        size = Size.read(data)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+    starts = _sandbox_starts(size.sandboxes)
+    print(f"{size.services} services of {size.models} models are being started", flush=True)
+    admitted = _admissions(size)
+    print(f"{size.purchases} purchases at {size.rate} a second", flush=True)
+    steady, busy = _purchases(size.purchases, size.rate, seed)
+    print(f"{size.burst} purchases at once", flush=True)
+    burst, _ = _purchases(size.burst, 1_000.0, seed)
+    raw = {
+        "size": dataclasses.asdict(size),
+        "seed": seed,
+        "sandboxStartsPerS": starts,
+        "admissionsMs": admitted,
+        "cpuSeconds": busy,
+        "purchases": [order.to_json() for order in steady],
+        "burst": [order.to_json() for order in burst],
+    }
+    (out / "orchestrator-raw.json").write_text(json.dumps(raw, indent=1) + "\n")
+    return [
+        admission(figure, seed),
+        _admission_full(figure, size, admitted),
+        *_first_answers(figure, size, steady, busy),
+        _sustained(figure, size, burst),
+        figure(
+            "sandbox_starts_per_s", round(starts, 1), "1/s", f"{size.sandboxes} sandboxes by two threads", (">=", 2.0)
+        ),
+    ]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * round(share * 1000) // 1000) - 1)]
+
+
+def _admissions(size: Size) -> list[float]:
+    """Milliseconds of each admission beside the services that stand already."""
+    models = variants(size.models)
+    names = [name for name, one in models.items() if one.consumes or one.per_share]
+    with tempfile.TemporaryDirectory(prefix="s4m-b-") as home, functions(Path(home), models) as built:
+        with ThreadPoolExecutor(4) as buyers:
+            list(
+                buyers.map(lambda number: built.admit(number, names[number % len(names)]), range(1, size.services + 1))
+            )
+        numbers = range(size.services + 1, size.services + 1 + size.admitted)
+        return [1000 * built.admit(number, names[number % len(names)])[1] for number in numbers]
+
+
+def _admission_full(figure: Callable[..., dict[str, Any]], size: Size, took: list[float]) -> dict[str, Any]:
+    load = (
+        f"{len(took)} purchases one after the other beside {size.services} running services of {size.models} models: "
+        f"MSMF, VMOF and MMF through their gates, all rows committed; median {statistics.median(took):.1f} ms"
+    )
+    return figure("admission_full_p99_ms", round(percentile(took, 0.99), 1), "ms", load, ("<=", 50))
+
+
+def _purchases(count: int, rate: float, seed: int) -> tuple[list[Order], dict[str, float]]:
+    with tempfile.TemporaryDirectory(prefix="s4m-b-") as home:
+        return purchases(Path(home), count, rate, seed)
+
+
+def _first_answers(
+    figure: Callable[..., dict[str, Any]], size: Size, made: list[Order], busy: dict[str, float]
+) -> Figures:
+    """From the block that is final to the running service, and to the buyer's first answered use."""
+    failed = [order for order in made if order.failure or "answered" not in order.times]
+    if failed:
+        first = failed[0]
+        raise SystemExit(f"error: {len(failed)} of {len(made)} purchases failed, the first: {first.to_json()}")
+    created = sum(any(model["verdict"] == "create" for model in order.told["outcome"]["models"]) for order in made)
+    degrees = [sum(order.isolation == degree for order in made) for degree in (0, 1, 2)]
+    load = (
+        f"{len(made)} purchases at {size.rate:g} a second, {created} of them with a new model, isolation 0/1/2: "
+        f"{'/'.join(map(str, degrees))}; buyer, node and all programs on one machine, "
+        f"CPU ms a purchase: {', '.join(f'{name} {1000 * seconds / len(made):.0f}' for name, seconds in busy.items())}"
+    )
+    figures = []
+    for name, last in (("event_to_running", "running"), ("event_to_first_answer", "answered")):
+        took = [order.took_ms(last) for order in made]
+        path = load if last == "running" else f"{load}; with activation on-chain, its finality and the session"
+        figures += [
+            figure(f"{name}_p50_ms", round(percentile(took, 0.5)), "ms", path, ("<=", 500)),
+            figure(f"{name}_p99_ms", round(percentile(took, 0.99)), "ms", path, ("<=", 2_000)),
+        ]
+    return figures
+
+
+def _sustained(figure: Callable[..., dict[str, Any]], size: Size, made: list[Order]) -> dict[str, Any]:
+    """How many purchases a second come to run while the queue never empties."""
+    running = sorted(order.times["running"] for order in made if "running" in order.times)
+    first = min(order.times["final"] for order in made if "final" in order.times)
+    rate = len(running) / (running[-1] - first)
+    load = f"{size.burst} purchases at once, the same kinds; {len(running)} came to run"
+    return figure("sustained_purchases_per_s", round(rate, 1), "1/s", load, (">=", 10.0))
+
+
+def _sandbox_starts(count: int) -> float:
+    """Sandboxes that answer, a second, two being started at a time."""
+    manifest = manifest_named("monitoring")
+    grant = {**manifest.consumes}
+    specs = [InstanceSpec(f"start-{number}", manifest.program, grant, manifest.memory_mib) for number in range(count)]
+    with tempfile.TemporaryDirectory(prefix="s4m-b-") as home:
+        runtime = SandboxRuntime(Path(home))
+        try:
+            begun = time.monotonic()
+            with ThreadPoolExecutor(2) as starters:
+                list(starters.map(runtime.ensure, specs))
+            return count / (time.monotonic() - begun)
+        finally:
+            runtime.delete_all()

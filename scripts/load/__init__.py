@@ -1,0 +1,1 @@
+"""Loads of the orchestrator: what `bench_orchestrator.py` measures under."""
