@@ -51,7 +51,10 @@ class Register:
             return
         if process.alive():
             log.warning("worker.ended", executor=executor_id, pid=process.pid, why="it lost its executor id")
-            end(process, grace_s=0.0)
+            try:
+                end(process, grace_s=0.0)
+            except PermissionError:
+                log.error("worker.not_ended", executor=executor_id, pid=process.pid, remedy="end it: it is not ours")
         self._file(executor_id).unlink(missing_ok=True)
 
     def _file(self, executor_id: str) -> Path:
