@@ -96,10 +96,14 @@ ALLOCATIONS = sa.Table(
     sa.Column("node_id", sa.ForeignKey(NODES.c.node_id), nullable=False, index=True),
     sa.Column("instance_id", sa.String, nullable=False, index=True),
     sa.Column("subscription_id", sa.String, nullable=False, server_default="", index=True),
+    *_amounts(),
     sa.Column("part_of", sa.String, nullable=False, server_default="", index=True),
     sa.Column("reservation_id", sa.String, nullable=True, index=True),
-    *_amounts(),
-    sa.ForeignKeyConstraint(["reservation_id", "node_id"], [RESERVATIONS.c.reservation_id, RESERVATIONS.c.node_id]),
+    sa.ForeignKeyConstraint(
+        ["reservation_id", "node_id"],
+        [RESERVATIONS.c.reservation_id, RESERVATIONS.c.node_id],
+        name="allocations_draw_on_reservations",
+    ),
 )
 
 keep_sums(SUPPLIES, NODES, "node_id", {f"capacity_{name}": name for name in RESOURCES})

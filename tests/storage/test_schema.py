@@ -98,7 +98,7 @@ def test_revisions_make_what_the_code_declares(empty: sa.Engine, schema: Schema)
     assert set(declared) == {*schema.tables, schema.version_table, "triggers", "turns"}
     assert made == declared, REMEDY.format(name=schema.name)
     if schema is ENGINE:
-        assert len(declared["triggers"]) == 9
+        assert len(declared["triggers"]) == 20
         assert declared["turns"] == ["ar_vr", "digital_twin", "pool"]
 
 
