@@ -3,7 +3,8 @@
 DatabaseUnusable
 ├── UnknownDatabase   the setting names neither SQLite nor PostgreSQL
 ├── SchemaTooNew      a newer program wrote it
-└── SchemaForeign     it holds the other program's tables
+├── SchemaForeign     it holds the other program's tables
+└── SchemaTorn        its revisions would leave rows that refer to nothing
 """
 
 
@@ -21,3 +22,7 @@ class SchemaTooNew(DatabaseUnusable):
 
 class SchemaForeign(DatabaseUnusable):
     """The database is another store's; both have tables of the same name."""
+
+
+class SchemaTorn(DatabaseUnusable):
+    """Bringing the store up to date would leave rows that refer to rows that are not there; it was undone."""

@@ -5,13 +5,15 @@ migrated by alembic, which is imported then only. Everything happens in one tran
 was. Revisions are files `NNNN_why.py`, one after the other; tests hold them against the metadata.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from storage.errors import SchemaForeign, SchemaTooNew
+from storage.errors import SchemaForeign, SchemaTooNew, SchemaTorn
 
 LOCK = 7_305_115_103
 """PostgreSQL's advisory lock of whoever brings a store up to date: several workers may start at once."""
@@ -43,8 +45,8 @@ class Schema:
         return [table.name for metadata in self.metadata for table in metadata.sorted_tables]
 
     def bring_up_to_date(self, engine: sa.Engine) -> None:
-        """Make, adopt or migrate; SchemaTooNew, SchemaForeign where it must not be touched."""
-        with engine.begin() as rows:
+        """Make, adopt or migrate; SchemaTooNew, SchemaForeign, SchemaTorn where it must not be touched."""
+        with engine.connect() as rows, _references_unchecked(rows), rows.begin():
             _alone(rows)
             self._bring_up_to_date(rows)
 
@@ -86,6 +88,35 @@ class Schema:
         config.set_main_option("path_separator", "os")
         config.attributes.update({"connection": rows, "schema": self})
         command.upgrade(config, to)
+        self._require_whole(rows)
+
+    def _require_whole(self, rows: sa.Connection) -> None:
+        if rows.dialect.name != "sqlite":
+            return
+        for child, _row, parent, _key in rows.exec_driver_sql("PRAGMA foreign_key_check").all():
+            if child in self.tables:
+                raise SchemaTorn(
+                    f"Bringing the {self.name} store up to date would leave rows of {child} without theirs of "
+                    f"{parent}. Nothing was changed: start the program of before, and report this."
+                )
+
+
+@contextmanager
+def _references_unchecked(rows: sa.Connection) -> Iterator[None]:
+    """SQLite changes a table by making it anew, also while others refer to it; `migrate` checks at its end instead.
+
+    Within a transaction the setting cannot be changed, and SQLAlchemy would begin one.
+    """
+    if rows.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = rows.connection.driver_connection
+    (checked,) = driver.execute("PRAGMA foreign_keys").fetchone()
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA foreign_keys={checked}")
 
 
 def _alone(rows: sa.Connection) -> None:

@@ -1,7 +1,8 @@
 """The engine store's revisions: how its tables came to be what they are. Run when the store is opened, if they must be.
 
 `env.py` and `versions/` are alembic's; `scripts/add_revision.py` begins a new one. Whoever changes a table adds a
-revision: a test holds both together on SQLite and PostgreSQL.
+revision: a test holds both together on SQLite and PostgreSQL. A batch on SQLite makes a table anew: its triggers are
+gone then, and those of other tables that name it must be dropped before; references are checked when all is done.
 """
 
 from pathlib import Path
