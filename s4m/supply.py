@@ -94,6 +94,7 @@ def withdraw(
     """Take an offer back. What stands on it is moved first; where there is no room for it, the refusal says so."""
     from ledger.supply import SupplyWithdrawal
     from ledger.values import ModelId, from_hex
+    from marketplace.errors import ProblemAnswer
     from s4m.connect import on_chain
     from s4m.errors import BadInput
 
@@ -106,7 +107,12 @@ def withdraw(
     body = {
         "modelId": known["modelId"], "offer": offer_id, "nonce": str(message.nonce), "signature": signature,
     }  # fmt: skip
-    session.show(_post(session, "/supply/withdrawals", body, f"withdraw:{signature[2:66]}"))
+    try:
+        session.show(_post(session, "/supply/withdrawals", body, f"withdraw:{signature[2:66]}"))
+    except ProblemAnswer as refused:
+        if "standing" in refused.body:
+            session.show({name: refused.body[name] for name in ("offer", "needed", "standing")})
+        raise
 
 
 @supply.command()

@@ -59,7 +59,7 @@ def _statements(name: str, event: str, child: str, body: str) -> list[tuple[str,
 
 
 def record_changes(child: sa.Table, history: sa.Table, kind: str, subject: str, subscription: str, only: str) -> None:
-    """After `child` is created: every change there appends a row to `history`, what it added (or took, negative).
+    """After `child` is created: every change of amounts appends a row to `history`, what it added (negative: took).
 
     `subject` and `subscription` are expressions in which `{row}` stands for the child, `only` a condition on it. The
     columns that both tables have and that hold amounts carry the same names. Times are the database's own clock, UTC
@@ -77,7 +77,7 @@ def record_changes(child: sa.Table, history: sa.Table, kind: str, subject: str, 
         for dialect, clock in CLOCKS.items():
             body = (
                 f"INSERT INTO {history.name} ({columns}) SELECT {clock}, {fixed}, {', '.join(values)} "
-                f"WHERE {only.format(row=row)};"
+                f"WHERE {only.format(row=row)} AND ({' OR '.join(f'{value} <> 0' for value in values)});"
             )
             name = f"{child.name}_{event.lower()}_is_recorded"
             for statement in (one for spoken, one in _statements(name, event, child.name, body) if spoken == dialect):

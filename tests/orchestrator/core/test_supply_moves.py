@@ -71,11 +71,11 @@ def offered(house: CoreHouse, model: ModelId, nonce: int) -> str:
     return str(answer.json()["offer"]["offer"])
 
 
-def bought_monitoring(house: CoreHouse, access: str) -> SubscriptionId:
+def bought_monitoring(house: CoreHouse, access: str, **request_changes: Any) -> SubscriptionId:
     manifest = manifests()["monitoring"]
     hashes = [house.documents.put(manifest.document), house.documents.put(manifest.terms)]
     plan = house.market.register(hashes[0], hashes[1])
-    request = house.request(service="monitoring", access=access, objects=[])
+    request = house.request(service="monitoring", access=access, objects=[], **request_changes)
     return house.market.buy(plan, house.documents.put(request))
 
 
@@ -153,3 +153,23 @@ def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: C
     assert (house.home / "instances" / new[0]).is_dir()
     wait_for(lambda: not (house.home / "instances" / old[0]).exists(), 40)
     assert house.service(bought)["state"] == "running"
+
+
+def test_the_command_shows_what_stands_on_an_offer_that_cannot_be_moved(house: CoastHouse) -> None:
+    plan = house.market.register(manifests()["infrastructure"].spec_hash, kind=Kind.CAAS)
+    house.market.devnet.mine(3)
+    offer = offered(house, ModelId(model_of(plan)), 3)
+    tight = {"immersion_floor": 0, "rate_mbps": 100, "latency_ms": 0.11, "reliability": 0.9}
+    bought = bought_monitoring(house, "hill", qoe=tight)
+    service = house.wait_state(bought, "running", "refused")
+    assert service["models"][0]["node"] == "hill", service
+    command = [sys.executable, "-m", "s4m.main", "supply", "withdraw", offer, "--account", "operator"]
+    done = subprocess.run(
+        [*command, "--home", str(house.home), "--json"],
+        env={**os.environ, **house.environment()}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, json.loads(done.stderr.splitlines()[-1])["code"]) == (3, "supply_in_use"), done.stderr
+    told = json.loads(done.stdout)
+    assert told["needed"] == {"computing_mcores": 110}
+    assert told["standing"][0]["subscriptions"] == [str(bought)]
+    assert [lack["kind"] for lack in told["standing"][0]["lacks"]["harbour"]] == ["latency"]

@@ -16,6 +16,7 @@ from test_pool import open_pool
 from orchestrator.resources import ResourceVector
 from orchestrator.resources.physical import TopologyInUse, establish
 from orchestrator.resources.pool import ALLOCATIONS, LINKS, Allocation, OverAllocated, allocate, nodes, virtual_pool
+from orchestrator.resources.supplied import history
 from orchestrator.resources.topology import (
     FIBRE_MS_PER_KM,
     LINK_CAPACITY,
@@ -173,7 +174,11 @@ def test_establishing_again_changes_nothing_and_another_topology_replaces_what_i
     with engine.begin() as rows:
         establish(rows, parse_topology(own()))
         before = rows.execute(sa.select(LINKS)).all(), nodes(rows)
+        told = history(rows, "beach")
+        assert [(change.kind, change.amounts.computing_mcores) for change in told] == [("supply", 100)]
         establish(rows, parse_topology(own()))
+        assert history(rows, "beach") == told
+        assert history(rows, "beach--harbour") == []
         assert (rows.execute(sa.select(LINKS)).all(), nodes(rows)) == before
         flow = ResourceVector(bandwidth_mbps=1)
         allocate(rows, [Allocation("1/link", "harbour--hill", "m", flow, "1")])
