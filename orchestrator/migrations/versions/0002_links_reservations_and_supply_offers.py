@@ -221,7 +221,7 @@ def record(child: str, kind: str, subject: str, subscription: str) -> None:
         else "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
     )
     columns = ", ".join(["at_ms", "kind", "node_id", "subject", "subscription_id", *RESOURCES])
-    begin = f"INSERT INTO pool_history ({columns}) SELECT {clock}, '{kind}', "  # noqa: S608 (our own tables)
+    begin = f"INSERT INTO pool_history ({columns}) SELECT {clock}, '{kind}', "
     who = f"{{row}}.node_id, {subject}, {subscription}, "
     where = "WHERE EXISTS (SELECT 1 FROM nodes WHERE nodes.node_id = {row}.node_id AND nodes.kind = 'site')"
     stands = who + ", ".join(f"{{row}}.{name}" for name in RESOURCES) + f" FROM {child} {where} ORDER BY {subject}"
