@@ -15,7 +15,6 @@ from marketplace.database import SCHEMA as MARKET
 from marketplace.database import open_database, orders
 from marketplace.errors import StoreUnusable as MarketUnusable
 from orchestrator.errors import StoreUnusable
-from orchestrator.instances import create_tables
 from orchestrator.migrations import schema_with
 from orchestrator.store import METADATA, open_store
 from scripts.add_revision import add_revision
@@ -224,9 +223,9 @@ def test_a_database_of_the_other_store_is_refused(database: str) -> None:
 def test_a_home_of_before_there_were_revisions_is_adopted_with_its_rows(tmp_path: Path) -> None:
     file = tmp_path / "engine.db"
     engine = sa.create_engine(f"sqlite:///{file}")
-    METADATA.create_all(engine)
-    create_tables(engine)
     with engine.begin() as rows:
+        ENGINE.migrate(rows, "0001")
+        rows.execute(sa.text("DROP TABLE engine_revision"))
         rows.execute(sa.text("INSERT INTO msis VALUES ('m', 's', 'ar_vr', 0, 'running', 1, 0.9, 5, 0, 0)"))
         rows.execute(sa.text("UPDATE turns SET turn=7 WHERE name='pool'"))
     engine.dispose()
