@@ -22,12 +22,15 @@ from dbos import DBOS, SQLAlchemyDatasource
 from orchestrator.app import QUEUE, QUEUE_POLLING_S, TAKEOVER_INTERVAL_S, durable_engine
 from orchestrator.calls import FunctionClient
 from orchestrator.documents import Documents, PlanFacts
+from orchestrator.instances import take_turn
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import manifests
 from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
 from orchestrator.reconcile import Routes
 from orchestrator.requirements import FunctionCall
+from orchestrator.resources.physical import establish
+from orchestrator.resources.topology import load_topology
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import Settings
 from orchestrator.store import CURSOR, open_store
@@ -93,6 +96,10 @@ class LoadWorker:
         if self._store.shared:
             self._tenure = SharedTenure(self._store.url, executor_id)
             Register(home).enter(executor_id)
+        self._topology = load_topology(self._settings.topology, self._settings.access)
+        with self._store.writer.begin() as rows:
+            take_turn(rows, "pool")
+            establish(rows, self._topology)
         transactions = SQLAlchemyDatasource.create(self._store.url, engine=self._store.writer)
         durable_engine(self._settings, self._store)
         self._runtime = SandboxRuntime(home)
@@ -101,7 +108,9 @@ class LoadWorker:
         peers = Peers(
             msmf=msmf,
             vmof=vmof,
-            documents=Documents(Folder(home / "documents"), lambda _: PlanFacts(plan["spec"], plan["terms"], 0)),
+            documents=Documents(
+                Folder(home / "documents"), lambda number: PlanFacts(plan["spec"], plan["terms"][str(number)], 0)
+            ),
             routes=Routes(self._store, NoGateway()),
             submit_activation=lambda *_: "",
             require_runtime=self._runtime.check,
@@ -130,11 +139,12 @@ class LoadWorker:
         threading.Thread(target=loop.run_forever, daemon=True).start()
         models, reader = manifests(), self._store.reader
         msmf, mmf = Late(), Late()
-        deps = MmfDeps(transactions, self._runtime, models, msmf, reader=reader)
+        deps = MmfDeps(transactions, self._runtime, models, msmf, topology=self._topology, reader=reader)
         msmf.client = FunctionClient("msmf", None, loop, app=build_msmf(MsmfDeps(transactions, reader=reader)))
-        mmf.client = FunctionClient("mmf", None, loop, app=build_mmf(deps))
+        app = build_mmf(deps)
+        mmf.client = FunctionClient("mmf", None, loop, app=app)
         vmof = build_vmof(VmofDeps(transactions, models, mmf, msmf, reader=reader))
-        return msmf, FunctionClient("vmof", None, loop, app=vmof), Keeper(deps)
+        return msmf, FunctionClient("vmof", None, loop, app=vmof), Keeper(deps, app.state.supplying.end_overdue)
 
     def _final(self) -> int:
         with self._store.reader.connect() as rows:

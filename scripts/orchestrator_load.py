@@ -22,12 +22,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import psutil
 import rfc8785
 import sqlalchemy as sa
 
@@ -49,6 +50,8 @@ from storage import is_postgresql  # noqa: E402
 SERVICE = "virtual-beach-travel"
 SEATS = 16
 """shares of one MSI of this service: as many as its rendering server takes"""
+PLANS = {0: 1, 2: 2}
+"""degree of isolation → the plan that sells it"""
 MSIS = 2
 BATCH = MSIS * (SEATS - 1)
 PURCHASES, TAKEOVER_PURCHASES, KILLS, STOPS = 180, 500, 10, 2
@@ -74,10 +77,11 @@ class Load:
         spec = service_named(SERVICE)
         documents = self.home / "documents"
         documents.mkdir(parents=True)
-        plan = {"spec": _put(documents, spec.document), "terms": _put(documents, spec.terms)}
+        terms = {str(plan): _put(documents, {**spec.terms, "isolation": degree}) for degree, plan in PLANS.items()}
+        plan = {"spec": _put(documents, spec.document), "terms": terms}
         (documents / PLAN).write_text(json.dumps(plan))
         common = {"schema": "s4m/request/1", "service": SERVICE, "qoe": {"rate_mbps": 100}}
-        self.requests = [_put(documents, {**common, "isolation": degree}) for degree in range(3)]
+        self.requests = {degree: _put(documents, {**common, "isolation": degree}) for degree in PLANS}
         with self.store.writer.begin() as rows:
             position = {"number": 1, "hash": "0x1", "timestamp": int(time.time())}
             rows.execute(sa.insert(CURSOR).values(id=1, chain_id="1", genesis_hash="0x0", **position))
@@ -97,10 +101,10 @@ class Load:
     def buy(self, count: int, dedicated: int = 0) -> list[str]:
         """Fold that many purchases, the last ones with models of their own; all become due at once."""
         first = len(self.bought)
-        names = [str((1 << 32) + first + number) for number in range(count)]
+        degrees = [2 if number >= count - dedicated else 0 for number in range(count)]
+        names = [str((PLANS[degree] << 32) + first + number) for number, degree in enumerate(degrees)]
         with self.store.writer.begin() as rows:
-            for number, name in enumerate(names):
-                degree = 2 if number >= count - dedicated else 0
+            for name, degree in zip(names, degrees, strict=True):
                 fold(rows, "Subscribed", _subscribed(name, self.requests[degree]), 1, tables.now_ms())
         self.bought += names
         return names
@@ -184,15 +188,13 @@ class Load:
 
 
 def sandboxes_of(home: Path) -> int:
-    """How many sandboxes of this home stand, whoever started them: bubblewrap's outermost processes."""
-    import psutil
-
-    mine = {}
-    for one in psutil.process_iter(["pid", "ppid", "cmdline"]):
-        command = one.info["cmdline"] or [""]
-        if "bwrap" in command[0] and any(part.startswith(str(home)) for part in command):
-            mine[one.info["pid"]] = one.info["ppid"]
-    return sum(parent not in mine for parent in mine.values())
+    """How many sandboxes of this home stand, whoever started them: the outer process of each writes into its folder."""
+    found = 0
+    for one in psutil.process_iter(["cmdline"]):
+        with suppress(OSError):
+            outer = (one.info["cmdline"] or [""])[0].endswith("bwrap")
+            found += outer and Path(f"/proc/{one.pid}/fd/1").readlink().is_relative_to(home)
+    return found
 
 
 @contextmanager

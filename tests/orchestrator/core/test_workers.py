@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 from core_house import SERVICE, CoreHouse, free_port, sandboxes
 from core_market import Market
 from core_wait import wait_for
+from sandbox_processes import sandboxes_of
 
 from ledger.devnet import Devnet
-from ledger.values import SubscriptionId
-from orchestrator.models.manifests import services
+from ledger.values import Kind, PlanId, SubscriptionId
+from orchestrator.models.manifests import service_named
 from orchestrator.runtime.port import RunState
 from orchestrator.runtime.sandbox import SandboxRuntime
 from scripts.private_postgresql import PrivatePostgresql
 
-ROLES = services()[SERVICE].roles
+ROLES = service_named(SERVICE).roles
 FIRST, SECOND = "orchestrator", "standby"
 IDS = {FIRST: "orchestrator-0", SECOND: "orchestrator-1"}
 
@@ -34,6 +34,8 @@ class Workers:
 
     house: CoreHouse
     database: str
+    plans: list[PlanId]
+    """one for each degree of isolation"""
     rows: psycopg.Connection[Any]
 
     def start(self, name: str) -> None:
@@ -50,9 +52,9 @@ class Workers:
 
     def buy(self, *isolation: int) -> list[SubscriptionId]:
         """Purchases at once, one for each degree."""
-        market, documents = self.house.market, self.house.documents
-        digests = [documents.put(self.house.request(isolation=degree)) for degree in isolation]
-        return [market.buy(self.house.plan, digest) for digest in digests]
+        digests = [self.house.documents.put(self.house.request(isolation=degree)) for degree in isolation]
+        bought = zip(isolation, digests, strict=True)
+        return [self.house.market.buy(self.plans[degree], digest) for degree, digest in bought]
 
     def buy_until_works(self, name: str) -> list[SubscriptionId]:
         """Purchases of all degrees, until workflows are under way at this worker."""
@@ -92,21 +94,9 @@ class Workers:
         seen = SandboxRuntime(self.house.home).observe()
         assert {one.instance_id for one in seen} == standing
         assert {one.state for one in seen} == {RunState.RUNNING}
-        assert spawned(self.house) == len(standing)
+        assert sandboxes_of(self.house.home) == dict.fromkeys(standing, 1)
         attempts = self.query("SELECT subscription_id FROM services WHERE attempt > 0")
         assert not attempts, "a takeover is no new attempt"
-
-
-def spawned(house: CoreHouse) -> int:
-    """How many sandboxes of this home stand, whoever started them: bubblewrap's outermost processes."""
-    home = str(house.home)
-    seen = [one.info for one in psutil.process_iter(["pid", "ppid", "cmdline"]) if one.info["cmdline"]]
-    mine = {
-        one["pid"]: one["ppid"]
-        for one in seen
-        if "bwrap" in one["cmdline"][0] and any(part.startswith(home) for part in one["cmdline"])
-    }
-    return sum(parent not in mine for parent in mine.values())
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +105,10 @@ def workers(postgresql: PrivatePostgresql, tmp_path_factory: pytest.TempPathFact
     with Devnet.start() as devnet, postgresql.connect(database) as rows:
         market = Market.on(devnet)
         house = CoreHouse.build(tmp_path_factory.mktemp("home"), market)
-        built = Workers(house, database, rows)
+        spec = service_named(SERVICE)
+        terms = [house.documents.put({**spec.terms, "isolation": degree}) for degree in range(3)]
+        plans = [market.register(spec.spec_hash, one, Kind.COMPOSITE) for one in terms]
+        built = Workers(house, database, plans, rows)
         try:
             house.start("gateway")
             built.start(FIRST)
