@@ -194,6 +194,8 @@ class ProblemAnswer(WalletError):
 
 def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
     """Status and problem+json body of any error with a `code`: ours, the ledger's or trust's."""
+    if isinstance(error, ProblemAnswer):  # another program's problem, passed on as it said it
+        return error.http_status, error.body
     if isinstance(error, MarketplaceError):
         return error.status, error.problem()
     code = str(getattr(error, "code", "internal_error"))

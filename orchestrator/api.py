@@ -16,6 +16,7 @@ from ledger.errors import LedgerError, NodeDown, Reverted
 from orchestrator import store as tables
 from orchestrator.activation import Activations
 from orchestrator.errors import OrchestratorError, UnknownSubscription
+from orchestrator.explanation import explanation
 from orchestrator.requirements import FunctionCall
 from orchestrator.settlement import Settlement
 from orchestrator.store import Row, Store
@@ -42,6 +43,7 @@ class Api:
         activations: Activations,
         vmof: FunctionCall,
         mmf: FunctionCall,
+        msmf: FunctionCall,
         health: Callable[[], dict[str, Any]],
     ) -> None:
         self.store = store
@@ -49,6 +51,7 @@ class Api:
         self.activations = activations
         self.vmof = vmof
         self.mmf = mmf
+        self.msmf = msmf
         self.health = health
 
     def row(self, subscription_id: str) -> Row:
@@ -83,12 +86,9 @@ def build_api(api: Api) -> FastAPI:
 
     @app.get("/decisions/{subscription}")
     def decision(subscription: SubscriptionPath) -> dict[str, Any]:
-        outcome = api.row(subscription)["outcome"]
-        return {
-            "subscriptionId": subscription,
-            "decision": outcome.get("decision"),
-            "refusal": outcome.get("refusal"),
-        }
+        of_it = {"subscriptionId": subscription}
+        translated = api.msmf.get("/service-requirements", of_it)["requirements"]
+        return explanation(api.row(subscription), translated, api.mmf.get("/offers", of_it)["offers"])
 
     @app.get("/instances")
     def instances() -> Any:

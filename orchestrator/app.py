@@ -153,10 +153,11 @@ class Program:
         marketplace = self._client("orchestrator", "marketplace", settings.marketplace_url)
         self._vmof = self._client("orchestrator", "vmof", settings.vmof_url, functions["vmof"])
         self._mmf = self._client("orchestrator", "mmf", settings.mmf_url, functions["mmf"])
+        self._msmf = self._client("orchestrator", "msmf", settings.msmf_url, functions["msmf"])
         chain = OnChain(ground.chain, ground.contracts, ground.contracts.market_domain, ground.sender)
         routes = Routes(ground.store, gateway)
         peers = Peers(
-            msmf=self._client("orchestrator", "msmf", settings.msmf_url, functions["msmf"]),
+            msmf=self._msmf,
             vmof=self._vmof,
             documents=Documents(marketplace, chain.plan_facts),
             routes=routes,
@@ -278,7 +279,7 @@ class Program:
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
         ground = self._ground
-        api = Api(ground.store, self._settlement, self._activations, self._vmof, self._mmf, self.health)
+        api = Api(ground.store, self._settlement, self._activations, self._vmof, self._mmf, self._msmf, self.health)
         app = build_api(api)
         for name, function in functions.items():
             app.mount(f"/{name}", function)

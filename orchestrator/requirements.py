@@ -109,7 +109,7 @@ class OfferRequest(Shape):
 class Lack(Shape):
     """What kept a candidate from being chosen, and what would have made it feasible."""
 
-    kind: Literal["resource", "latency", "isolation", "shares", "model", "state", "runtime"]
+    kind: Literal["resource", "latency", "isolation", "shares", "model", "state", "runtime", "money"]
     name: str
     """resource or property"""
     needed: float | str
@@ -125,6 +125,8 @@ class CandidateReason(Shape):
     action: Verdict
     chosen: bool
     lacks: tuple[Lack, ...] = ()
+    cost: int | None = None
+    """points of orchestrator.placement.worth; None where nobody priced it"""
 
 
 class Placement(Shape):
@@ -147,6 +149,12 @@ class Decision(Shape):
     """role → the candidates"""
     needed: dict[str, tuple[Lack, ...]] = Field(default_factory=dict)
     """role that cannot be filled → the least that would make it feasible"""
+    objective: int | None = None
+    """revenue − use − opening − dedicated cost of the placements, in points"""
+    bound: int | None = None
+    """what no placement of this share could earn more than, at that moment"""
+    gap: float | None = None
+    """(bound − objective) ÷ |bound|; 0 = proven best"""
 
 
 class Offer(Shape):

@@ -36,6 +36,7 @@ from marketplace.errors import (
 )
 from marketplace.wallet.handover import check_endpoint, refused, state_of
 from marketplace.wallet.keystore import WalletStore
+from marketplace.wallet.own import OwnService
 
 _UNKNOWN_MODEL = {
     "code": "unknown_model",
@@ -138,6 +139,10 @@ class MarketClient:
 
     def subscription(self, subscription_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/subscriptions/{subscription_id}"))
+
+    def own(self, subscription_id: int, key: WalletKey) -> OwnService:
+        """What concerns this subscription only: for its session key, its buyer or the owner of its model."""
+        return OwnService(str(self._http.base_url), self.contracts.market_domain, SubscriptionId(subscription_id), key)
 
     def usage(self, subscription_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/usage/{subscription_id}"))

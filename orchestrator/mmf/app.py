@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import FastAPI, Path
+from fastapi import FastAPI, Path, Query
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelState
@@ -35,6 +35,10 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
     @door.app.post("/offers")
     async def make_offer(request: OfferRequest, key: IdempotencyKey) -> dict[str, Any]:
         return (await door.run(_propose, deps, request, offers.offer_name(key))).to_json()
+
+    @door.app.get("/offers")
+    async def list_offers(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
+        return {"offers": await door.run(read, deps.reading, offers.offers_of, subscription_id)}
 
     @door.app.post("/offers/{offerId}/acceptance")
     async def accept_offer(offer_id: Annotated[str, Path(alias="offerId")], key: IdempotencyKey) -> dict[str, Any]:

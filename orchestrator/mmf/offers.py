@@ -28,7 +28,7 @@ from orchestrator.instances.models import (
 from orchestrator.instances.tables import OFFERS
 from orchestrator.mmf.catalogue import supplies, view
 from orchestrator.models.manifests import Manifest
-from orchestrator.placement import greedy
+from orchestrator.placement import decide
 from orchestrator.requirements import Decision, Offer, OfferRequest, Placement, RunningModel
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Allocation, allocate, free_instance, free_share, held_by, nodes, supply
@@ -198,10 +198,14 @@ def find_offer(rows: sa.Connection, offer_id: str) -> tuple[Offer, OfferRequest]
     return None if row is None else (_offer(row), OfferRequest.model_validate(row["request"]))
 
 
-def offers_of(rows: sa.Connection, subscription_id: str) -> list[Offer]:
-    """All offers ever made for a subscription, oldest first."""
-    query = sa.select(OFFERS).where(OFFERS.c.subscription_id == subscription_id).order_by(OFFERS.c.at)
-    return [_offer(row) for row in rows.execute(query).mappings()]
+def offers_of(rows: sa.Connection, subscription_id: str) -> list[dict[str, Any]]:
+    """All offers ever made for a subscription, oldest first, each with when (UTC seconds) and why it failed."""
+    ended = sa.case(
+        (OFFERS.c.state.in_(("stale", "failed")), 0), else_=1
+    )  # within a second, what was left behind first
+    query = sa.select(OFFERS).where(OFFERS.c.subscription_id == subscription_id)
+    found = rows.execute(query.order_by(OFFERS.c.at, ended, OFFERS.c.offer_id)).mappings()
+    return [{**_offer(row).to_json(), "at": row["at"], "cause": row["cause"]} for row in found]
 
 
 def _offer(row: sa.RowMapping) -> Offer:
@@ -215,7 +219,7 @@ def _offer(row: sa.RowMapping) -> Offer:
 
 
 def _decide(rows: sa.Connection, models: Models, request: OfferRequest, offer_id: str) -> Decision:
-    return greedy(request, view(rows, models, {role.model for role in request.roles}), seed=offer_id)
+    return decide(request, view(rows, models, {role.model for role in request.roles}), seed=offer_id)
 
 
 def _as_held(rows: sa.Connection, held: Sequence[Use]) -> Decision:

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Query
 
 from orchestrator.instances.door import Door, IdempotencyKey
 from orchestrator.instances.transact import read, transact
-from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_requirements, notices
+from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_requirements, notices, requirements_of
 from orchestrator.msmf.translation import translate
 from orchestrator.requirements import Notice, ServiceRequirements, TranslationRequest
 
@@ -19,6 +19,10 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
     @door.app.post("/service-requirements")
     async def service_requirements(request: TranslationRequest, key: IdempotencyKey) -> dict[str, Any]:
         return (await door.run(_translate, deps, request, key)).to_json()
+
+    @door.app.get("/service-requirements")
+    async def list_requirements(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
+        return {"requirements": await door.run(read, deps.reading, requirements_of, subscription_id)}
 
     @door.app.post("/notices")
     async def take_notice(notice: Notice, key: IdempotencyKey) -> dict[str, bool]:

@@ -1,0 +1,79 @@
+"""What only those may read whom a subscription concerns: its decisions. Used by `s4m` and tests.
+
+Each `OwnService` makes a proof key of its own and signs a SessionBinding over it with the key it was given: a session
+key, the buyer's, or that of the model's owner. It keeps nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import urlsafe_b64encode
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from ledger.keys import WalletKey
+from ledger.typed_data import Domain, SessionBinding, sign
+from ledger.values import SubscriptionId, to_hex
+from marketplace.errors import MarketplaceDown, ProblemAnswer
+from trust.auth import SessionAuth
+from trust.keys import ProofKey
+
+HEADER = "S4M-Session-Binding"
+BINDING_S = 600
+"""Life of a binding, seconds; a new one is signed for each call."""
+
+
+class OwnService:
+    """One subscription, as one key may see it. Close it, or use it as a context manager."""
+
+    def __init__(self, api_url: str, domain: Domain, subscription_id: SubscriptionId, key: WalletKey) -> None:
+        self.subscription_id = subscription_id
+        self._domain = domain
+        self._key = key
+        self._proof_key = ProofKey.generate()
+        auth = SessionAuth(lambda: None, self._proof_key)
+        self._http = httpx.Client(base_url=api_url, auth=auth, timeout=30.0, trust_env=False)
+
+    def __enter__(self) -> OwnService:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def decisions(self) -> dict[str, Any]:
+        """Steps I to III with candidates, lacks, offers, bound and gap; of a refusal what would make it feasible."""
+        return dict(self._call("GET", f"/decisions/{self.subscription_id}"))
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, headers={HEADER: self.binding()}, **options)
+        except httpx.TransportError as error:
+            why = f"no answer from {self._http.base_url.host} ({type(error).__name__})."
+            raise MarketplaceDown(why, remedy="Start it with `s4m up`, or correct the address.") from error
+        if answer.is_error:
+            raise ProblemAnswer(answer.status_code, problem_in(answer))
+        return answer.json()
+
+    def binding(self) -> str:
+        """The header's value: base64url of the binding and its signature, as JSON."""
+        jkt, expires = self._proof_key.jkt, int(time.time()) + BINDING_S
+        signature = sign(self._key, self._domain, SessionBinding(self.subscription_id, jkt, expires))
+        document = {"jkt": jkt, "expires": expires, "signature": to_hex(signature)}
+        return urlsafe_b64encode(json.dumps(document, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
+def problem_in(answer: httpx.Response) -> dict[str, Any]:
+    """The problem document of an answer, or one in its place."""
+    try:
+        return dict(answer.json())
+    except ValueError:
+        return {"code": "internal_error", "title": f"HTTP {answer.status_code}", "detail": answer.text[:200]}
