@@ -20,6 +20,7 @@ from orchestrator.explanation import explanation
 from orchestrator.requirements import FunctionCall
 from orchestrator.settlement import Settlement
 from orchestrator.store import Row, Store
+from orchestrator.top import top
 
 SubscriptionPath = Annotated[str, Path(pattern=r"^\d{1,29}$")]
 
@@ -93,6 +94,10 @@ def build_api(api: Api) -> FastAPI:
     @app.get("/instances")
     def instances() -> Any:
         return api.vmof.get("/instances")
+
+    @app.get("/top")
+    def show_top() -> dict[str, Any]:
+        return top(api.store, api.vmof, api.mmf)
 
     @app.get("/pool")
     def pool() -> Any:

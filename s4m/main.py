@@ -20,6 +20,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "use": ("s4m.use:use", "Use a subscription through the gateway; checks and signs for what was used."),
     "subscriptions": ("s4m.subscriptions:subscriptions", "List, show and release subscriptions."),
     "explain": ("s4m.explain:explain", "Why a service stands as it stands; of a refusal, what would do."),
+    "top": ("s4m.top:top", "Live view of pool, clusters, MSIs, models, queue and settlement."),
     "settle": ("s4m.settle:settle", "Settle signed vouchers on-chain, now."),
     "audit": ("s4m.audit:audit", "Prove records against the chain."),
     "assets": ("s4m.assets:assets", "List, mint and export things made in the virtual world."),

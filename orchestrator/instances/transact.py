@@ -42,3 +42,14 @@ def read(engine: sa.Engine, look: Callable[Concatenate[sa.Connection, P], R], *a
     """Look at rows outside any workflow."""
     with engine.connect() as rows:
         return look(rows, *args, **kwargs)
+
+
+def snapshot(
+    engine: sa.Engine, look: Callable[Concatenate[sa.Connection, P], R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Look at rows outside any workflow, all queries of one look seeing the same moment."""
+    level = "SERIALIZABLE" if engine.dialect.name == "sqlite" else "REPEATABLE READ"
+    with engine.connect().execution_options(isolation_level=level) as rows:
+        if engine.dialect.name == "sqlite":
+            rows.exec_driver_sql("BEGIN")  # its driver opens none for reads
+        return look(rows, *args, **kwargs)

@@ -10,9 +10,10 @@ from orchestrator.errors import TryLater
 from orchestrator.instances import ModelState
 from orchestrator.instances.door import Door, IdempotencyKey
 from orchestrator.instances.models import instances
-from orchestrator.instances.transact import read, transact
+from orchestrator.instances.transact import read, snapshot, transact
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
+from orchestrator.mmf.top import top
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
 from orchestrator.requirements import Notice, Offer, OfferRequest
 from orchestrator.resources.pool import nodes, virtual_pool
@@ -64,6 +65,10 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
     @door.app.get("/pool")
     async def show_pool() -> Mapping[str, Any]:
         return await door.run(read, deps.reading, _pool)
+
+    @door.app.get("/top")
+    async def show_top() -> Mapping[str, Any]:
+        return await door.run(snapshot, deps.reading, top)
 
     return door.app
 

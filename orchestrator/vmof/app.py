@@ -9,8 +9,9 @@ from fastapi import FastAPI, Path
 from orchestrator.errors import Refusal
 from orchestrator.instances.door import Door, IdempotencyKey
 from orchestrator.instances.msis import msis, running_grants, shares
-from orchestrator.instances.transact import read
+from orchestrator.instances.transact import read, snapshot
 from orchestrator.requirements import InstantiationRequest, Notice
+from orchestrator.vmof.top import top
 from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
 
 
@@ -50,6 +51,10 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
     @door.app.get("/instances")
     async def list_instances(grants: bool = False) -> dict[str, Any]:
         return await door.run(read, deps.reading, _grants if grants else _instances)
+
+    @door.app.get("/top")
+    async def show_top() -> dict[str, Any]:
+        return await door.run(snapshot, deps.reading, top)
 
     return door.app
 
