@@ -21,6 +21,7 @@ from orchestrator.requirements import FunctionCall
 from orchestrator.settlement import Settlement
 from orchestrator.store import Row, Store
 from orchestrator.top import top
+from orchestrator.updates import Update, Updates, updates_of
 
 SubscriptionPath = Annotated[str, Path(pattern=r"^\d{1,29}$")]
 
@@ -31,6 +32,18 @@ class ActivationBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     endpointHash: str = Field(pattern=r"^0x[0-9a-fA-F]{64}$")
+    signature: str = Field(pattern=r"^0x[0-9a-fA-F]{130}$")
+
+
+class UpdateBody(BaseModel):
+    """A new request document with the session key's signature over RequestUpdate; the hash is the document's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: dict[str, Any]
+    requirementsHash: str = Field(pattern=r"^0x[0-9a-f]{64}$")
+    revision: int = Field(ge=1, lt=2**53)
+    deadline: int = Field(ge=0, lt=2**53)
     signature: str = Field(pattern=r"^0x[0-9a-fA-F]{130}$")
 
 
@@ -45,6 +58,7 @@ class Api:
         vmof: FunctionCall,
         mmf: FunctionCall,
         msmf: FunctionCall,
+        updates: Updates,
         health: Callable[[], dict[str, Any]],
     ) -> None:
         self.store = store
@@ -53,6 +67,7 @@ class Api:
         self.vmof = vmof
         self.mmf = mmf
         self.msmf = msmf
+        self.updates = updates
         self.health = health
 
     def row(self, subscription_id: str) -> Row:
@@ -89,7 +104,9 @@ def build_api(api: Api) -> FastAPI:
     def decision(subscription: SubscriptionPath) -> dict[str, Any]:
         of_it = {"subscriptionId": subscription}
         translated = api.msmf.get("/service-requirements", of_it)["requirements"]
-        return explanation(api.row(subscription), translated, api.mmf.get("/offers", of_it)["offers"])
+        with api.store.reader.connect() as reader:
+            updates = updates_of(reader, subscription)
+        return explanation(api.row(subscription), translated, api.mmf.get("/offers", of_it)["offers"], updates)
 
     @app.get("/instances")
     def instances() -> Any:
@@ -107,6 +124,13 @@ def build_api(api: Api) -> FastAPI:
     def activate(subscription: SubscriptionPath, body: ActivationBody) -> dict[str, Any]:
         tx_hash = api.activations.activate(api.row(subscription), body.endpointHash.lower(), body.signature)
         return {"subscriptionId": subscription, "endpointHash": body.endpointHash.lower(), "txHash": tx_hash}
+
+    @app.put("/subscriptions/{subscription}/request")
+    def update_request(subscription: SubscriptionPath, body: UpdateBody) -> dict[str, Any]:
+        update = Update(
+            subscription, body.revision, body.document, body.requirementsHash, body.deadline, body.signature.lower()
+        )
+        return api.updates.put(api.row(subscription), update)
 
     @app.post("/settlements")
     def settle() -> dict[str, Any]:

@@ -44,6 +44,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
+from orchestrator.updates import Adjuster, AdjusterPeers, Updates
 from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
 from trust.enrolment import Enrolment
@@ -165,6 +166,8 @@ class Program:
             require_runtime=self._require_runtime,
         )
         pipeline = Pipeline(transactions, peers, settings.gateway_url, settings.document_retry_s)
+        adjuster = Adjuster(transactions, AdjusterPeers(self._msmf, self._vmof, peers.documents, routes))
+        self._updates = Updates(ground.store, adjuster, chain.updater_of)
         self._listener = self._make_listener()
         self._dispatcher = Dispatcher(pipeline, ground.store, self._listener.final_timestamp, settings.max_parallel)
         self._settlement = Settlement(ground.store, gateway, chain, settings.settle_batch)
@@ -179,6 +182,7 @@ class Program:
         """Recover, then begin to listen and to look. Blocks for a moment: call it in a thread."""
         self._ground.sender.recover()
         DBOS.launch()
+        self._updates.recover()
         self._look_for_sandbox()
         for worker in self._workers.values():
             worker.start()
@@ -279,7 +283,16 @@ class Program:
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
         ground = self._ground
-        api = Api(ground.store, self._settlement, self._activations, self._vmof, self._mmf, self._msmf, self.health)
+        api = Api(
+            ground.store,
+            self._settlement,
+            self._activations,
+            self._vmof,
+            self._mmf,
+            self._msmf,
+            self._updates,
+            self.health,
+        )
         app = build_api(api)
         for name, function in functions.items():
             app.mount(f"/{name}", function)

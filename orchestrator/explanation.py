@@ -38,12 +38,14 @@ _BY_CODE: Mapping[str, str] = {
 Json = Mapping[str, Any]
 
 
-def explanation(row: Row, translated: Sequence[Json], offers: Sequence[Json]) -> dict[str, Any]:
+def explanation(
+    row: Row, translated: Sequence[Json], offers: Sequence[Json], updates: Sequence[Json] = ()
+) -> dict[str, Any]:
     """Steps I to III with their candidates, the rounds of offers, the refusal and what would make it feasible."""
     outcome = row["outcome"]
     refusal = outcome.get("refusal")
     decision = outcome.get("decision") or (refusal or {}).get("decision")
-    requirements = translated[-1]["requirements"] if translated else None
+    requirements = _in_force(translated, updates)
     return {
         "subscriptionId": row["subscription_id"],
         "planId": row["plan_id"],
@@ -53,10 +55,21 @@ def explanation(row: Row, translated: Sequence[Json], offers: Sequence[Json]) ->
         "requirements": requirements,
         "decision": decision,
         "offers": list(offers),
+        "updates": list(updates),
         "refusal": None if refusal is None else {name: refusal[name] for name in refusal if name != "decision"},
         "feasibleIf": [] if refusal is None else feasible_if(refusal, requirements),
         "times": row["times"],
     }
+
+
+def _in_force(translated: Sequence[Json], updates: Sequence[Json]) -> Any:
+    """What the service runs by: the newest accepted update's requirements, else the purchase's own."""
+    accepted = [one for one in updates if one["state"] == "accepted"]
+    key = f"{accepted[-1]['subscriptionId']}:update:{accepted[-1]['revision']}" if accepted else ""
+    kept = [
+        one["requirements"] for one in translated if one["key"] == key or (not key and ":update:" not in one["key"])
+    ]
+    return kept[-1] if kept else None
 
 
 def feasible_if(refusal: Json, requirements: Json | None) -> list[str]:

@@ -25,6 +25,8 @@ class FunctionCall(Protocol):
 
     def post(self, path: str, json: Any, idempotency_key: str = "") -> Any: ...
 
+    def put(self, path: str, json: Any, idempotency_key: str = "") -> Any: ...
+
     def delete(self, path: str, idempotency_key: str = "") -> Any: ...
 
 
@@ -236,6 +238,30 @@ class InstanceShare(Shape):
     grants: dict[str, Resources] = Field(default_factory=dict)
     """subscription → grant, of all shares whose grant this one's coming changed"""
     decision: ServiceDecision
+
+
+class AdjustmentRequest(Shape):
+    """An update of a running request, asked of VMOF: what the share is to be from now on."""
+
+    requirements: ServiceRequirements
+    revision: int = Field(ge=1)
+
+
+class UseAdjustment(Shape):
+    """An update of a running share, asked of MMF: its sub-instances as they are to be, in the MSI it is to stand in."""
+
+    request: OfferRequest
+    revision: int = Field(ge=1)
+
+
+class Adjusted(Shape):
+    """MMF's answer to an update: the models as they run now, or why everything stayed as it was."""
+
+    state: Literal["adjusted", "infeasible", "failed", "gone"]
+    decision: Decision
+    models: tuple[RunningModel, ...] = ()
+    stopped: tuple[str, ...] = ()
+    cause: str = ""
 
 
 class ReleasedShare(Shape):

@@ -1,4 +1,4 @@
-"""What only those may read whom a subscription concerns: its decisions. Used by `s4m` and tests.
+"""What only those may read or change whom a subscription concerns: decisions and request. Used by `s4m` and tests.
 
 Each `OwnService` makes a proof key of its own and signs a SessionBinding over it with the key it was given: a session
 key, the buyer's, or that of the model's owner. It keeps nothing.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 import httpx
 
 from ledger.keys import WalletKey
-from ledger.typed_data import Domain, SessionBinding, sign
+from ledger.typed_data import Domain, RequestUpdate, SessionBinding, sign
 from ledger.values import SubscriptionId, to_hex
+from marketplace.documents import hash_of
 from marketplace.errors import MarketplaceDown, ProblemAnswer
 from trust.auth import SessionAuth
 from trust.keys import ProofKey
@@ -35,7 +37,7 @@ class OwnService:
         self._key = key
         self._proof_key = ProofKey.generate()
         auth = SessionAuth(lambda: None, self._proof_key)
-        self._http = httpx.Client(base_url=api_url, auth=auth, timeout=30.0, trust_env=False)
+        self._http = httpx.Client(base_url=api_url, auth=auth, timeout=60.0, trust_env=False)
 
     def __enter__(self) -> OwnService:
         return self
@@ -52,6 +54,21 @@ class OwnService:
     def decisions(self) -> dict[str, Any]:
         """Steps I to III with candidates, lacks, offers, bound and gap; of a refusal what would make it feasible."""
         return dict(self._call("GET", f"/decisions/{self.subscription_id}"))
+
+    def update_request(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Signs the document as the next revision of the request and puts it; the answer is the accepted update.
+
+        Only the session key may. Raises ProblemAnswer: `update_refused` where the service runs on as it was.
+        """
+        revision = 1 + max((int(one["revision"]) for one in self.decisions()["updates"]), default=0)
+        deadline = int(time.time()) + BINDING_S
+        digest = hash_of(dict(document))
+        signed = sign(self._key, self._domain, RequestUpdate(self.subscription_id, digest, revision, deadline))
+        body = {
+            "document": dict(document), "requirementsHash": to_hex(digest), "revision": revision,
+            "deadline": deadline, "signature": to_hex(signed),
+        }  # fmt: skip
+        return dict(self._call("PUT", f"/subscriptions/{self.subscription_id}/request", json=body))
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         try:

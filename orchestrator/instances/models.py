@@ -121,6 +121,18 @@ def uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> Sequence[Use
     return [Use(**row) for row in rows.execute(query.order_by(USES.c.role)).mappings()]
 
 
+def uses_of(rows: sa.Connection, subscription_id: str) -> Sequence[Use]:
+    """What one share uses, by role, whatever MSI it stands in."""
+    query = sa.select(USES).where(USES.c.subscription_id == subscription_id).order_by(USES.c.role)
+    return [Use(**row) for row in rows.execute(query).mappings()]
+
+
+def drop_roles(rows: sa.Connection, subscription_id: str, roles: Collection[str]) -> None:
+    """End one share's uses in these roles."""
+    mine = (USES.c.subscription_id == subscription_id) & USES.c.role.in_(sorted(roles))
+    rows.execute(sa.delete(USES).where(mine))
+
+
 def drop_uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> None:
     """End all uses of one share."""
     rows.execute(sa.delete(USES).where((USES.c.subscription_id == subscription_id) & (USES.c.msi_id == msi_id)))

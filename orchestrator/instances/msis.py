@@ -167,6 +167,17 @@ def move_share(rows: sa.Connection, subscription_id: str, move: ShareMove, now: 
     return moved
 
 
+def promise(rows: sa.Connection, msi_id: str, latency_ms: float, reliability: float, now: int) -> None:
+    """Write what an MSI promises."""
+    values = {"latency_ms": latency_ms, "reliability": reliability, "changed_at": now}
+    rows.execute(sa.update(MSIS).where(MSIS.c.msi_id == msi_id).values(**values))
+
+
+def drop_share(rows: sa.Connection, subscription_id: str) -> None:
+    """Forget a share that only kept a place."""
+    rows.execute(sa.delete(SHARES).where(SHARES.c.subscription_id == subscription_id))
+
+
 def share(rows: sa.Connection, subscription_id: str) -> Share | None:
     """The share of one subscription."""
     return next(iter(_shares(rows, SHARES.c.subscription_id == subscription_id)), None)

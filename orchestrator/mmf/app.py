@@ -8,14 +8,14 @@ from fastapi import FastAPI, Path, Query
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelState
-from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.door import Door, IdempotencyKey, MalformedCall
 from orchestrator.instances.models import instances
 from orchestrator.instances.transact import read, snapshot, transact
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.top import top
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
-from orchestrator.requirements import Notice, Offer, OfferRequest
+from orchestrator.requirements import Notice, Offer, OfferRequest, UseAdjustment
 from orchestrator.resources.pool import nodes, virtual_pool
 
 SHOWN = (ModelState.PLANNED, ModelState.RUNNING, ModelState.STOPPING)
@@ -46,6 +46,21 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         answer = await door.once(key, workflows.accept, offer_id)
         created = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
         door.tell(key, [Notice(kind="model.running", subject=one) for one in created])
+        return answer
+
+    @door.app.put("/uses/{msiId}/{subscriptionId}")
+    async def adjust_uses(
+        msi: Annotated[str, Path(alias="msiId")],
+        subscription_id: Annotated[str, Path(alias="subscriptionId")],
+        wanted: UseAdjustment,
+        key: IdempotencyKey,
+    ) -> dict[str, Any]:
+        if wanted.request.subscription_id != subscription_id:
+            raise MalformedCall(f"The path names {subscription_id}, the body {wanted.request.subscription_id}.")
+        answer = await door.once(key, workflows.adjust, key, msi, wanted.to_json())
+        told = [Notice(kind="model.stopped", subject=one) for one in answer["stopped"]]
+        changed = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
+        door.tell(key, [*(Notice(kind="model.running", subject=one) for one in changed), *told])
         return answer
 
     @door.app.delete("/uses/{msiId}/{subscriptionId}")

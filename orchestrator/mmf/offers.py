@@ -73,18 +73,24 @@ def propose(rows: sa.Connection, models: Models, request: OfferRequest, offer_id
         state="open" if decision.feasible else "refused",
         decision=decision,
     )
+    keep_offer(rows, offer, request, now)
+    return offer
+
+
+def keep_offer(rows: sa.Connection, offer: Offer, request: OfferRequest, now: int, cause: str = "") -> None:
+    """Write a new offer with what it was made for."""
     rows.execute(
         sa.insert(OFFERS).values(
-            offer_id=offer_id,
-            subscription_id=request.subscription_id,
-            msi_id=request.msi,
+            offer_id=offer.offer_id,
+            subscription_id=offer.subscription_id,
+            msi_id=offer.msi,
             state=offer.state,
             request=request.to_json(),
-            decision=decision.to_json(),
+            decision=offer.decision.to_json(),
+            cause=cause,
             at=now,
         )
     )
-    return offer
 
 
 def accept(rows: sa.Connection, models: Models, offer_id: str, now: int) -> Offer:
@@ -171,7 +177,7 @@ def let_go(
             move_instance(rows, instance_id, ModelMove.FAIL if failing else ModelMove.STOP, now)
             idle.append(instance_id)
         else:
-            _shrink(rows, models[one.model], one, now)
+            shrink(rows, models[one.model], one, now)
     return idle
 
 
@@ -247,9 +253,9 @@ def _place(
     share = request.subscription_id
     for placement in placements:
         if placement.verdict == "create":
-            _create(rows, models[placement.model], request, placement, now)
+            create(rows, models[placement.model], request, placement, now)
         elif placement.verdict == "modify":
-            _scale(rows, models[placement.model], placement.instance, placement.node, +1, now)
+            scale(rows, models[placement.model], placement.instance, placement.node, +1, now)
     add_uses(rows, [Use(share, p.role, request.msi, p.instance, p.verdict, offer_id) for p in placements])
     taken: list[Allocation] = []
     for role, placement in zip(request.roles, placements, strict=True):
@@ -260,7 +266,7 @@ def _place(
     allocate(rows, taken)
 
 
-def _create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, placement: Placement, now: int) -> None:
+def create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, placement: Placement, now: int) -> None:
     dedicated = request.isolation is Isolation.DEDICATED
     one = ModelInstance(
         instance_id=placement.instance,
@@ -282,7 +288,7 @@ def _create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, plac
     _size(rows, manifest, placement.instance, placement.node, 1)
 
 
-def _scale(rows: sa.Connection, manifest: Manifest, instance_id: str, node: str, by: int, now: int) -> None:
+def scale(rows: sa.Connection, manifest: Manifest, instance_id: str, node: str, by: int, now: int) -> None:
     one = instance(rows, instance_id)
     if one is None:
         raise UnknownOffer(f"{instance_id} is gone since it was offered. Ask for a new offer.")
@@ -297,9 +303,9 @@ def _size(rows: sa.Connection, manifest: Manifest, instance_id: str, node: str, 
     allocate(rows, [Allocation(instance_id, node, instance_id, ResourceVector.of(manifest.consumes) * scale)])
 
 
-def _shrink(rows: sa.Connection, manifest: Manifest, one: ModelInstance, now: int) -> None:
+def shrink(rows: sa.Connection, manifest: Manifest, one: ModelInstance, now: int) -> None:
     """Undo a modification that its shares no longer need."""
     smaller = one.scale - 1
     used = next((node.used for node in nodes(rows, "model") if node.node_id == one.instance_id), ResourceVector())
     if smaller >= 1 and one.shares <= manifest.max_shares * smaller and used.fits(supplies(manifest) * smaller):
-        _scale(rows, manifest, one.instance_id, one.node_id, -1, now)
+        scale(rows, manifest, one.instance_id, one.node_id, -1, now)

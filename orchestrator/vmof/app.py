@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from fastapi import FastAPI, Path
 
 from orchestrator.errors import Refusal
-from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.door import Door, IdempotencyKey, MalformedCall
 from orchestrator.instances.msis import msis, running_grants, shares
 from orchestrator.instances.transact import read, snapshot
-from orchestrator.requirements import InstantiationRequest, Notice
+from orchestrator.requirements import AdjustmentRequest, InstantiationRequest, Notice
 from orchestrator.vmof.top import top
 from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
 
@@ -38,6 +38,27 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         share: dict[str, Any] = outcome["share"]
         kind = "share.joined" if share["reused"] else "msi.running"
         door.tell(key, [Notice(kind=kind, subject=share["msi"], subscription_id=subscription_id)])
+        return share
+
+    @door.app.put("/shares/{subscriptionId}")
+    async def adjust(
+        subscription_id: Annotated[str, Path(alias="subscriptionId")], wanted: AdjustmentRequest, key: IdempotencyKey
+    ) -> dict[str, Any]:
+        if wanted.requirements.subscription_id != subscription_id:
+            raise MalformedCall(f"The path names {subscription_id}, the body {wanted.requirements.subscription_id}.")
+        outcome = await door.once(key, workflows.adjust, key, wanted.to_json())
+        detail = {"revision": wanted.revision}
+        if "refusal" in outcome:
+            refusal = refused(outcome["refusal"])
+            door.tell(
+                key,
+                [Notice(kind="update.refused", subject=refusal.code, subscription_id=subscription_id, detail=detail)],
+            )
+            raise refusal
+        share: dict[str, Any] = outcome["share"]
+        door.tell(
+            key, [Notice(kind="update.accepted", subject=share["msi"], subscription_id=subscription_id, detail=detail)]
+        )
         return share
 
     @door.app.delete("/shares/{subscriptionId}")

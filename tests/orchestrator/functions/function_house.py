@@ -60,6 +60,15 @@ class House:
         )
         return share
 
+    def update(
+        self, subscription: int, revision: int, service: str = "virtual-beach-travel", **request: Any
+    ) -> dict[str, Any]:
+        """Another size for a running share, as the orchestrator asks for it."""
+        wanted = self.requirements(subscription, service, **request)
+        body = {"requirements": wanted, "revision": revision}
+        share: dict[str, Any] = self.vmof.put(f"/shares/{subscription}", body, f"{subscription}:update:{revision}")
+        return share
+
     def release(self, subscription: int) -> dict[str, Any]:
         answer: dict[str, Any] = self.vmof.delete(f"/shares/{subscription}", f"{subscription}:release:0")
         return answer
