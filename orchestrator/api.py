@@ -4,24 +4,34 @@ Built by `app` and put behind the gate there (default deny). Handlers read rows 
 decide nothing. Errors leave as problem+json (RFC 9457).
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Path, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ledger.errors import LedgerError, NodeDown, Reverted
 from orchestrator import store as tables
 from orchestrator.activation import Activations
-from orchestrator.errors import OrchestratorError, UnknownSubscription
+from orchestrator.errors import OrchestratorError, TryLater, UnknownSubscription
 from orchestrator.explanation import explanation
+from orchestrator.notices import MOST_READERS, Board, Page, events, resume_from
 from orchestrator.requirements import FunctionCall
 from orchestrator.settlement import Settlement
 from orchestrator.store import Row, Store
 from orchestrator.top import top
 from orchestrator.updates import Update, Updates, updates_of
+
+
+class TooManyReaders(TryLater):
+    """A stream holds a connection for long; there is room for so many."""
+
+    code = "too_many_readers"
+    title = "Too many streams of notices"
+
 
 SubscriptionPath = Annotated[str, Path(pattern=r"^\d{1,29}$")]
 
@@ -69,6 +79,13 @@ class Api:
         self.msmf = msmf
         self.updates = updates
         self.health = health
+        self._board: Board | None = None
+
+    def board(self, page: Page) -> Board:
+        """The one board of this program."""
+        if self._board is None:
+            self._board = Board(page)
+        return self._board
 
     def row(self, subscription_id: str) -> Row:
         """The service's row; UnknownSubscription where the final chain has no such purchase."""
@@ -115,6 +132,28 @@ def build_api(api: Api) -> FastAPI:
     @app.get("/top")
     def show_top() -> dict[str, Any]:
         return top(api.store, api.vmof, api.mmf)
+
+    @app.get("/notices")
+    async def notices(
+        request: Request,
+        since: Annotated[int, Query(ge=0)] = 0,
+        subscription: Annotated[str | None, Query(alias="subscriptionId", pattern=r"^\d{1,29}$")] = None,
+    ) -> Response:
+        async def page(after: int, of_subscription: str | None) -> list[dict[str, Any]]:
+            of_it = {} if of_subscription is None else {"subscriptionId": of_subscription}
+            answer = await asyncio.to_thread(api.msmf.get, "/notices", {"since": str(after), **of_it})
+            return list(answer["notices"])
+
+        after = resume_from(request.headers.get("last-event-id"), since)
+        if "text/event-stream" not in request.headers.get("accept", ""):
+            return JSONResponse({"notices": await page(after, subscription)})
+        board = api.board(page)
+        if board.readers >= MOST_READERS:
+            raise TooManyReaders(
+                f"{MOST_READERS} streams of notices are open already. Close one, or ask without a stream."
+            )
+        stream = request.app.state.gate.stream(request.state.caller, events(board, page, after, subscription))
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     @app.get("/pool")
     def pool() -> Any:

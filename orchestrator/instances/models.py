@@ -127,6 +127,12 @@ def uses_of(rows: sa.Connection, subscription_id: str) -> Sequence[Use]:
     return [Use(**row) for row in rows.execute(query).mappings()]
 
 
+def users_of(rows: sa.Connection, instance_id: str) -> Sequence[str]:
+    """The subscriptions that use a model instance, each once."""
+    query = sa.select(USES.c.subscription_id).where(USES.c.instance_id == instance_id).distinct()
+    return list(rows.scalars(query.order_by(USES.c.subscription_id)))
+
+
 def drop_roles(rows: sa.Connection, subscription_id: str, roles: Collection[str]) -> None:
     """End one share's uses in these roles."""
     mine = (USES.c.subscription_id == subscription_id) & USES.c.role.in_(sorted(roles))

@@ -15,6 +15,7 @@ from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.top import top
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
+from orchestrator.notices import NoticeKind
 from orchestrator.requirements import Notice, Offer, OfferRequest, UseAdjustment
 from orchestrator.resources.pool import nodes, virtual_pool
 
@@ -45,7 +46,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
     async def accept_offer(offer_id: Annotated[str, Path(alias="offerId")], key: IdempotencyKey) -> dict[str, Any]:
         answer = await door.once(key, workflows.accept, offer_id)
         created = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
-        door.tell(key, [Notice(kind="model.running", subject=one) for one in created])
+        door.tell(key, [Notice(kind=NoticeKind.MODEL_RUNNING, subject=one) for one in created])
         return answer
 
     @door.app.put("/uses/{msiId}/{subscriptionId}")
@@ -58,9 +59,9 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         if wanted.request.subscription_id != subscription_id:
             raise MalformedCall(f"The path names {subscription_id}, the body {wanted.request.subscription_id}.")
         answer = await door.once(key, workflows.adjust, key, msi, wanted.to_json())
-        told = [Notice(kind="model.stopped", subject=one) for one in answer["stopped"]]
+        told = [Notice(kind=NoticeKind.MODEL_STOPPED, subject=one) for one in answer["stopped"]]
         changed = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
-        door.tell(key, [*(Notice(kind="model.running", subject=one) for one in changed), *told])
+        door.tell(key, [*(Notice(kind=NoticeKind.MODEL_RUNNING, subject=one) for one in changed), *told])
         return answer
 
     @door.app.delete("/uses/{msiId}/{subscriptionId}")
@@ -70,7 +71,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         key: IdempotencyKey,
     ) -> dict[str, Any]:
         ended = await door.once(key, workflows.release, msi, subscription_id)
-        door.tell(key, [Notice(kind="model.stopped", subject=one) for one in ended["stopped"]])
+        door.tell(key, [Notice(kind=NoticeKind.MODEL_STOPPED, subject=one) for one in ended["stopped"]])
         return ended
 
     @door.app.get("/models")

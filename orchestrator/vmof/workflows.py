@@ -169,7 +169,9 @@ class VmofWorkflows:
             self._change(_unaim, document, aimed)
             return {"refusal": _not_adjusted(answer, decision).to_json()}
         share = self._change(_resettle, document, aimed, _json(answer.models), decision.to_json())
-        return {"share": share} if share is not None else self._withdraw(key, wanted, aimed["msi"])
+        if share is None:
+            return self._withdraw(key, wanted, aimed["msi"])
+        return {"share": share, "moved": aimed["msi"] != aimed["from_msi"]}
 
     def _release(self, key: str, subscription_id: str) -> dict[str, Any]:
         """ReleasedShare as JSON."""
