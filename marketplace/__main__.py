@@ -17,7 +17,14 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     settings = MarketplaceSettings(**given)
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,  # streams of notices never end by themselves
+    )
 
 
 if __name__ == "__main__":

@@ -126,6 +126,10 @@ class OrchestratorDown(MarketplaceError):
     code, status, title = "orchestrator_down", 503, "The orchestrator does not answer"
 
 
+class TooManyReaders(MarketplaceError):
+    code, status, title = "too_many_readers", 503, "Too many streams of notices"
+
+
 class GatewayDown(MarketplaceError):
     code, status, title = "gateway_down", 503, "The gateway does not answer"
 

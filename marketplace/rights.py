@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
+from dataclasses import dataclass
 
 from fastapi import Request
 
 from ledger.errors import SignatureMalformed
 from ledger.typed_data import SessionBinding, recover
-from ledger.values import SubscriptionId, from_hex, model_of, plan_of
+from ledger.values import Address, SubscriptionId, from_hex, model_of, plan_of
 from marketplace.errors import BadSignature
 from marketplace.parts import Parts
 from marketplace.subscriptions.service import chain_side
@@ -24,9 +25,24 @@ LONGEST_S = 3600
 _REMEDY = "Sign a SessionBinding over your proof's key with the subscription's session key."
 
 
-def require_reader(parts: Parts, request: Request, subscription_id: str) -> int:
-    """The binding's end, UTC seconds; `BadSignature` for whoever may not read, `UnknownSubscription` where none is."""
+@dataclass(frozen=True)
+class Reader:
+    """Who reads, until when (UTC seconds)."""
+
+    address: Address
+    ends: int
+
+
+def may_read(parts: Parts, subscription_id: str, reader: str) -> bool:
+    """Whether the chain says so now."""
     found = chain_side(parts, subscription_id)
+    model = model_of(plan_of(SubscriptionId(int(subscription_id))))
+    return reader in (found.signer, found.buyer) or reader == parts.contracts.catalog.owner_of(model)
+
+
+def require_reader(parts: Parts, request: Request, subscription_id: str) -> Reader:
+    """Who reads; `BadSignature` for whoever may not, `UnknownSubscription` where there is none."""
+    chain_side(parts, subscription_id)
     try:
         header = request.headers.get(HEADER, "")
         given = json.loads(urlsafe_b64decode(header + "=" * (-len(header) % 4)))
@@ -38,8 +54,7 @@ def require_reader(parts: Parts, request: Request, subscription_id: str) -> int:
         raise BadSignature("the proof is of another key than the binding names.", remedy=_REMEDY)
     if not 0 < binding.expires - parts.clock() <= LONGEST_S:
         raise BadSignature(f"the binding must end within {LONGEST_S} s from now.", remedy=_REMEDY)
-    model = model_of(plan_of(SubscriptionId(int(subscription_id))))
-    if reader not in (found.signer, found.buyer) and reader != parts.contracts.catalog.owner_of(model):
+    if not may_read(parts, subscription_id, reader):
         raise BadSignature(f"made by {reader}, who neither bought subscription {subscription_id} nor sells its model.",
                            remedy=_REMEDY)  # fmt: skip
-    return binding.expires
+    return Reader(reader, binding.expires)

@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "request": ("s4m.request:request", "Change a running request: users, quality of experience, objects."),
     "explain": ("s4m.explain:explain", "Why a service stands as it stands; of a refusal, what would do."),
     "top": ("s4m.top:top", "Live view of pool, clusters, MSIs, models, queue and settlement."),
+    "notices": ("s4m.notices:notices", "What happened to a subscription's service, once or as it comes."),
     "settle": ("s4m.settle:settle", "Settle signed vouchers on-chain, now."),
     "audit": ("s4m.audit:audit", "Prove records against the chain."),
     "assets": ("s4m.assets:assets", "List, mint and export things made in the virtual world."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +26,10 @@ from trust.keys import ProofKey
 HEADER = "S4M-Session-Binding"
 BINDING_S = 600
 """Life of a binding, seconds; a new one is signed for each call."""
+SILENCE_S = 40.0
+"""How long a stream may say nothing, seconds: the server's heartbeat is due after 15."""
+PATIENCE_S, RETRY_S = 60.0, 0.5
+_START = "Start it with `s4m up`, or correct the address."
 
 
 class OwnService:
@@ -55,6 +59,43 @@ class OwnService:
         """Steps I to III with candidates, lacks, offers, bound and gap; of a refusal what would make it feasible."""
         return dict(self._call("GET", f"/decisions/{self.subscription_id}"))
 
+    def notices(self, since: int = 0) -> list[dict[str, Any]]:
+        """What there is after a number, oldest first."""
+        return list(self._call("GET", f"{self._notices}?since={since}")["notices"])
+
+    def follow(self, since: int = 0) -> Iterator[dict[str, Any]]:
+        """Notices as they come, for ever; a stream that ends or breaks is taken up where it was.
+
+        Raises ProblemAnswer where the reader may read no more, MarketplaceDown after `PATIENCE_S` without an answer.
+        """
+        last, heard = since, time.monotonic()
+        while True:
+            try:
+                for notice in self._stream(last):
+                    last, heard = int(notice["number"]), time.monotonic()
+                    yield notice
+                heard = time.monotonic()
+            except httpx.TransportError as error:
+                if time.monotonic() - heard > PATIENCE_S:
+                    raise MarketplaceDown(f"the stream broke ({type(error).__name__}).", remedy=_START) from error
+                time.sleep(RETRY_S)
+
+    @property
+    def _notices(self) -> str:
+        return f"/subscriptions/{self.subscription_id}/notices"
+
+    def _stream(self, last: int) -> Iterator[dict[str, Any]]:
+        """One connection's events (WHATWG server-sent events, as this server writes them: one data line each)."""
+        headers = {HEADER: self.binding(), "Accept": "text/event-stream", "Last-Event-ID": str(last)}
+        timeout = httpx.Timeout(10.0, read=SILENCE_S)
+        with self._http.stream("GET", self._notices, headers=headers, timeout=timeout) as answer:
+            if answer.is_error:
+                answer.read()
+                raise ProblemAnswer(answer.status_code, problem_in(answer))
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    yield dict(json.loads(line.removeprefix("data: ")))
+
     def update_request(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Signs the document as the next revision of the request and puts it; the answer is the accepted update.
 
@@ -75,7 +116,7 @@ class OwnService:
             answer = self._http.request(method, path, headers={HEADER: self.binding()}, **options)
         except httpx.TransportError as error:
             why = f"no answer from {self._http.base_url.host} ({type(error).__name__})."
-            raise MarketplaceDown(why, remedy="Start it with `s4m up`, or correct the address.") from error
+            raise MarketplaceDown(why, remedy=_START) from error
         if answer.is_error:
             raise ProblemAnswer(answer.status_code, problem_in(answer))
         return answer.json()
