@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -10,13 +11,16 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from command_runner import Run, runner
 
 from s4m.supervisor import House
+from trust.gate import GateAuth
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,93 @@ def test_the_live_view_shows_pool_models_and_queue(run: Run, subscription: str) 
         "█",
     ):
         assert words in once, once
+
+
+def test_a_running_request_is_changed_and_its_buyer_hears_of_it(
+    run: Run, house: House, subscription: str, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "s4m.main",
+        "notices",
+        subscription,
+        "--follow",
+        "--json",
+        "--home",
+        str(house.home),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        kinds = [json.loads(follower.stdout.readline())["kind"] for _ in range(2)]
+        assert set(kinds) == {"request.translated", "msi.running"}
+        accepted = run("request", "update", subscription, "--users", "3", "--latency", "2").json
+        assert (accepted["revision"], accepted["state"], accepted["gap"]) == (1, "accepted", 0.0)
+        later: list[dict[str, object]] = []
+        while not later or later[-1]["kind"] != "update.accepted":
+            later.append(json.loads(follower.stdout.readline()))
+        assert later[-1]["detail"] == {"revision": 1}
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(20) == 0
+    kept = run("request", "show", subscription).json
+    assert (kept["users"], kept["qoe"]["latency_ms"]) == (3, 2.0)
+    told = run("explain", subscription).json
+    assert (told["requirements"]["users"], told["requirements"]["qoe"]["latency_ms"]) == (3, 2.0)
+    document = tmp_path / "request.json"
+    document.write_text(json.dumps({**kept, "users": 1}))
+    assert run("request", "update", subscription, document).json["revision"] == 2
+    assert run("use", subscription, "conditions", "--params", '{"t": 60}').json["units"] == "2"
+    listed = run("notices", subscription, "--since", later[-1]["number"]).json
+    assert [row["kind"] for row in listed] == ["request.translated", "update.accepted"]
+    assert "update.accepted" in run("notices", subscription, as_json=False).text
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code"),
+    [
+        (("--latency", "0.01"), 3, "update_refused"),
+        (("--users", "65"), 3, "update_refused"),
+        ((), 2, "bad_input"),
+        (("/nowhere",), 2, "bad_input"),
+    ],
+)
+def test_a_change_that_cannot_be_leaves_the_request_as_it_was(
+    run: Run, subscription: str, words: tuple[str, ...], exit_code: int, code: str
+) -> None:
+    before = run("request", "show", subscription).json
+    answer = run("request", "update", subscription, *words)
+    assert (answer.code, answer.json["code"]) == (exit_code, code)
+    assert run("request", "show", subscription).json == before
+    assert run("explain", subscription).json["requirements"]["users"] == before["users"]
+
+
+def test_the_operators_stream_ends_with_the_program(house: House, subscription: str) -> None:
+    """Through the gate; it is taken up after the last event at the program that is started in its place."""
+    identity = house.keys.component("operator")
+    auth = GateAuth(identity, "orchestrator")
+    headers = {"Accept": "text/event-stream"}
+    with httpx.Client(base_url=house.urls.orchestrator, auth=auth, timeout=30) as client:
+        everything = client.get("/notices").json()["notices"]
+        with client.stream("GET", "/notices", headers=headers) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = answer.iter_lines()
+            assert next(line for line in lines if line.startswith("id: ")) == f"id: {everything[0]['number']}"
+            os.kill(house.children["orchestrator"].pid, signal.SIGTERM)
+            with contextlib.suppress(httpx.RemoteProtocolError):
+                for _ in lines:
+                    pass
+        last = everything[2]["number"]
+        until = time.monotonic() + 60
+        while True:
+            try:
+                with client.stream("GET", "/notices", headers={**headers, "Last-Event-ID": str(last)}) as again:
+                    first = next(line for line in again.iter_lines() if line.startswith("id: "))
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < until
+                time.sleep(0.2)
+        assert first == f"id: {everything[3]['number']}"
+        assert httpx.get(f"{house.urls.orchestrator}/notices").json()["code"] == "token_missing"
 
 
 @pytest.mark.parametrize("leave", ["q", "interrupt"])
