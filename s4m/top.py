@@ -70,13 +70,13 @@ def _live(client: httpx.Client) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    from marketplace.errors import OrchestratorDown
+    from marketplace.errors import MarketplaceError
 
     def look() -> RenderableType:
         try:
             told = _look(client)
-        except OrchestratorDown as down:
-            return Text(str(down), style="red")
+        except MarketplaceError as error:  # it starts, or starts again: the next look may find it
+            return Text(str(error), style="red")
         return page(told, rows_for(live.console.height, told))
 
     with suppress(KeyboardInterrupt), _keys() as left, Live(screen=True, auto_refresh=False) as live:

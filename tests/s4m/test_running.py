@@ -218,6 +218,7 @@ def test_the_live_view_is_left_by_q_and_by_an_interrupt(house: House, subscripti
         seen = b""
         while b"Models" not in seen:
             seen += _read(ours)
+            assert program.poll() is None, seen.decode()
         if leave == "q":
             os.write(ours, b"q")
         else:

@@ -104,9 +104,17 @@ def running_loop() -> Iterator[Loop]:
 
 
 def build(
-    home: Path, loop: asyncio.AbstractEventLoop, models: Mapping[str, Manifest], *, supplied: bool = True
+    home: Path,
+    loop: asyncio.AbstractEventLoop,
+    models: Mapping[str, Manifest],
+    *,
+    supplied: bool = True,
+    runtime: Any = None,
 ) -> House:
-    """Build the functions on this home and launch the engine; what was under way there is recovered."""
+    """Build the functions on this home and launch the engine; what was under way there is recovered.
+
+    `runtime` fills the port in place of real sandboxes.
+    """
     url = f"sqlite:///{home / 'db' / 'engine.db'}"
     store = open_store(url)
     create_tables(store.writer)
@@ -123,7 +131,7 @@ def build(
         }
     )
     datasource = SQLAlchemyDatasource.create(url, engine=store.writer)
-    runtime = SandboxRuntime(home)
+    runtime = runtime or SandboxRuntime(home)
     late_msmf, late_mmf = LateCall(), LateCall()
     msmf = build_msmf(MsmfDeps(datasource, reader=store.reader))
     deps = MmfDeps(datasource, runtime, models, late_msmf, reader=store.reader)
