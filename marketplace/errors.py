@@ -9,7 +9,7 @@ MarketplaceError
 │   ├── MalformedDocument  MalformedLog
 │   └── OrderDiffers
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
-├── OrchestratorDown  GatewayDown
+├── OrchestratorDown  GatewayDown  TooManyReaders
 └── WalletError (client side)
     ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
