@@ -43,8 +43,8 @@ class Shape(BaseModel):
 
 
 class Qoe(BaseModel):
-    """What the user is to experience (Table I): a rate, the latency of the planned network path, a reliability and a
-    floor under Meta-Immersion."""
+    """What the user is to experience (Table I): a rate, the latency of the planned network path, a reliability; of
+    AR/VR a floor under Meta-Immersion, of a digital twin a floor under its fidelity and how often it is updated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,6 +52,9 @@ class Qoe(BaseModel):
     rate_mbps: int = Field(default=100, gt=0, le=1_000_000)
     latency_ms: float = Field(default=1.5, gt=0)
     reliability: float = Field(default=0.99, gt=0, le=1)
+    fidelity_floor: float = Field(default=0.0, ge=0, lt=1)
+    update_rate_hz: int = Field(default=0, ge=0, le=1000)
+    """0 = as the service does by itself"""
 
 
 class AttendedObject(BaseModel):
@@ -84,6 +87,8 @@ class ServiceRequirements(Shape):
     users: int = Field(ge=1)
     qoe: Qoe
     objects: tuple[AttendedObject, ...] = ()
+    things: tuple[str, ...] = ()
+    """of a digital twin, the physical objects that it is to follow"""
     roles: dict[str, str]
     """role → name of the MaaS model that fills it"""
 

@@ -24,7 +24,9 @@ DEFAULT_QOE = {"immersion_floor": 0.5, "rate_mbps": 250, "latency_ms": 1.5, "rel
 @click.option("--cap", default=20_000, show_default=True, help="The most billable units it may ever cost.")
 @click.option("--periods", default=1, show_default=True, help="Prepaid periods (0 where the plan has none).")
 @click.option(
-    "--document", type=click.Path(path_type=Path, dir_okay=False), help="Request (s4m/request/1); else a plain one."
+    "--document",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Request (s4m/request/2); else a plain one.",
 )
 @click.option("--isolation", type=click.IntRange(0, 2), default=0, show_default=True, help="0 shared to 2 dedicated.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the service.")
@@ -76,7 +78,7 @@ def _request(client: MarketClient, plan_id: int, path: Path | None, isolation: i
         try:
             return dict(json.loads(path.read_text()))
         except (OSError, ValueError, TypeError) as error:
-            raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/1 document.") from error
+            raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/2 document.") from error
     spec = client.model(model_of(plan_id))["spec"] or {}
     shows = any(operation.get("immersion") for operation in spec.get("operations", {}).values())
     return {

@@ -45,7 +45,7 @@ def show(session: Session, subscription_id: str) -> None:
 @click.option("--immersion-floor", type=float, help="Least Meta-Immersion.")
 @common
 def update(session: Session, subscription_id: str, document: Path | None, **changes: float | None) -> None:
-    """Change a running request: by a whole new DOCUMENT (s4m/request/1), or single values by the options.
+    """Change a running request: by a whole new DOCUMENT (s4m/request/2 or 1), or single values by the options.
 
     Isolation and service stay as bought. Signed with the session key; nothing is spent. If the change cannot be had,
     the service runs on as it was.
@@ -80,7 +80,7 @@ def _wanted(kept: dict[str, Any], path: Path | None, changes: dict[str, float | 
         try:
             kept = dict(json.loads(path.read_text()))
         except (OSError, ValueError, TypeError) as error:
-            raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/1 document.") from error
+            raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/2 document.") from error
     qoe = {QOE_OPTIONS[name]: value for name, value in given.items() if name in QOE_OPTIONS}
     users = {"users": given["users"]} if "users" in given else {}
     return {**kept, **users, **({"qoe": {**kept.get("qoe", {}), **qoe}} if qoe else {})}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REFRESH_S = 1.0
 BAR = 24
 """Width of a bar, characters."""
-ROWS, FEWEST_ROWS = 12, 3
+ROWS, FEWEST_ROWS = 12, 1
 """MSIs and models on the page, in a low terminal; --json has all that the view holds."""
 
 
@@ -110,7 +110,7 @@ def rows_for(height: int, told: dict[str, Any]) -> int:
     """How many MSIs and models fit below what is always shown."""
     resources = sum(len(site["capacity"]) for site in told["pool"]["sites"])
     beside = max(len(told["queue"]["services"]) + 2, len(told["clusters"]))
-    titles = 1 + 2 * 4 + 2  # the head, four tables' titles and names, two last lines
+    titles = 2 + 2 * 4 + 2  # the head, four tables' titles and names, two last lines
     return max(FEWEST_ROWS, min(ROWS, (height - titles - resources - beside) // 2))
 
 

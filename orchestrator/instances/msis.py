@@ -205,6 +205,12 @@ def rendered_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
     return _shares(rows, by & (SHARES.c.state == ShareState.RUNNING.value))
 
 
+def rendering_servers(rows: sa.Connection) -> Sequence[str]:
+    """The model instances that render for running shares."""
+    running = (SHARES.c.state == ShareState.RUNNING.value) & (SHARES.c.rendering_instance != "")
+    return list(rows.scalars(sa.select(SHARES.c.rendering_instance).where(running).distinct().order_by(sa.text("1"))))
+
+
 def set_grant(rows: sa.Connection, subscription_id: str, grant: ResourceVector) -> None:
     """Write a share's grant."""
     rows.execute(sa.update(SHARES).where(SHARES.c.subscription_id == subscription_id).values(grant=grant.amounts()))

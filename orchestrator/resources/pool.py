@@ -169,6 +169,12 @@ def allocate(rows: sa.Connection, wanted: Sequence[Allocation]) -> None:
         _guarded("allocation of " + ", ".join(f"{one.amounts.amounts()} on {one.node_id}" for one in given), write)
 
 
+def capacity_of(rows: sa.Connection, node_id: str) -> ResourceVector:
+    """What a node has now; nothing where it is gone."""
+    row = rows.execute(sa.select(NODES).where(NODES.c.node_id == node_id)).mappings().first()
+    return _node(row).capacity if row is not None else ResourceVector()
+
+
 def allocations_of(rows: sa.Connection, subscription_id: str) -> Sequence[Allocation]:
     """Everything that one share holds, by id."""
     query = sa.select(ALLOCATIONS).where(ALLOCATIONS.c.subscription_id == subscription_id)

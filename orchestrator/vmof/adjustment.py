@@ -32,7 +32,7 @@ from orchestrator.requirements import (
 )
 from orchestrator.resources import ResourceVector
 from orchestrator.vmof.choice import choose_msi
-from orchestrator.vmof.grants import allocated, regrant
+from orchestrator.vmof.grants import allocated, regrant, regrant_all
 from orchestrator.vmof.life_cycle import create_msi, end_unused
 
 PROMISES = frozenset({"latency", "resource"})
@@ -94,6 +94,7 @@ def unaim(rows: sa.Connection, wanted: ServiceRequirements, revision: int, targe
     """The update does not come: the kept place goes, and its MSI if nobody stands there."""
     take_turn(rows, wanted.service_type)
     drop_share(rows, _place(wanted, revision))
+    regrant_all(rows)
     if live_shares(rows, target) == 0:
         end_unused(rows, target, now)
 

@@ -37,7 +37,7 @@ from orchestrator.requirements import (
 )
 from orchestrator.resources import Isolation
 from orchestrator.vmof.choice import choose_msi
-from orchestrator.vmof.grants import allocated, regrant
+from orchestrator.vmof.grants import allocated, regrant, regrant_all
 
 
 class Draining(Refusal):
@@ -151,6 +151,7 @@ def refuse(rows: sa.Connection, subscription_id: str, refusal: RefusalNotice, no
         refusal=refusal,
     )
     put_share(rows, refused, now)
+    regrant_all(rows)
     if live_shares(rows, held.msi_id) == 0:
         end_unused(rows, held.msi_id, now)
 

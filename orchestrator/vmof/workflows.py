@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from dbos import SQLAlchemyDatasource
 
 from orchestrator.errors import Refusal
+from orchestrator.instances import take_turn
 from orchestrator.instances.door import patient
 from orchestrator.instances.transact import durable, step, transact
 from orchestrator.models.manifests import Manifest
@@ -34,6 +35,7 @@ from orchestrator.requirements import (
     Shape,
 )
 from orchestrator.vmof import adjustment, life_cycle
+from orchestrator.vmof.grants import regrant_all
 from orchestrator.vmof.sub_instances import msi_bound, rendering_wish, sub_instances
 
 ROUNDS = 40
@@ -143,6 +145,7 @@ class VmofWorkflows:
     def _withdraw(self, key: str, wanted: ServiceRequirements, msi: str) -> dict[str, Any]:
         """Released while it was being instantiated: end the uses that came after the release."""
         self._end_uses(msi, wanted.subscription_id, f"{key}:withdraw")
+        self._change(_regrant, wanted.service_type)
         detail = f"Subscription {wanted.subscription_id} was released while its service was being instantiated."
         return {"refusal": RefusalNotice(code="released_meanwhile", detail=detail).to_json()}
 
@@ -260,6 +263,11 @@ def _resettle(
         rows, asked.requirements, asked.revision, aimed["msi"], running, wish, why, deps.clock()
     )
     return share.to_json() if share else None
+
+
+def _regrant(rows: sa.Connection, _deps: VmofDeps, cluster: str) -> None:
+    take_turn(rows, cluster)
+    regrant_all(rows)
 
 
 def _drain(rows: sa.Connection, deps: VmofDeps, subscription_id: str) -> dict[str, Any]:

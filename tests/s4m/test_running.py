@@ -213,7 +213,8 @@ def test_the_live_view_is_left_by_q_and_by_an_interrupt(house: House, subscripti
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (40, 120))
     command = [sys.executable, "-m", "s4m.main", "top", "--home", str(house.home)]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as program:
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as program:
         os.close(theirs)
         seen = b""
         while b"Models" not in seen:
