@@ -23,7 +23,8 @@ from orchestrator.requirements import FunctionCall
 from orchestrator.settlement import Settlement
 from orchestrator.store import Row, Store
 from orchestrator.top import top
-from orchestrator.updates import Update, Updates, updates_of
+from orchestrator.update_rows import Update, updates_of
+from orchestrator.updates import Updates
 
 
 class TooManyReaders(TryLater):

@@ -28,6 +28,7 @@ from ledger.sender import Sender
 from orchestrator import instances
 from orchestrator import store as tables
 from orchestrator.activation import Activations
+from orchestrator.adjuster import Adjuster, AdjusterPeers
 from orchestrator.api import Api, build_api
 from orchestrator.calls import AsgiApp, FunctionClient
 from orchestrator.documents import Documents
@@ -44,7 +45,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
-from orchestrator.updates import Adjuster, AdjusterPeers, Updates
+from orchestrator.updates import Updates
 from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
 from trust.enrolment import Enrolment

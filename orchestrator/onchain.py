@@ -18,7 +18,7 @@ from ledger.values import PlanId, Status, SubscriptionId, Units, compact, from_h
 from orchestrator.documents import PlanFacts
 from orchestrator.errors import ActivationRefused, BadActivation, PeerUnavailable
 from orchestrator.settlement import BatchResult, SignedVoucher
-from orchestrator.updates import BadUpdate
+from orchestrator.update_rows import BadUpdate
 
 SEND_TIMEOUT_S = 30.0
 SETTLEABLE = frozenset({Status.ACTIVE, Status.RELEASING})

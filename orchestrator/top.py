@@ -63,7 +63,7 @@ def _queue(rows: sa.Connection, now: int) -> dict[str, Any]:
 
 def _time(name: str) -> sa.ColumnElement[int]:
     """A moment of a service, UTC milliseconds, out of its JSON; NULL where it has not come."""
-    at: sa.ColumnElement[int] = SERVICES.c.times[name].as_integer()
+    at: sa.ColumnElement[int] = sa.cast(SERVICES.c.times[name].as_string(), sa.BigInteger)
     return at
 
 
