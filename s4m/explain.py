@@ -103,8 +103,10 @@ def _step_i(wanted: dict[str, Any]) -> Tree:
 
     tree = Tree("[bold]Step I[/bold]  what was asked for")
     tree.add(f"{wanted['service']} ({wanted['serviceType']}, {wanted['scenario']})")
-    tree.add(f"{wanted['users']} user(s), isolation {wanted['isolation']}, {len(wanted['objects'])} attended objects")
-    tree.add(", ".join(f"{name} {value:g}" for name, value in wanted["qoe"].items() if value is not None))
+    things = f", things: {', '.join(wanted['things'])}" if wanted["things"] else ""
+    objects = f", {len(wanted['objects'])} attended objects" if wanted["objects"] else ""
+    tree.add(f"{wanted['users']} user(s), isolation {wanted['isolation']}{objects}{things}")
+    tree.add(", ".join(f"{name} {value:g}" for name, value in wanted["qoe"].items() if value))
     return tree
 
 

@@ -2,7 +2,7 @@
 
 `decide` is what MMF runs for an offer and again at its acceptance. The bound relaxes the problem: each role alone, as
 if no other took anything. Where greedy's objective meets it, nothing is left to search (the common case); else a
-depth-first search over every candidate of every role looks for the optimum, up to `STEPS` partial answers, so that
+depth-first search over every candidate of every role looks for the optimum, up to `LOOKS` candidates, so that
 admission stays within its milliseconds. What it could not finish it says: the gap is then not 0.
 """
 
@@ -14,8 +14,8 @@ from orchestrator.placement.greedy import RANK, _Ask, _Option, _options, _placem
 from orchestrator.placement.worth import cost, revenue
 from orchestrator.requirements import CandidateReason, Decision, Lack, OfferRequest, Placement, Verdict
 
-STEPS = 40
-"""Partial answers that the search looks at; at a few tens of microseconds each."""
+LOOKS = 400
+"""Candidates that the search looks at until it is cut off, at some ten microseconds each."""
 
 
 def decide(request: OfferRequest, candidates: Candidates, seed: str = "") -> Decision:
@@ -55,7 +55,7 @@ class _Search:
     """of the best answer, where the search found a better one than it was given"""
     best: int | None = None
     cut_off: bool = False
-    steps: int = 0
+    looks: int = 0
 
     @property
     def least(self) -> int:
@@ -74,9 +74,9 @@ class _Search:
             self.best, self.placements = spent, chosen
             return
         role = self.request.roles[number]
-        for option in self._options(number, taken):
-            self.steps += 1
-            self.cut_off = self.cut_off or self.steps > STEPS
+        self.looks += 2 * len(self.candidates.instances.get(role.model, ())) + len(self.candidates.nodes)
+        self.cut_off = self.cut_off or self.looks > LOOKS
+        for option in self._options(number, taken) if not self.cut_off else ():
             now = spent + self.cost(number, option.action)
             if self.cut_off or (self.best is not None and now + self._rest(number + 1) >= self.best):
                 return

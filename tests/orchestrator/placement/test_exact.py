@@ -179,7 +179,7 @@ def test_a_search_that_is_cut_off_admits_its_gap(monkeypatch: pytest.MonkeyPatch
     view = replace(candidates(), nodes=(small, FAR))
     wanted = request(RENDER, STORE)
     assert decide(wanted, view).feasible
-    monkeypatch.setattr("orchestrator.placement.exact.STEPS", 0)
+    monkeypatch.setattr("orchestrator.placement.exact.LOOKS", 0)
     refused = decide(wanted, view)
     assert not refused.feasible
     assert refused.objective is None
