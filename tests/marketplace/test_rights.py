@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import httpx
@@ -9,8 +10,9 @@ import pytest
 from market_yard import Market
 
 from ledger.keys import WalletKey
-from ledger.typed_data import market_domain
-from ledger.values import SubscriptionId
+from ledger.typed_data import RequestUpdate, market_domain, sign
+from ledger.values import SubscriptionId, to_hex
+from marketplace.documents import hash_of
 from marketplace.errors import ProblemAnswer
 from marketplace.wallet.client import Purchase
 from marketplace.wallet.own import HEADER, OwnService
@@ -84,3 +86,43 @@ def test_a_binding_has_an_end_and_it_is_near(
 ) -> None:
     monkeypatch.setattr("marketplace.wallet.own.BINDING_S", life_s)
     assert code_of(market, bought.subscription_id, bought.session) == (401, "bad_signature")
+
+
+def test_notices_are_for_the_same_readers(market: Market, bought: Purchase) -> None:
+    for key, expected in ((bought.session, "orchestrator_down"), (WalletKey.create(), "bad_signature")):
+        with market.client.own(bought.subscription_id, key) as own:
+            with pytest.raises(ProblemAnswer) as refused:
+                own.notices()
+            assert refused.value.server_code == expected
+    with market.client.own(bought.subscription_id, WalletKey.create()) as own, pytest.raises(ProblemAnswer):
+        next(own.follow())
+
+
+def test_a_stream_ends_with_its_binding(market: Market, bought: Purchase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The orchestrator is away all the while: that alone ends no stream."""
+    monkeypatch.setattr("marketplace.wallet.own.BINDING_S", 2)
+    with market.client.own(bought.subscription_id, bought.session) as own:
+        assert list(own._stream(0)) == []
+
+
+def test_no_more_streams_than_there_is_room_for(
+    market: Market, bought: Purchase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marketplace.notices.MOST_READERS", 0)
+    with market.client.own(bought.subscription_id, bought.session) as own, pytest.raises(ProblemAnswer) as refused:
+        next(own.follow())
+    assert (refused.value.http_status, refused.value.server_code) == (503, "too_many_readers")
+
+
+def test_only_the_session_key_changes_a_request(market: Market, wallet: WalletKey, bought: Purchase) -> None:
+    domain, subscription = market.parts.contracts.market_domain, SubscriptionId(bought.subscription_id)
+    document = market.request()
+    digest, deadline = hash_of(document), int(time.time()) + 60
+    codes = []
+    for key in (wallet, WalletKey.create(), bought.session):
+        signature = sign(key, domain, RequestUpdate(subscription, digest, 1, deadline))
+        body = {"document": document, "requirementsHash": to_hex(digest), "revision": 1, "deadline": deadline,
+                "signature": to_hex(signature)}  # fmt: skip
+        answer = httpx.put(f"{market.url}/api/v1/subscriptions/{subscription}/request", json=body)
+        codes.append((answer.status_code, answer.json()["code"]))
+    assert codes == [(401, "bad_signature"), (401, "bad_signature"), (503, "orchestrator_down")]
