@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from orchestrator import store as tables
 from orchestrator.errors import NotReady, OrchestratorError, Refusal
 from orchestrator.explanation import feasible_if
+from orchestrator.requirements import Qoe
 from orchestrator.store import METADATA, SERVICES, Executor, Row
 
 REQUEST_UPDATES = sa.Table(
@@ -78,11 +79,17 @@ def view(row: Row) -> dict[str, Any]:
         "requirementsHash": row["requirements_hash"],
         "state": row["state"],
         "refusal": refusal,
-        "feasibleIf": feasible_if(refusal, None) if refusal else [],
+        "feasibleIf": feasible_if(refusal, _asked(row["document"])) if refusal else [],
         "decision": row["decision"],
         "receivedMs": row["received_ms"],
         "endedMs": row["ended_ms"],
     }
+
+
+def _asked(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What sentences about a refused update speak of; one that lacked something had been understood."""
+    qoe = document.get("qoe") or {}
+    return {"users": document.get("users", 1), "qoe": {"latency_ms": qoe.get("latency_ms", Qoe().latency_ms)}}
 
 
 def require_newest(writer: sa.Connection, update: Update) -> None:

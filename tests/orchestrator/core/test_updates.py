@@ -92,7 +92,8 @@ def test_what_cannot_be_had_is_refused_with_what_would_do(house: CoreHouse, boug
     answer = put(house, bought, signed(house, bought, 2, house.request(qoe={"latency_ms": 0.01})))
     problem = answer.json()
     assert (answer.status_code, problem["code"], problem["reason"]) == (409, "update_refused", "infeasible")
-    assert problem["feasibleIf"][0].startswith("ask for at most ")
+    enough = float(problem["feasibleIf"][0].removeprefix("ask for at most ").split()[0])
+    assert problem["feasibleIf"] == [f"ask for at most {enough:g} ms of latency instead of 0.01 ms"]
     after = explained(house, bought)
     assert (after["requirements"], after["decision"]) == (before["requirements"], before["decision"])
     assert [(one["revision"], one["state"]) for one in after["updates"]] == [(1, "accepted"), (2, "refused")]
@@ -100,6 +101,8 @@ def test_what_cannot_be_had_is_refused_with_what_would_do(house: CoreHouse, boug
     assert (malformed["code"], malformed["reason"]) == ("update_refused", "malformed_request")
     other = put(house, bought, signed(house, bought, 4, house.request(isolation=2))).json()
     assert (other["code"], other["reason"]) == ("update_refused", "update_not_allowed")
+    heeded = put(house, bought, signed(house, bought, 5, house.request(qoe={"latency_ms": enough})))
+    assert heeded.json()["state"] == "accepted", heeded.text
 
 
 def test_only_the_session_key_in_time_with_a_newer_revision(house: CoreHouse, bought: SubscriptionId) -> None:
