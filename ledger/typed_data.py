@@ -163,6 +163,27 @@ class AuditGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestUpdate:
+    """The session key changes a running request until `deadline`; revisions only grow (market domain, off-chain).
+
+    The purchase's own `requirementsHash` stays on the chain as it is.
+    """
+
+    subscription_id: SubscriptionId
+    requirements_hash: bytes
+    revision: int
+    deadline: int
+
+    PRIMARY: ClassVar[str] = "RequestUpdate"
+    FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("subscriptionId", "uint96"),
+        ("requirementsHash", "bytes32"),
+        ("revision", "uint64"),
+        ("deadline", "uint64"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Permit:
     """ERC-2612 (credit domain): `spender` may draw `value` from `owner`; `nonce` is the token's for the owner."""
 

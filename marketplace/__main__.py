@@ -23,7 +23,14 @@ def main() -> None:
         app = create_app(settings)
     except StoreUnusable as cause:
         sys.exit(str(cause))
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,  # streams of notices never end by themselves
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
+from marketplace import decisions, notices, updates
 from marketplace import documents as documents_feature
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
@@ -85,7 +86,7 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     stack = _closing(parts)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(parts, stack))
     app.state.parts = parts
-    for feature in (catalog, orders, subscriptions, usage, assets, audit):
+    for feature in (catalog, orders, subscriptions, decisions, updates, notices, usage, assets, audit):
         app.include_router(feature.router(parts), prefix=API)
     app.include_router(documents_feature.router(parts.documents), prefix=API)
     _add_health(app, parts)

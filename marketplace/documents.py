@@ -23,13 +23,14 @@ from marketplace.database import documents
 from marketplace.errors import MalformedDocument, UnknownDocument
 from storage import upsert
 
-REQUEST_SCHEMA = "s4m/request/1"
+REQUEST_SCHEMAS = ("s4m/request/1", "s4m/request/2")
 
 
 @cache
-def _request_schema() -> dict[str, Any]:
+def _request_schema(name: str) -> dict[str, Any]:
     """The same schema by which MSMF reads; a test holds both files together."""
-    return dict(json.loads((Path(__file__).parent / "request-1.schema.json").read_text("utf-8")))
+    file = f"request-{name.rpartition('/')[2]}.schema.json"
+    return dict(json.loads((Path(__file__).parent / file).read_text("utf-8")))
 
 
 def canonical(document: object) -> bytes:
@@ -60,8 +61,8 @@ def check(digest: str, body: bytes, limit: int) -> str:
         )
     document = _parsed(body)
     schema = str(document.get("schema", ""))
-    if schema == REQUEST_SCHEMA:
-        _check_request(document)
+    if schema in REQUEST_SCHEMAS:
+        _check_request(schema, document)
     return schema
 
 
@@ -76,12 +77,12 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _check_request(document: dict[str, Any]) -> None:
+def _check_request(schema: str, document: dict[str, Any]) -> None:
     try:
-        jsonschema.validate(document, _request_schema())
+        jsonschema.validate(document, _request_schema(schema))
     except jsonschema.ValidationError as error:
         where = "/".join(str(step) for step in error.absolute_path) or "the document"
-        raise MalformedDocument(f"{where}: {error.message}.", remedy="See schema s4m/request/1.") from error
+        raise MalformedDocument(f"{where}: {error.message}.", remedy=f"See schema {schema}.") from error
 
 
 def _is_private(body: bytes) -> bool:

@@ -9,7 +9,7 @@ MarketplaceError
 │   ├── MalformedDocument  MalformedLog
 │   └── OrderDiffers
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
-├── OrchestratorDown  GatewayDown  StoreUnusable
+├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
 └── WalletError (client side)
     ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
@@ -130,6 +130,10 @@ class OrchestratorDown(MarketplaceError):
     code, status, title = "orchestrator_down", 503, "The orchestrator does not answer"
 
 
+class TooManyReaders(MarketplaceError):
+    code, status, title = "too_many_readers", 503, "Too many streams of notices"
+
+
 class GatewayDown(MarketplaceError):
     code, status, title = "gateway_down", 503, "The gateway does not answer"
 
@@ -198,6 +202,8 @@ class ProblemAnswer(WalletError):
 
 def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
     """Status and problem+json body of any error with a `code`: ours, the ledger's or trust's."""
+    if isinstance(error, ProblemAnswer):  # another program's problem, passed on as it said it
+        return error.http_status, error.body
     if isinstance(error, MarketplaceError):
         return error.status, error.problem()
     code = str(getattr(error, "code", "internal_error"))

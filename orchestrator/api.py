@@ -4,22 +4,36 @@ Built by `app` and put behind the gate there (default deny). Handlers read rows 
 decide nothing. Errors leave as problem+json (RFC 9457).
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Path, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ledger.errors import LedgerError, NodeDown, Reverted
 from orchestrator import store as tables
 from orchestrator.activation import Activations
-from orchestrator.errors import OrchestratorError, UnknownSubscription
+from orchestrator.errors import OrchestratorError, TryLater, UnknownSubscription
+from orchestrator.explanation import explanation
+from orchestrator.notices import MOST_READERS, Board, Page, events, resume_from
 from orchestrator.requirements import FunctionCall
 from orchestrator.settlement import Settlement
 from orchestrator.store import Row, Store
 from orchestrator.supplying import SupplyDesk, add_supply_routes
+from orchestrator.top import top
+from orchestrator.update_rows import Update, updates_of
+from orchestrator.updates import Updates
+
+
+class TooManyReaders(TryLater):
+    """A stream holds a connection for long; there is room for so many."""
+
+    code = "too_many_readers"
+    title = "Too many streams of notices"
+
 
 SubscriptionPath = Annotated[str, Path(pattern=r"^\d{1,29}$")]
 
@@ -33,6 +47,18 @@ class ActivationBody(BaseModel):
     signature: str = Field(pattern=r"^0x[0-9a-fA-F]{130}$")
 
 
+class UpdateBody(BaseModel):
+    """A new request document with the session key's signature over RequestUpdate; the hash is the document's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: dict[str, Any]
+    requirementsHash: str = Field(pattern=r"^0x[0-9a-f]{64}$")
+    revision: int = Field(ge=1, lt=2**53)
+    deadline: int = Field(ge=0, lt=2**53)
+    signature: str = Field(pattern=r"^0x[0-9a-fA-F]{130}$")
+
+
 class Api:
     """What the routes need."""
 
@@ -43,6 +69,8 @@ class Api:
         activations: Activations,
         vmof: FunctionCall,
         mmf: FunctionCall,
+        msmf: FunctionCall,
+        updates: Updates,
         health: Callable[[], dict[str, Any]],
         supply: SupplyDesk,
     ) -> None:
@@ -51,8 +79,17 @@ class Api:
         self.activations = activations
         self.vmof = vmof
         self.mmf = mmf
+        self.msmf = msmf
+        self.updates = updates
         self.health = health
         self.supply = supply
+        self._board: Board | None = None
+
+    def board(self, page: Page) -> Board:
+        """The one board of this program."""
+        if self._board is None:
+            self._board = Board(page)
+        return self._board
 
     def row(self, subscription_id: str) -> Row:
         """The service's row; UnknownSubscription where the final chain has no such purchase."""
@@ -86,16 +123,41 @@ def build_api(api: Api) -> FastAPI:
 
     @app.get("/decisions/{subscription}")
     def decision(subscription: SubscriptionPath) -> dict[str, Any]:
-        outcome = api.row(subscription)["outcome"]
-        return {
-            "subscriptionId": subscription,
-            "decision": outcome.get("decision"),
-            "refusal": outcome.get("refusal"),
-        }
+        of_it = {"subscriptionId": subscription}
+        translated = api.msmf.get("/service-requirements", of_it)["requirements"]
+        with api.store.reader.connect() as reader:
+            updates = updates_of(reader, subscription)
+        return explanation(api.row(subscription), translated, api.mmf.get("/offers", of_it)["offers"], updates)
 
     @app.get("/instances")
     def instances() -> Any:
         return api.vmof.get("/instances")
+
+    @app.get("/top")
+    def show_top() -> dict[str, Any]:
+        return top(api.store, api.vmof, api.mmf)
+
+    @app.get("/notices")
+    async def notices(
+        request: Request,
+        since: Annotated[int, Query(ge=0)] = 0,
+        subscription: Annotated[str | None, Query(alias="subscriptionId", pattern=r"^\d{1,29}$")] = None,
+    ) -> Response:
+        async def page(after: int, of_subscription: str | None) -> list[dict[str, Any]]:
+            of_it = {} if of_subscription is None else {"subscriptionId": of_subscription}
+            answer = await asyncio.to_thread(api.msmf.get, "/notices", {"since": str(after), **of_it})
+            return list(answer["notices"])
+
+        after = resume_from(request.headers.get("last-event-id"), since)
+        if "text/event-stream" not in request.headers.get("accept", ""):
+            return JSONResponse({"notices": await page(after, subscription)})
+        board = api.board(page)
+        if board.readers >= MOST_READERS:
+            raise TooManyReaders(
+                f"{MOST_READERS} streams of notices are open already. Close one, or ask without a stream."
+            )
+        stream = request.app.state.gate.stream(request.state.caller, events(board, page, after, subscription))
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     @app.get("/pool")
     def pool() -> Any:
@@ -105,6 +167,13 @@ def build_api(api: Api) -> FastAPI:
     def activate(subscription: SubscriptionPath, body: ActivationBody) -> dict[str, Any]:
         tx_hash = api.activations.activate(api.row(subscription), body.endpointHash.lower(), body.signature)
         return {"subscriptionId": subscription, "endpointHash": body.endpointHash.lower(), "txHash": tx_hash}
+
+    @app.put("/subscriptions/{subscription}/request")
+    def update_request(subscription: SubscriptionPath, body: UpdateBody) -> dict[str, Any]:
+        update = Update(
+            subscription, body.revision, body.document, body.requirementsHash, body.deadline, body.signature.lower()
+        )
+        return api.updates.put(api.row(subscription), update)
 
     @app.post("/settlements")
     def settle() -> dict[str, Any]:

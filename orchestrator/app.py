@@ -29,6 +29,7 @@ from ledger.keys import WalletKey
 from ledger.sender import Sender
 from orchestrator import store as tables
 from orchestrator.activation import Activations
+from orchestrator.adjuster import Adjuster, AdjusterPeers
 from orchestrator.api import Api, build_api
 from orchestrator.calls import AsgiApp, FunctionClient
 from orchestrator.documents import Documents
@@ -51,6 +52,7 @@ from orchestrator.store import Store, open_store
 from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
 from orchestrator.tenure import Alone, SharedTenure, Tenure
+from orchestrator.updates import Updates
 from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
 from trust.enrolment import Enrolment
@@ -173,10 +175,11 @@ class Program:
         marketplace = self._client("orchestrator", "marketplace", settings.marketplace_url)
         self._vmof = self._client("orchestrator", "vmof", settings.vmof_url, functions["vmof"])
         self._mmf = self._client("orchestrator", "mmf", settings.mmf_url, functions["mmf"])
+        self._msmf = self._client("orchestrator", "msmf", settings.msmf_url, functions["msmf"])
         chain = OnChain(ground.chain, ground.contracts, ground.contracts.market_domain, ground.sender)
         routes = Routes(ground.store, gateway)
         peers = Peers(
-            msmf=self._client("orchestrator", "msmf", settings.msmf_url, functions["msmf"]),
+            msmf=self._msmf,
             vmof=self._vmof,
             documents=Documents(marketplace, chain.plan_facts),
             routes=routes,
@@ -184,6 +187,8 @@ class Program:
             require_runtime=self._require_runtime,
         )
         pipeline = Pipeline(transactions, peers, settings.gateway_url, settings.document_retry_s)
+        adjuster = Adjuster(transactions, AdjusterPeers(self._msmf, self._vmof, peers.documents, routes))
+        self._updates = Updates(ground.store, adjuster, chain.updater_of)
         self._listener = self._make_listener()
         queue = QUEUE if ground.store.shared else None
         self._dispatcher = Dispatcher(
@@ -206,6 +211,7 @@ class Program:
         if self._ground.store.shared:
             limit = self._ground.settings.max_parallel
             DBOS.register_queue(QUEUE, worker_concurrency=limit, polling_interval_sec=QUEUE_POLLING_S)
+        self._updates.recover()
         self._look_for_sandbox()
         for worker in self._workers.values():
             worker.start()
@@ -314,7 +320,17 @@ class Program:
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
         ground = self._ground
-        api = Api(ground.store, self._settlement, self._activations, self._vmof, self._mmf, self.health, self._supply)
+        api = Api(
+            ground.store,
+            self._settlement,
+            self._activations,
+            self._vmof,
+            self._mmf,
+            self._msmf,
+            self._updates,
+            self.health,
+            self._supply,
+        )
         app = build_api(api)
         for name, function in functions.items():
             app.mount(f"/{name}", function)

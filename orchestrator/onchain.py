@@ -14,12 +14,13 @@ from ledger.events import CreditTransferred, Settled, Skipped
 from ledger.sender import Sender
 from ledger.structs import SignedVoucher as LedgerVoucher
 from ledger.supply import supply_domain
-from ledger.typed_data import Activation, Domain, recover
+from ledger.typed_data import Activation, Domain, RequestUpdate, recover
 from ledger.values import PlanId, Status, SubscriptionId, Units, compact, from_hex, model_of
 from orchestrator.documents import PlanFacts
 from orchestrator.errors import ActivationRefused, BadActivation, PeerUnavailable
 from orchestrator.settlement import BatchResult, SignedVoucher
 from orchestrator.supplying import ModelFacts
+from orchestrator.update_rows import BadUpdate
 
 SEND_TIMEOUT_S = 30.0
 SETTLEABLE = frozenset({Status.ACTIVE, Status.RELEASING})
@@ -85,6 +86,16 @@ class OnChain:
             return recover(self._domain, activation, from_hex(signature))
         except SignatureMalformed as cause:
             raise BadActivation(str(cause)) from cause
+
+    def updater_of(
+        self, subscription_id: str, requirements_hash: str, revision: int, deadline: int, signature: str
+    ) -> str:
+        """Who signed this update of a request."""
+        subscription, digest = SubscriptionId(int(subscription_id)), from_hex(requirements_hash)
+        try:
+            return recover(self._domain, RequestUpdate(subscription, digest, revision, deadline), from_hex(signature))
+        except SignatureMalformed as cause:
+            raise BadUpdate(str(cause)) from cause
 
     def submit_activation(self, subscription_id: str, endpoint_hash: str, signature: str) -> str:
         """The activation's transaction, sent once for each signature; its hash."""

@@ -25,6 +25,8 @@ class FunctionCall(Protocol):
 
     def post(self, path: str, json: Any, idempotency_key: str = "") -> Any: ...
 
+    def put(self, path: str, json: Any, idempotency_key: str = "") -> Any: ...
+
     def delete(self, path: str, idempotency_key: str = "") -> Any: ...
 
 
@@ -41,8 +43,8 @@ class Shape(BaseModel):
 
 
 class Qoe(BaseModel):
-    """What the user is to experience (Table I): a rate, the latency of the planned network path, a reliability and a
-    floor under Meta-Immersion."""
+    """What the user is to experience (Table I): a rate, the latency of the planned network path, a reliability; of
+    AR/VR a floor under Meta-Immersion, of a digital twin a floor under its fidelity and how often it is updated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,6 +52,9 @@ class Qoe(BaseModel):
     rate_mbps: int = Field(default=100, gt=0, le=1_000_000)
     latency_ms: float = Field(default=1.5, gt=0)
     reliability: float = Field(default=0.99, gt=0, le=1)
+    fidelity_floor: float = Field(default=0.0, ge=0, lt=1)
+    update_rate_hz: int = Field(default=0, ge=0, le=1000)
+    """0 = as the service does by itself"""
 
 
 class AttendedObject(BaseModel):
@@ -86,6 +91,8 @@ class ServiceRequirements(Shape):
     users: int = Field(ge=1)
     qoe: Qoe
     objects: tuple[AttendedObject, ...] = ()
+    things: tuple[str, ...] = ()
+    """of a digital twin, the physical objects that it is to follow"""
     roles: dict[str, str]
     """role → name of the MaaS model that fills it"""
     access: str = ""
@@ -117,7 +124,7 @@ class OfferRequest(Shape):
 class Lack(Shape):
     """What kept a candidate from being chosen, and what would have made it feasible."""
 
-    kind: Literal["resource", "latency", "link", "isolation", "shares", "model", "state", "runtime"]
+    kind: Literal["resource", "latency", "link", "isolation", "shares", "model", "state", "runtime", "money"]
     name: str
     """resource or property"""
     needed: float | str
@@ -133,6 +140,8 @@ class CandidateReason(Shape):
     action: Verdict
     chosen: bool
     lacks: tuple[Lack, ...] = ()
+    cost: int | None = None
+    """points of orchestrator.placement.worth; None where nobody priced it"""
 
 
 class Placement(Shape):
@@ -155,6 +164,12 @@ class Decision(Shape):
     """role → the candidates"""
     needed: dict[str, tuple[Lack, ...]] = Field(default_factory=dict)
     """role that cannot be filled → the least that would make it feasible"""
+    objective: int | None = None
+    """revenue − use − opening − dedicated cost of the placements, in points"""
+    bound: int | None = None
+    """what no placement of this share could earn more than, at that moment"""
+    gap: float | None = None
+    """(bound − objective) ÷ |bound|; 0 = proven best"""
 
 
 class Offer(Shape):
@@ -236,6 +251,30 @@ class InstanceShare(Shape):
     grants: dict[str, Resources] = Field(default_factory=dict)
     """subscription → grant, of all shares whose grant this one's coming changed"""
     decision: ServiceDecision
+
+
+class AdjustmentRequest(Shape):
+    """An update of a running request, asked of VMOF: what the share is to be from now on."""
+
+    requirements: ServiceRequirements
+    revision: int = Field(ge=1)
+
+
+class UseAdjustment(Shape):
+    """An update of a running share, asked of MMF: its sub-instances as they are to be, in the MSI it is to stand in."""
+
+    request: OfferRequest
+    revision: int = Field(ge=1)
+
+
+class Adjusted(Shape):
+    """MMF's answer to an update: the models as they run now, or why everything stayed as it was."""
+
+    state: Literal["adjusted", "infeasible", "failed", "gone"]
+    decision: Decision
+    models: tuple[RunningModel, ...] = ()
+    stopped: tuple[str, ...] = ()
+    cause: str = ""
 
 
 class ReleasedShare(Shape):

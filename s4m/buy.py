@@ -25,7 +25,9 @@ DEFAULT_QOE = {"immersion_floor": 0.5, "rate_mbps": 250, "latency_ms": 1.5, "rel
 @click.option("--cap", default=20_000, show_default=True, help="The most billable units it may ever cost.")
 @click.option("--periods", default=1, show_default=True, help="Prepaid periods (0 where the plan has none).")
 @click.option(
-    "--document", type=click.Path(path_type=Path, dir_okay=False), help="Request (s4m/request/1); else a plain one."
+    "--document",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Request (s4m/request/2); else a plain one.",
 )
 @click.option(
     "--isolation",
@@ -82,7 +84,7 @@ def _document(path: Path | None) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/1 document.") from error
+        raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/2 document.") from error
 
 
 def _plan(client: MarketClient, what: str, isolation: int | None) -> tuple[int, int]:

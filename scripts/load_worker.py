@@ -56,6 +56,10 @@ class Late:
         """As the client."""
         return self.client.post(path, json, idempotency_key)
 
+    def put(self, path: str, json: Any, idempotency_key: str = "") -> Any:
+        """As the client."""
+        return self.client.put(path, json, idempotency_key)
+
     def delete(self, path: str, idempotency_key: str = "") -> Any:
         """As the client."""
         return self.client.delete(path, idempotency_key)

@@ -19,7 +19,7 @@ from ledger.events import Subscribed
 from ledger.typed_data import Order, Permit, digest, recover, typed_data
 from ledger.values import ZERO_ADDRESS, ZERO_HASH, Address, Money, PlanId, Units, address, from_hex, to_hex
 from marketplace.database import orders, quotes
-from marketplace.documents import REQUEST_SCHEMA
+from marketplace.documents import REQUEST_SCHEMAS
 from marketplace.errors import (
     BadSignature,
     DocumentMissing,
@@ -180,9 +180,11 @@ def _check_document(parts: Parts, digest: str) -> None:
     document = parts.documents.document(digest)
     if document is None:
         raise DocumentMissing(f"no document has the hash {digest}.", remedy="PUT it to /api/v1/documents/{hash} first.")
-    if document.get("schema") != REQUEST_SCHEMA:
+    if document.get("schema") not in REQUEST_SCHEMAS:
         why = f"{digest} is no request: its schema is {document.get('schema')!r}."
-        raise MalformedDocument(why, remedy=f"Ask by a document of schema {REQUEST_SCHEMA}, then quote and sign again.")
+        raise MalformedDocument(
+            why, remedy=f"Ask by a document of schema {REQUEST_SCHEMAS[-1]}, then quote and sign again."
+        )
 
 
 def _check_signature(parts: Parts, order: Order, signature: bytes) -> None:

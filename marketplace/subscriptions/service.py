@@ -80,11 +80,12 @@ def _forward(parts: Parts, path: str, body: dict[str, Any]) -> dict[str, Any]:
     except httpx.TransportError as error:
         raise OrchestratorDown(f"{type(error).__name__}: {error}.", remedy="Try again in a moment.") from error
     if answer.is_error:
-        raise ProblemAnswer(answer.status_code, _problem(answer))
+        raise ProblemAnswer(answer.status_code, problem_in(answer))
     return dict(answer.json())
 
 
-def _problem(answer: httpx.Response) -> dict[str, Any]:
+def problem_in(answer: httpx.Response) -> dict[str, Any]:
+    """The problem document that the orchestrator answered with, or one in its place."""
     try:
         return dict(answer.json())
     except ValueError:

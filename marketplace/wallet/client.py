@@ -37,6 +37,7 @@ from marketplace.errors import (
 )
 from marketplace.wallet.handover import check_endpoint, refused, state_of
 from marketplace.wallet.keystore import WalletStore
+from marketplace.wallet.own import OwnService
 from marketplace.wallet.plans import plan_named
 
 POLL_S = 0.1
@@ -147,6 +148,10 @@ class MarketClient:
 
     def subscription(self, subscription_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/subscriptions/{subscription_id}"))
+
+    def own(self, subscription_id: int, key: WalletKey) -> OwnService:
+        """What concerns this subscription only: for its session key, its buyer or the owner of its model."""
+        return OwnService(str(self._http.base_url), self.contracts.market_domain, SubscriptionId(subscription_id), key)
 
     def usage(self, subscription_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/usage/{subscription_id}"))

@@ -121,7 +121,7 @@ def uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> Sequence[Use
     return [Use(**row) for row in rows.execute(query.order_by(USES.c.role)).mappings()]
 
 
-def uses_of(rows: sa.Connection, instance_id: str) -> Sequence[Use]:
+def uses_at(rows: sa.Connection, instance_id: str) -> Sequence[Use]:
     """Who uses a model instance, by subscription and role."""
     query = sa.select(USES).where(USES.c.instance_id == instance_id).order_by(USES.c.subscription_id, USES.c.role)
     return [Use(**row) for row in rows.execute(query).mappings()]
@@ -129,9 +129,27 @@ def uses_of(rows: sa.Connection, instance_id: str) -> Sequence[Use]:
 
 def move_uses(rows: sa.Connection, old: str, new: str) -> None:
     """Whoever uses one instance uses another from now on."""
-    moved = [replace(use, instance_id=new) for use in uses_of(rows, old)]
+    moved = [replace(use, instance_id=new) for use in uses_at(rows, old)]
     rows.execute(sa.delete(USES).where(USES.c.instance_id == old))
     add_uses(rows, moved)
+
+
+def uses_of(rows: sa.Connection, subscription_id: str) -> Sequence[Use]:
+    """What one share uses, by role, whatever MSI it stands in."""
+    query = sa.select(USES).where(USES.c.subscription_id == subscription_id).order_by(USES.c.role)
+    return [Use(**row) for row in rows.execute(query).mappings()]
+
+
+def users_of(rows: sa.Connection, instance_id: str) -> Sequence[str]:
+    """The subscriptions that use a model instance, each once."""
+    query = sa.select(USES.c.subscription_id).where(USES.c.instance_id == instance_id).distinct()
+    return list(rows.scalars(query.order_by(USES.c.subscription_id)))
+
+
+def drop_roles(rows: sa.Connection, subscription_id: str, roles: Collection[str]) -> None:
+    """End one share's uses in these roles."""
+    mine = (USES.c.subscription_id == subscription_id) & USES.c.role.in_(sorted(roles))
+    rows.execute(sa.delete(USES).where(mine))
 
 
 def drop_uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> None:

@@ -167,6 +167,17 @@ def move_share(rows: sa.Connection, subscription_id: str, move: ShareMove, now: 
     return moved
 
 
+def promise(rows: sa.Connection, msi_id: str, latency_ms: float, reliability: float, now: int) -> None:
+    """Write what an MSI promises."""
+    values = {"latency_ms": latency_ms, "reliability": reliability, "changed_at": now}
+    rows.execute(sa.update(MSIS).where(MSIS.c.msi_id == msi_id).values(**values))
+
+
+def drop_share(rows: sa.Connection, subscription_id: str) -> None:
+    """Forget a share that only kept a place."""
+    rows.execute(sa.delete(SHARES).where(SHARES.c.subscription_id == subscription_id))
+
+
 def share(rows: sa.Connection, subscription_id: str) -> Share | None:
     """The share of one subscription."""
     return next(iter(_shares(rows, SHARES.c.subscription_id == subscription_id)), None)
@@ -212,6 +223,12 @@ def rendered_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
     """The running shares, of any MSI, that one model instance renders for."""
     by = SHARES.c.rendering_instance == instance_id
     return _shares(rows, by & (SHARES.c.state == ShareState.RUNNING.value))
+
+
+def rendering_servers(rows: sa.Connection) -> Sequence[str]:
+    """The model instances that render for running shares."""
+    running = (SHARES.c.state == ShareState.RUNNING.value) & (SHARES.c.rendering_instance != "")
+    return list(rows.scalars(sa.select(SHARES.c.rendering_instance).where(running).distinct().order_by(sa.text("1"))))
 
 
 def set_grant(rows: sa.Connection, subscription_id: str, grant: ResourceVector) -> None:

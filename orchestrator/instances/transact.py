@@ -73,3 +73,14 @@ def read(engine: sa.Engine, look: Callable[Concatenate[sa.Connection, P], R], *a
         if rows.dialect.name == "postgresql":
             rows.execution_options(isolation_level="REPEATABLE READ")
         return look(rows, *args, **kwargs)
+
+
+def snapshot(
+    engine: sa.Engine, look: Callable[Concatenate[sa.Connection, P], R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Look at rows outside any workflow, all queries of one look seeing the same moment."""
+    level = "SERIALIZABLE" if engine.dialect.name == "sqlite" else "REPEATABLE READ"
+    with engine.connect().execution_options(isolation_level=level) as rows:
+        if engine.dialect.name == "sqlite":
+            rows.exec_driver_sql("BEGIN")  # its driver opens none for reads
+        return look(rows, *args, **kwargs)

@@ -4,19 +4,21 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import FastAPI, Path
+from fastapi import FastAPI, Path, Query
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelState
-from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.door import Door, IdempotencyKey, MalformedCall
 from orchestrator.instances.models import instances
-from orchestrator.instances.transact import read, transact_on_one_view
+from orchestrator.instances.transact import read, snapshot, transact_on_one_view
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.reserving import reservation_routes
 from orchestrator.mmf.supplying import supply_routes
+from orchestrator.mmf.top import top
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
-from orchestrator.requirements import Notice, Offer, OfferRequest
+from orchestrator.notices import NoticeKind
+from orchestrator.requirements import Notice, Offer, OfferRequest, UseAdjustment
 from orchestrator.resources.pool import links, nodes, virtual_pool
 
 SHOWN = (ModelState.PLANNED, ModelState.RUNNING, ModelState.STOPPING)
@@ -38,13 +40,32 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
     async def make_offer(request: OfferRequest, key: IdempotencyKey) -> dict[str, Any]:
         return (await door.run(_propose, deps, request, offers.offer_name(key))).to_json()
 
+    @door.app.get("/offers")
+    async def list_offers(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
+        return {"offers": await door.run(read, deps.reading, offers.offers_of, subscription_id)}
+
     @door.app.post("/offers/{offerId}/acceptance")
     async def accept_offer(offer_id: Annotated[str, Path(alias="offerId")], key: IdempotencyKey) -> dict[str, Any]:
         answer = await door.run(workflows.join_running, offer_id)
         if answer is None:
             answer = await door.once(key, workflows.accept, offer_id)
         created = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
-        door.tell(key, [Notice(kind="model.running", subject=one) for one in created])
+        door.tell(key, [Notice(kind=NoticeKind.MODEL_RUNNING, subject=one) for one in created])
+        return answer
+
+    @door.app.put("/uses/{msiId}/{subscriptionId}")
+    async def adjust_uses(
+        msi: Annotated[str, Path(alias="msiId")],
+        subscription_id: Annotated[str, Path(alias="subscriptionId")],
+        wanted: UseAdjustment,
+        key: IdempotencyKey,
+    ) -> dict[str, Any]:
+        if wanted.request.subscription_id != subscription_id:
+            raise MalformedCall(f"The path names {subscription_id}, the body {wanted.request.subscription_id}.")
+        answer = await door.once(key, workflows.adjust, key, msi, wanted.to_json())
+        told = [Notice(kind=NoticeKind.MODEL_STOPPED, subject=one) for one in answer["stopped"]]
+        changed = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
+        door.tell(key, [*(Notice(kind=NoticeKind.MODEL_RUNNING, subject=one) for one in changed), *told])
         return answer
 
     @door.app.delete("/uses/{msiId}/{subscriptionId}")
@@ -54,7 +75,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         key: IdempotencyKey,
     ) -> dict[str, Any]:
         ended = await door.once(key, workflows.release, msi, subscription_id)
-        door.tell(key, [Notice(kind="model.stopped", subject=one) for one in ended["stopped"]])
+        door.tell(key, [Notice(kind=NoticeKind.MODEL_STOPPED, subject=one) for one in ended["stopped"]])
         return ended
 
     reservation_routes(door, deps)
@@ -67,6 +88,10 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
     @door.app.get("/pool")
     async def show_pool() -> Mapping[str, Any]:
         return await door.run(read, deps.reading, _pool)
+
+    @door.app.get("/top")
+    async def show_top() -> Mapping[str, Any]:
+        return await door.run(snapshot, deps.reading, top)
 
     return door.app
 

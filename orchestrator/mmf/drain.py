@@ -21,7 +21,7 @@ from orchestrator.instances.models import (
     instances,
     move_instance,
     move_uses,
-    uses_of,
+    uses_at,
 )
 from orchestrator.instances.msis import move_models, share
 from orchestrator.mmf.catalogue import supplies
@@ -138,7 +138,7 @@ def switch(rows: sa.Connection, moved: Mapping[str, str], sockets: Mapping[str, 
         old, new = instance(rows, old_id), instance(rows, new_id)
         if new is None or new.state is not ModelState.PLANNED:
             continue
-        users = {use.subscription_id for use in uses_of(rows, old_id)}
+        users = {use.subscription_id for use in uses_at(rows, old_id)}
         for gone in _holders(rows, new_id) - users:
             free_share(rows, new_id, gone)
         if old is None or old.state not in STANDING or not users:
@@ -171,7 +171,7 @@ def _relief(holds: ResourceVector | None, short: Mapping[str, int]) -> float:
 
 def _tenants(rows: sa.Connection, one: ModelInstance) -> tuple[Tenant, ...]:
     found: list[Tenant] = []
-    for use in uses_of(rows, one.instance_id):
+    for use in uses_at(rows, one.instance_id):
         known, held = find_offer(rows, use.offer_id), share(rows, use.subscription_id)
         role = next((role for role in known[1].roles if role.role == use.role), None) if known else None
         if known is not None and role is not None:

@@ -12,13 +12,22 @@ import structlog
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelMove, ModelState, take_turn
-from orchestrator.instances.models import STANDING, ModelInstance, add_instance, instance, instances, move_instance
+from orchestrator.instances.models import (
+    STANDING,
+    ModelInstance,
+    add_instance,
+    instance,
+    instances,
+    move_instance,
+    users_of,
+)
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.offers import finish
 from orchestrator.mmf.starter import Started, Starter, specs_of
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
+from orchestrator.notices import NoticeKind
 from orchestrator.placement.greedy import instance_name
 from orchestrator.requirements import Notice
 from orchestrator.resources import Isolation, ResourceVector
@@ -46,6 +55,8 @@ class Keeper:
         self._deps = deps
         self._end_overdue = end_overdue
         self._starter = Starter(deps.runtime)
+        self._untold: list[tuple[str, Notice]] = []
+        """notices, each with its key, that MSMF has not taken yet"""
 
     def __call__(self) -> list[str]:
         """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants or whose time
@@ -67,10 +78,22 @@ class Keeper:
             transact(self._deps.datasource, _gone, self._deps, left)
         started = self._starter.up(amiss)
         if started.sockets:
-            transact(self._deps.datasource, _answered, self._deps, started)
+            died = _died(seen, [spec.instance_id for spec in amiss])
+            self._untold += transact(self._deps.datasource, _answered, self._deps, started, died)
+        self._tell()
         if started.failed:
             raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
         return [*overdue, *orphans, *left, *(spec.instance_id for spec in amiss)]
+
+    def _tell(self) -> None:
+        """While MSMF does not answer, what is to be told waits for the next look."""
+        while self._untold:
+            key, notice = self._untold[0]
+            try:
+                self._deps.msmf.post("/notices", notice.to_json(), key)
+            except TryLater:
+                return
+            self._untold.pop(0)
 
     def _amiss(self, rows: sa.Connection, seen: Mapping[str, Observation]) -> list[InstanceSpec]:
         kept = [one for one in instances(rows) if one.supply or one.state is ModelState.RUNNING]
@@ -142,13 +165,41 @@ def _expect_supply(rows: sa.Connection, deps: MmfDeps, manifest: Manifest) -> No
     )
 
 
-def _answered(rows: sa.Connection, deps: MmfDeps, started: Started) -> None:
-    """What came up is running; what is a part of the pool supplies from now on."""
+def _died(seen: Mapping[str, Observation], wanted: Iterable[str]) -> frozenset[str]:
+    """What is wanted and does not run, as against what runs with another grant."""
+    return frozenset(name for name in wanted if name not in seen or seen[name].state is not RunState.RUNNING)
+
+
+def _answered(rows: sa.Connection, deps: MmfDeps, started: Started, died: frozenset[str]) -> list[tuple[str, Notice]]:
+    """What came up is running; what is a part of the pool supplies from now on. Answers what is to be told of it."""
     take_turn(rows, "pool")
+    told: list[tuple[str, Notice]] = []
+    now = deps.clock()
     for instance_id, socket in started.sockets.items():
         one = instance(rows, instance_id)
         if one is None or one.state not in STANDING:
             continue
-        move_instance(rows, instance_id, ModelMove.START, deps.clock(), socket)
+        fresh = one.state is ModelState.PLANNED
+        move_instance(rows, instance_id, ModelMove.START, now, socket)
         if one.supply:
-            supply(rows, instance_id, one.node_id, ResourceVector.of(deps.models[one.model].supplies))
+            amounts = ResourceVector.of(deps.models[one.model].supplies)
+            supply(rows, instance_id, one.node_id, amounts)
+            if fresh:
+                notice = Notice(
+                    kind=NoticeKind.POOL_SUPPLIED, subject=instance_id, detail={"supplies": amounts.amounts()}
+                )
+                told.append((f"{instance_id}:{now}:supplied", notice))
+        elif instance_id in died:
+            told += [
+                (f"{instance_id}:{now}:restarted:{name}", _restarted(one, name)) for name in users_of(rows, instance_id)
+            ]
+    return told
+
+
+def _restarted(one: ModelInstance, subscription_id: str) -> Notice:
+    return Notice(
+        kind=NoticeKind.MODEL_RESTARTED,
+        subject=one.instance_id,
+        subscription_id=subscription_id,
+        detail={"model": one.model},
+    )

@@ -28,7 +28,7 @@ from orchestrator.instances.models import (
 from orchestrator.instances.tables import OFFERS
 from orchestrator.mmf.catalogue import supplies, view
 from orchestrator.models.manifests import Manifest
-from orchestrator.placement import greedy
+from orchestrator.placement import decide
 from orchestrator.placement.greedy import flow
 from orchestrator.requirements import Decision, Lack, Offer, OfferRequest, Placement, RunningModel
 from orchestrator.resources import Isolation, ResourceVector
@@ -88,18 +88,24 @@ def propose(
         state="open" if decision.feasible else "refused",
         decision=decision,
     )
+    keep_offer(rows, offer, request, now)
+    return offer
+
+
+def keep_offer(rows: sa.Connection, offer: Offer, request: OfferRequest, now: int, cause: str = "") -> None:
+    """Write a new offer with what it was made for."""
     rows.execute(
         sa.insert(OFFERS).values(
-            offer_id=offer_id,
-            subscription_id=request.subscription_id,
-            msi_id=request.msi,
+            offer_id=offer.offer_id,
+            subscription_id=offer.subscription_id,
+            msi_id=offer.msi,
             state=offer.state,
             request=request.to_json(),
-            decision=decision.to_json(),
+            decision=offer.decision.to_json(),
+            cause=cause,
             at=now,
         )
     )
-    return offer
 
 
 def is_of_running(rows: sa.Connection, offer_id: str) -> bool:
@@ -205,7 +211,7 @@ def let_go(
             move_instance(rows, instance_id, ModelMove.FAIL if failing else ModelMove.STOP, now)
             idle.append(instance_id)
         else:
-            _shrink(rows, models[one.model], one, now)
+            shrink(rows, models[one.model], one, now)
     return idle
 
 
@@ -232,10 +238,14 @@ def find_offer(rows: sa.Connection, offer_id: str) -> tuple[Offer, OfferRequest]
     return None if row is None else (_offer(row), OfferRequest.model_validate(row["request"]))
 
 
-def offers_of(rows: sa.Connection, subscription_id: str) -> list[Offer]:
-    """All offers ever made for a subscription, oldest first."""
-    query = sa.select(OFFERS).where(OFFERS.c.subscription_id == subscription_id).order_by(OFFERS.c.at)
-    return [_offer(row) for row in rows.execute(query).mappings()]
+def offers_of(rows: sa.Connection, subscription_id: str) -> list[dict[str, Any]]:
+    """All offers ever made for a subscription, oldest first, each with when (UTC seconds) and why it failed."""
+    ended = sa.case(
+        (OFFERS.c.state.in_(("stale", "failed")), 0), else_=1
+    )  # within a second, what was left behind first
+    query = sa.select(OFFERS).where(OFFERS.c.subscription_id == subscription_id)
+    found = rows.execute(query.order_by(OFFERS.c.at, ended, OFFERS.c.offer_id)).mappings()
+    return [{**_offer(row).to_json(), "at": row["at"], "cause": row["cause"]} for row in found]
 
 
 def _offer(row: sa.RowMapping) -> Offer:
@@ -253,7 +263,7 @@ def _decide(
 ) -> Decision:
     if not topology.paths(request.access):
         return _nowhere(request, topology)
-    return greedy(request, view(rows, models, request, topology, now), seed=offer_id)
+    return decide(request, view(rows, models, request, topology, now), seed=offer_id)
 
 
 def _nowhere(request: OfferRequest, topology: Topology) -> Decision:
@@ -290,9 +300,9 @@ def _place(
     share = request.subscription_id
     for placement in placements:
         if placement.verdict == "create":
-            _create(rows, models[placement.model], request, placement, now)
+            create(rows, models[placement.model], request, placement, now)
         elif placement.verdict == "modify":
-            _scale(rows, models[placement.model], placement.instance, +1, now)
+            scale(rows, models[placement.model], placement.instance, +1, now)
     add_uses(rows, [Use(share, p.role, request.msi, p.instance, p.verdict, offer_id) for p in placements])
     taken: list[Allocation] = []
     for role, placement in zip(request.roles, placements, strict=True):
@@ -308,7 +318,7 @@ def _place(
     allocate(rows, taken, request.cluster, now)
 
 
-def _create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, placement: Placement, now: int) -> None:
+def create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, placement: Placement, now: int) -> None:
     dedicated = request.isolation is Isolation.DEDICATED
     one = ModelInstance(
         instance_id=placement.instance,
@@ -330,7 +340,7 @@ def _create(rows: sa.Connection, manifest: Manifest, request: OfferRequest, plac
     size(rows, manifest, one, 1, now)
 
 
-def _scale(rows: sa.Connection, manifest: Manifest, instance_id: str, by: int, now: int) -> None:
+def scale(rows: sa.Connection, manifest: Manifest, instance_id: str, by: int, now: int) -> None:
     one = instance(rows, instance_id)
     if one is None:
         raise UnknownOffer(f"{instance_id} is gone since it was offered. Ask for a new offer.")
@@ -347,9 +357,9 @@ def size(rows: sa.Connection, manifest: Manifest, one: ModelInstance, scale: int
     allocate(rows, [Allocation(name, one.node_id, name, consumed)], one.cluster, now)
 
 
-def _shrink(rows: sa.Connection, manifest: Manifest, one: ModelInstance, now: int) -> None:
+def shrink(rows: sa.Connection, manifest: Manifest, one: ModelInstance, now: int) -> None:
     """Undo a modification that its shares no longer need."""
     smaller = one.scale - 1
     used = next((node.used for node in nodes(rows, "model") if node.node_id == one.instance_id), ResourceVector())
     if smaller >= 1 and one.shares <= manifest.max_shares * smaller and used.fits(supplies(manifest) * smaller):
-        _scale(rows, manifest, one.instance_id, -1, now)
+        scale(rows, manifest, one.instance_id, -1, now)

@@ -1,4 +1,5 @@
-"""MMF's two durable workflows: accept an offer (allocate, start, confirm) and end a share's uses (let go, stop, free).
+"""MMF's durable workflows: accept an offer (allocate, start, confirm), adjust a share (reserve, start, exchange) and
+end a share's uses (let go, stop, free).
 
 An offer of what runs already is accepted at once instead.
 Rows change only in transactional steps; the runtime is asked in plain steps that may be repeated. A start that fails
@@ -14,11 +15,13 @@ import sqlalchemy as sa
 from dbos import SQLAlchemyDatasource
 
 from orchestrator.instances import ModelState
+from orchestrator.instances.models import instances_named
 from orchestrator.instances.transact import durable, step, transact
-from orchestrator.mmf import offers
+from orchestrator.mmf import adjustment, offers
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.models.manifests import Manifest
-from orchestrator.requirements import Acceptance, FunctionCall, Offer, RunningModel
+from orchestrator.requirements import Acceptance, Adjusted, Decision, FunctionCall, Offer, RunningModel, UseAdjustment
+from orchestrator.resources.pool import Allocation, allocations_of
 from orchestrator.resources.topology import ONE_SITE, Topology
 from orchestrator.runtime.port import InstanceSpec, Runtime
 
@@ -68,6 +71,7 @@ class MmfWorkflows:
         self._starter = Starter(deps.runtime)
         self.accept = durable("mmf.accept", self._accept)
         self.release = durable("mmf.release", self._release)
+        self.adjust = durable("mmf.adjust", self._adjust)
 
     def _accept(self, offer_id: str) -> dict[str, Any]:
         """Acceptance as JSON."""
@@ -100,6 +104,35 @@ class MmfWorkflows:
             return None
         return Acceptance(state="accepted", models=answer["models"]).to_json()
 
+    def _adjust(self, key: str, msi: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Adjusted as JSON: another size for a running share, or everything as it was."""
+        offer_id = offers.offer_name(key)
+        reserved = self._change(_reserved, msi, wanted, offer_id)
+        answer = Adjusted.model_validate(reserved["answer"])
+        if answer.state != "adjusted":
+            return answer.to_json()
+        started = step("start", self._start, reserved["specs"])
+        failed = dict(started["failed"])
+        if failed:
+            idle = self._change(_given_back, msi, wanted, offer_id, reserved["before"], failed)
+            self._stop(idle)
+            return Adjusted(state="failed", decision=answer.decision, cause="; ".join(failed.values())).to_json()
+        decision = answer.decision.to_json()
+        models, idle = self._change(_exchanged, msi, wanted, offer_id, decision, started["sockets"])
+        if models is None:
+            cause = "the share was let go while it was being adjusted"
+            lost = dict.fromkeys(started["sockets"], cause)
+            self._stop(self._change(_given_back, msi, wanted, offer_id, reserved["before"], lost))
+            return Adjusted(state="gone", decision=answer.decision, cause=cause).to_json()
+        self._stop(idle)
+        running = tuple(RunningModel.model_validate(model) for model in models)
+        return Adjusted(state="adjusted", decision=answer.decision, models=running, stopped=tuple(idle)).to_json()
+
+    def _stop(self, idle: list[str]) -> None:
+        if idle:
+            step("stop", self._starter.down, idle)
+            self._change(_finished, idle)
+
     def _undo(self, offer: Offer, failed: Mapping[str, str]) -> dict[str, Any]:
         cause = "; ".join(failed.values()) or "the share was let go while its models were being started"
         self._end(offer.subscription_id, offer.msi, sorted(failed))
@@ -113,9 +146,7 @@ class MmfWorkflows:
 
     def _end(self, subscription_id: str, msi: str, failed: list[str]) -> list[str]:
         idle: list[str] = self._change(_let_go, subscription_id, msi, failed)
-        if idle:
-            step("stop", self._starter.down, idle)
-            self._change(_finished, idle)
+        self._stop(idle)
         return idle
 
     def _start(self, specs: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
@@ -151,6 +182,49 @@ def _confirmed(
     rows: sa.Connection, deps: MmfDeps, offer_id: str, sockets: Mapping[str, str]
 ) -> list[dict[str, Any]] | None:
     return offers.confirm(rows, deps.models, offer_id, sockets, deps.clock())
+
+
+def _reserved(rows: sa.Connection, deps: MmfDeps, msi: str, wanted: dict[str, Any], offer_id: str) -> dict[str, Any]:
+    """The answer so far, what the share held before, and how the instances of its new size are to run."""
+    asked = UseAdjustment.model_validate(wanted)
+    before = [allocation.row() for allocation in allocations_of(rows, asked.request.subscription_id)]
+    answer = adjustment.reserve(
+        rows, deps.models, msi, asked.revision, asked.request, offer_id, deps.clock(), deps.topology
+    )
+    placed = instances_named(rows, {one.instance for one in answer.decision.placements})
+    specs = specs_of(rows, deps.models, placed) if answer.state == "adjusted" else []
+    return {"answer": answer.to_json(), "before": before, "specs": [asdict(spec) for spec in specs]}
+
+
+def _exchanged(
+    rows: sa.Connection,
+    deps: MmfDeps,
+    msi: str,
+    wanted: dict[str, Any],
+    offer_id: str,
+    decision: dict[str, Any],
+    sockets: Mapping[str, str],
+) -> tuple[list[dict[str, Any]] | None, list[str]]:
+    asked, chosen = UseAdjustment.model_validate(wanted), Decision.model_validate(decision)
+    return adjustment.exchange(
+        rows, deps.models, msi, asked.revision, asked.request, offer_id, chosen, sockets, deps.clock(), deps.topology
+    )
+
+
+def _given_back(
+    rows: sa.Connection,
+    deps: MmfDeps,
+    msi: str,
+    wanted: dict[str, Any],
+    offer_id: str,
+    before: list[dict[str, Any]],
+    failed: Mapping[str, str],
+) -> list[str]:
+    asked, held = UseAdjustment.model_validate(wanted), [Allocation.of(row) for row in before]
+    cause = "; ".join(sorted(set(failed.values())))
+    return adjustment.give_back(
+        rows, deps.models, msi, asked.revision, asked.request, offer_id, held, cause, sorted(failed), deps.clock()
+    )
 
 
 def _let_go(rows: sa.Connection, deps: MmfDeps, subscription_id: str, msi: str, failed: list[str]) -> list[str]:

@@ -3,12 +3,14 @@ a call's one row, written under its key, makes a repeat harmless."""
 
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 from fastapi import FastAPI, Query
 
 from orchestrator.instances.door import Door, IdempotencyKey
 from orchestrator.instances.transact import read, transact
-from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_requirements, notices
+from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_requirements, notices, requirements_of
 from orchestrator.msmf.translation import translate
+from orchestrator.notices import NoticeKind
 from orchestrator.requirements import Notice, ServiceRequirements, TranslationRequest
 
 
@@ -19,6 +21,10 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
     @door.app.post("/service-requirements")
     async def service_requirements(request: TranslationRequest, key: IdempotencyKey) -> dict[str, Any]:
         return (await door.run(_translate, deps, request, key)).to_json()
+
+    @door.app.get("/service-requirements")
+    async def list_requirements(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
+        return {"requirements": await door.run(read, deps.reading, requirements_of, subscription_id)}
 
     @door.app.post("/notices")
     async def take_notice(notice: Notice, key: IdempotencyKey) -> dict[str, bool]:
@@ -35,7 +41,14 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
 
 
 def _translate(deps: MsmfDeps, request: TranslationRequest, key: str) -> ServiceRequirements:
-    return transact(deps.datasource, keep_requirements, key, translate(request), deps.clock())
+    return transact(deps.datasource, _keep_both, key, translate(request), deps.clock())
+
+
+def _keep_both(rows: sa.Connection, key: str, wanted: ServiceRequirements, now: int) -> ServiceRequirements:
+    kind, told = NoticeKind.REQUEST_TRANSLATED, {"key": key}
+    notice = Notice(kind=kind, subject=wanted.service, subscription_id=wanted.subscription_id, detail=told)
+    keep_notice(rows, f"{key}:translated", notice, now)
+    return keep_requirements(rows, key, wanted, now)
 
 
 def _keep_notice(deps: MsmfDeps, notice: Notice, key: str) -> None:

@@ -44,6 +44,13 @@ def keep_requirements(rows: sa.Connection, key: str, wanted: ServiceRequirements
     return wanted
 
 
+def requirements_of(rows: sa.Connection, subscription_id: str) -> list[dict[str, Any]]:
+    """All that was ever translated for a subscription, oldest first, each with its key."""
+    query = sa.select(REQUIREMENTS).where(REQUIREMENTS.c.subscription_id == subscription_id)
+    found = rows.execute(query.order_by(REQUIREMENTS.c.at, REQUIREMENTS.c.key)).mappings()
+    return [{"key": row["key"], "at": row["at"], "requirements": row["requirements"]} for row in found]
+
+
 def keep_notice(rows: sa.Connection, key: str, notice: Notice, now: int) -> None:
     """Write a notice; a repeat changes nothing."""
     if rows.scalars(sa.select(NOTICES.c.number).where(NOTICES.c.key == key)).first() is not None:

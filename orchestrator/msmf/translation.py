@@ -1,6 +1,7 @@
 """A buyer's request document and a plan's spec → service requirements. Pure; MSMF's app uses it.
 
-The request is checked against its JSON Schema (s4m/request/1); the spec is a composite service or a single model.
+The request is checked against its JSON Schema (s4m/request/1 or /2, which adds what digital twins need; 1 reads as 2);
+the spec is a composite service or a single model.
 """
 
 import json
@@ -24,11 +25,14 @@ from orchestrator.requirements import (
 )
 from orchestrator.resources import Isolation
 
-SCHEMA = Path(__file__).with_name("request-1.schema.json")
+NEWEST = "s4m/request/2"
+SCHEMAS = {f"s4m/request/{version}": Path(__file__).with_name(f"request-{version}.schema.json") for version in (1, 2)}
+OF_TWINS, OF_AR_VR = ("fidelity_floor", "update_rate_hz"), ("immersion_floor",)
+"""Members of `qoe` that one service type knows only; s4m/request/1 said nothing of the second, so it is let through."""
 
 
 class BadRequest(MalformedDocument):
-    """The request document breaks s4m/request/1."""
+    """The request document breaks its schema."""
 
     code = "malformed_request"
     title = "The request document breaks its schema"
@@ -57,21 +61,27 @@ class IsolationMismatch(MalformedDocument):
 
 def check_request(document: dict[str, Any]) -> None:
     """Raises BadRequest, naming the worst place, where the document breaks the schema."""
-    error = best_match(_validator().iter_errors(document))
+    name = document.get("schema") if document.get("schema") in SCHEMAS else NEWEST
+    error = best_match(_validator(str(name)).iter_errors(document))
     if error is None:
         return
     place = error.json_path
     raise BadRequest(
-        f"The request document is wrong at {place}: {error.message}. Correct it to s4m/request/1 and buy anew; "
+        f"The request document is wrong at {place}: {error.message}. Correct it to {name} and buy anew; "
         "what was paid can be refunded after the activation deadline.",
         at=place,
     )
 
 
+def migrated(document: dict[str, Any]) -> dict[str, Any]:
+    """A request of any version as the newest: s4m/request/1 asks for nothing that 2 says otherwise."""
+    return {**document, "schema": NEWEST}
+
+
 def translate(request: TranslationRequest) -> ServiceRequirements:
     """Step I. Raises BadRequest, BadSpec, ServiceMismatch or IsolationMismatch."""
-    document = request.document
-    check_request(document)
+    check_request(request.document)
+    document = migrated(request.document)
     name, service_type, scenario, roles = _sold(request.spec, document.get("scenario", "virtual_travelling"))
     asked = (document["service"], document.get("scenario", scenario))
     if asked != (name, scenario):
@@ -80,6 +90,8 @@ def translate(request: TranslationRequest) -> ServiceRequirements:
             "Ask for what the plan sells."
         )
     _require_sold(request, Isolation(document.get("isolation", 0)))
+    if request.document["schema"] == NEWEST:
+        _require_of_type(document, service_type)
     return ServiceRequirements(
         subscription_id=request.subscription_id,
         plan_id=request.plan_id,
@@ -90,6 +102,7 @@ def translate(request: TranslationRequest) -> ServiceRequirements:
         users=document.get("users", 1),
         qoe=Qoe.model_validate(document.get("qoe", {})),
         objects=tuple(AttendedObject.model_validate(one) for one in document.get("objects", ())),
+        things=tuple(document.get("things", ())),
         roles=roles,
         access=document.get("access", ""),
     )
@@ -110,6 +123,19 @@ def _require_sold(request: TranslationRequest, asked: Isolation) -> None:
     )
 
 
+def _require_of_type(document: dict[str, Any], service_type: ServiceType) -> None:
+    """What the other service type promises, this one cannot: better refused than unheard."""
+    twin = service_type == "digital_twin"
+    qoe = [f"qoe.{name}" for name in (OF_AR_VR if twin else OF_TWINS) if name in document.get("qoe", {})]
+    foreign = [*qoe, *(name for name in (("objects",) if twin else ("things",)) if document.get(name))]
+    if foreign:
+        raise BadRequest(
+            f"The request asks for {', '.join(foreign)}, which a service of type {service_type} does not have. Leave "
+            "it out and buy anew; what was paid can be refunded after the activation deadline.",
+            at=f"$.{foreign[0]}",
+        )
+
+
 def _sold(spec: dict[str, Any], asked: str) -> tuple[str, ServiceType, str, dict[str, str]]:
     """Name, type, scenario and roles of what the plan sells; a single model fills one role, in any scenario."""
     try:
@@ -128,5 +154,5 @@ def _type(entries: tuple[str, ...]) -> ServiceType:
 
 
 @cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
+def _validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(SCHEMAS[name].read_text("utf-8")))

@@ -1,15 +1,16 @@
 """Choose models and resources: for one share in well under a millisecond, or for a whole batch in the background.
 
-One share (MMF, inside its transaction): `greedy` over `Candidates`, with a reason for every candidate. A batch (plain
-dataclasses, for whoever plans ahead or measures): `admit_batch`, `solve_exactly`, `search`, or `place_batch`, which
-picks among them; `orchestrator.placement.check` recomputes any answer. Both read no rows and start nothing. The names
-that need scipy are imported on first use, so that nobody waits for it who places one share.
+One share (MMF, inside its transaction): `decide`, `greedy` with a proof of how good it is, over `Candidates`. A batch
+(plain dataclasses, for whoever plans ahead or measures): `admit_batch`, `solve_exactly`, `search`, or `place_batch`,
+which picks among them; `orchestrator.placement.check` recomputes any answer. Both read no rows and start nothing. The
+names that need scipy are imported on first use, so that nobody waits for it who places one share.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.placement.candidates import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
+from orchestrator.placement.exact import decide
 from orchestrator.placement.fair import fair_shares
 from orchestrator.placement.greedy import greedy
 from orchestrator.placement.problem import Model, Problem, Request, Role, Site, Solution, load_problem, load_solution
@@ -31,6 +32,7 @@ __all__ = [
     "Site",
     "Solution",
     "admit_batch",
+    "decide",
     "fair_shares",
     "greedy",
     "load_problem",

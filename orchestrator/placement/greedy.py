@@ -87,7 +87,10 @@ def greedy(request: OfferRequest, candidates: Candidates, seed: str = "") -> Dec
         chosen = _best(options)
         reasons[role.role] = tuple(_reason(option, option is chosen) for option in options)
         if chosen is None:
-            needed[role.role] = _least(role, options)
+            least = _least(options)
+            needed[role.role] = least.lacks if least else _nobody(role)
+            if least:  # what it would take is missing to the roles after it, too: all needs together are enough
+                _take(taken, least, flow(role.resources), nodes.get(least.node))
             continue
         _take(taken, chosen, flow(role.resources), nodes[chosen.node])
         placements.append(_placement(role, chosen, seed))
@@ -100,10 +103,10 @@ def greedy(request: OfferRequest, candidates: Candidates, seed: str = "") -> Dec
     )
 
 
-def _options(ask: _Ask, running: Sequence[RunningInstance]) -> tuple[_Option, ...]:
-    """Reuse first; modify and create only where no reuse is feasible."""
+def _options(ask: _Ask, running: Sequence[RunningInstance], *, every: bool = False) -> tuple[_Option, ...]:
+    """Reuse first; modify and create only where no reuse is feasible, or `every` option is asked for."""
     reuse = tuple(_reuse(ask, one) for one in running)
-    if ask.model.is_supply or any(not option.lacks for option in reuse):
+    if ask.model.is_supply or (not every and any(not option.lacks for option in reuse)):
         return reuse
     more = ask.rest + ask.model.consumes
     modify = tuple(
@@ -111,7 +114,7 @@ def _options(ask: _Ask, running: Sequence[RunningInstance]) -> tuple[_Option, ..
         for one, refused in zip(running, reuse, strict=True)
         if all(lack.kind in ("shares", "resource") for lack in refused.lacks)
     )
-    if any(not option.lacks for option in modify):
+    if not every and any(not option.lacks for option in modify):
         return reuse + modify
     return reuse + modify + tuple(_create(ask, node, more) for node in ask.nodes.values())
 
@@ -231,20 +234,22 @@ def _best(options: tuple[_Option, ...]) -> _Option | None:
     return min(feasible, key=lambda option: (RANK[option.action], option.order), default=None)
 
 
-def _least(role: RoleRequirement, options: tuple[_Option, ...]) -> tuple[Lack, ...]:
-    """Of all options, what the one that lacks least would need."""
-    if not options:
-        return (Lack(kind="model", name=role.model, needed="an instance or a node to run one on", available="none"),)
-    return min(options, key=lambda option: (len(option.lacks), -RANK[option.action], option.candidate)).lacks
+def _least(options: tuple[_Option, ...]) -> _Option | None:
+    """Of all options, the one that lacks least."""
+    return min(options, key=lambda option: (len(option.lacks), -RANK[option.action], option.candidate), default=None)
+
+
+def _nobody(role: RoleRequirement) -> tuple[Lack, ...]:
+    return (Lack(kind="model", name=role.model, needed="an instance or a node to run one on", available="none"),)
 
 
 def _reason(option: _Option, chosen: bool) -> CandidateReason:
     return CandidateReason(candidate=option.candidate, action=option.action, chosen=chosen, lacks=option.lacks)
 
 
-def _take(taken: _Taken, option: _Option, crossing: ResourceVector, node: NodeRoom) -> None:
+def _take(taken: _Taken, option: _Option, crossing: ResourceVector, node: NodeRoom | None) -> None:
     taken.nodes[option.node] = taken.on_node(option.node) + option.from_node
-    for link in node.links if crossing else ():
+    for link in node.links if node and crossing else ():
         taken.links[link.link] = taken.links.get(link.link, ResourceVector()) + crossing
     if option.action != "create":
         taken.rooms[option.candidate] = taken.rooms.get(option.candidate, ResourceVector()) + option.from_own

@@ -7,7 +7,7 @@ supplies and allocations, and a CHECK keeps `used ≤ capacity`: no writer, howe
 there. It chooses nothing.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -165,6 +165,12 @@ class Allocation:
     amounts: ResourceVector
     subscription_id: str = ""
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Allocation":
+        """From its row."""
+        amounts = ResourceVector(*(row[name] for name in RESOURCES))
+        return cls(row["allocation_id"], row["node_id"], row["instance_id"], amounts, row["subscription_id"])
+
     def row(self) -> dict[str, Any]:
         """The allocation as its row."""
         return {
@@ -226,6 +232,24 @@ def allocate(rows: sa.Connection, wanted: Sequence[Allocation], cluster: str = "
 
     if given:
         guarded("allocation of " + ", ".join(f"{one.amounts.amounts()} on {one.node_id}" for one in given), write)
+
+
+def capacity_of(rows: sa.Connection, node_id: str) -> ResourceVector:
+    """What a node has now; nothing where it is gone."""
+    row = rows.execute(sa.select(NODES).where(NODES.c.node_id == node_id)).mappings().first()
+    return _node(row).capacity if row is not None else ResourceVector()
+
+
+def allocations_of(rows: sa.Connection, subscription_id: str) -> Sequence[Allocation]:
+    """Everything that one share holds, by id."""
+    query = sa.select(ALLOCATIONS).where(ALLOCATIONS.c.subscription_id == subscription_id)
+    found = rows.execute(query.order_by(ALLOCATIONS.c.allocation_id)).mappings()
+    return [Allocation.of(dict(row)) for row in found]
+
+
+def free_allocations(rows: sa.Connection, allocation_ids: Collection[str]) -> None:
+    """Free these; one that is not there is no error."""
+    rows.execute(sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id.in_(sorted(allocation_ids))))
 
 
 def free_share(rows: sa.Connection, instance_id: str, subscription_id: str) -> None:

@@ -41,6 +41,10 @@ class ResourceVector:
     def __mul__(self, factor: int) -> "ResourceVector":
         return ResourceVector(*(amount * factor for amount in _values(self)))
 
+    def most(self, other: "ResourceVector") -> "ResourceVector":
+        """Of each resource, the larger amount of both."""
+        return ResourceVector(*(max(a, b) for a, b in zip(_values(self), _values(other), strict=True)))
+
     def __bool__(self) -> bool:
         return any(_values(self))
 

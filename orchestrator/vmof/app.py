@@ -1,16 +1,22 @@
 """VMOF's door: instantiate a service, release a share, and the view of all MSIs with their shares."""
 
 from collections import defaultdict
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import FastAPI, Path
 
 from orchestrator.errors import Refusal
-from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances import ShareState
+from orchestrator.instances.door import Door, IdempotencyKey, MalformedCall
 from orchestrator.instances.msis import msis, running_grants, running_sockets, shares
-from orchestrator.instances.transact import read
-from orchestrator.requirements import InstantiationRequest, Notice
+from orchestrator.instances.msis import share as share_of
+from orchestrator.instances.transact import read, snapshot
+from orchestrator.notices import NoticeKind
+from orchestrator.requirements import AdjustmentRequest, InstantiationRequest, Notice
+from orchestrator.vmof.top import top
 from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
 
 
@@ -32,24 +38,54 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         subscription_id = request.requirements.subscription_id
         if "refusal" in outcome:
             refusal = refused(outcome["refusal"])
-            door.tell(key, [Notice(kind="share.refused", subject=refusal.code, subscription_id=subscription_id)])
+            door.tell(
+                key, [Notice(kind=NoticeKind.SHARE_REFUSED, subject=refusal.code, subscription_id=subscription_id)]
+            )
             raise refusal
         share: dict[str, Any] = outcome["share"]
-        kind = "share.joined" if share["reused"] else "msi.running"
-        door.tell(key, [Notice(kind=kind, subject=share["msi"], subscription_id=subscription_id)])
+        kind = NoticeKind.SHARE_JOINED if share["reused"] else NoticeKind.MSI_RUNNING
+        told = Notice(kind=kind, subject=share["msi"], subscription_id=subscription_id)
+        door.tell(key, [told, *_regranted(share["msi"], share["grants"])])
+        return share
+
+    @door.app.put("/shares/{subscriptionId}")
+    async def adjust(
+        subscription_id: Annotated[str, Path(alias="subscriptionId")], wanted: AdjustmentRequest, key: IdempotencyKey
+    ) -> dict[str, Any]:
+        if wanted.requirements.subscription_id != subscription_id:
+            raise MalformedCall(f"The path names {subscription_id}, the body {wanted.requirements.subscription_id}.")
+        outcome = await door.once(key, workflows.adjust, key, wanted.to_json())
+        told = partial(Notice, subscription_id=subscription_id, detail={"revision": wanted.revision})
+        if "refusal" in outcome:
+            refusal = refused(outcome["refusal"])
+            door.tell(key, [told(kind=NoticeKind.UPDATE_REFUSED, subject=refusal.code)])
+            raise refusal
+        share: dict[str, Any] = outcome["share"]
+        moved = [told(kind=NoticeKind.SHARE_MOVED, subject=share["msi"])] if outcome["moved"] else []
+        accepted = told(kind=NoticeKind.UPDATE_ACCEPTED, subject=share["msi"])
+        door.tell(key, [accepted, *moved, *_regranted(share["msi"], share["grants"])])
         return share
 
     @door.app.delete("/shares/{subscriptionId}")
     async def release(
         subscription_id: Annotated[str, Path(alias="subscriptionId")], key: IdempotencyKey
     ) -> dict[str, Any]:
+        held = await door.run(read, deps.reading, share_of, subscription_id)
+        if held is not None and held.state in (ShareState.PLANNING, ShareState.RUNNING):
+            draining = Notice(kind=NoticeKind.SHARE_DRAINING, subject=held.msi_id, subscription_id=subscription_id)
+            door.tell(f"{key}:begun", [draining])
         released = await door.once(key, workflows.release, key, subscription_id)
-        door.tell(key, [Notice(kind="share.released", subject=released["msi"], subscription_id=subscription_id)])
+        told = Notice(kind=NoticeKind.SHARE_RELEASED, subject=released["msi"], subscription_id=subscription_id)
+        door.tell(key, [told, *_regranted(released["msi"], released["grants"])])
         return released
 
     @door.app.get("/instances")
     async def list_instances(grants: bool = False) -> dict[str, Any]:
         return await door.run(read, deps.reading, _grants if grants else _instances)
+
+    @door.app.get("/top")
+    async def show_top() -> dict[str, Any]:
+        return await door.run(snapshot, deps.reading, top)
 
     return door.app
 
@@ -58,6 +94,14 @@ def refused(refusal: dict[str, Any]) -> ShareRefused:
     """A recorded refusal as the error that becomes its problem document, under the refusal's own code."""
     details = {name: value for name, value in refusal.items() if name != "detail"}
     return ShareRefused(refusal["detail"], **details)
+
+
+def _regranted(msi: str, grants: Mapping[str, Any]) -> list[Notice]:
+    """Neighbours whose grant changed by it."""
+    return [
+        Notice(kind=NoticeKind.GRANT_CHANGED, subject=msi, subscription_id=name, detail={"grant": dict(grant)})
+        for name, grant in grants.items()
+    ]
 
 
 def _grants(rows: sa.Connection) -> dict[str, Any]:

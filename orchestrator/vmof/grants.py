@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from orchestrator.instances.msis import Share, rendered_by, set_grant
+from orchestrator.instances.msis import Share, rendered_by, rendering_servers, set_grant
 from orchestrator.instances.tables import INSTANCES
 from orchestrator.placement import fair_shares
 from orchestrator.requirements import RunningModel
 from orchestrator.resources import ResourceVector
-from orchestrator.resources.pool import total
+from orchestrator.resources.pool import capacity_of, total
 
 
 def allocated(models: Sequence[RunningModel]) -> ResourceVector:
@@ -22,12 +22,8 @@ def allocated(models: Sequence[RunningModel]) -> ResourceVector:
     return total({model.instance: model.granted for model in models}.values())
 
 
-def fair_grants(shares: Sequence[Share]) -> dict[str, ResourceVector]:
-    """The grants of all shares that one model instance renders for."""
-    if not shares:
-        return {}
-    servers = [server for share in shares if (server := share.rendering())]
-    supply = max(server.supplies.rendering_k for server in servers)
+def fair_grants(shares: Sequence[Share], supply: int) -> dict[str, ResourceVector]:
+    """The grants of all shares that one model instance renders for; `supply` is what it has now, in K."""
     held = {share.subscription_id: allocated(share.models) for share in shares}
     wishes = {
         share.subscription_id: max(share.rendering_k - held[share.subscription_id].rendering_k, 0) for share in shares
@@ -38,12 +34,16 @@ def fair_grants(shares: Sequence[Share]) -> dict[str, ResourceVector]:
 
 
 def regrant(rows: sa.Connection, rendering_instance: str) -> dict[str, ResourceVector]:
-    """Share one server's rendering anew; answers the grants that changed."""
+    """Share one server's rendering anew; answers the grants that changed.
+
+    What a share was told of the server when it came may be old: the server may have been scaled since.
+    """
     if rendering_instance:
         _alone(rows, rendering_instance)
     shares = rendered_by(rows, rendering_instance) if rendering_instance else ()
     before = {share.subscription_id: share.grant for share in shares}
-    changed = {name: grant for name, grant in fair_grants(shares).items() if grant != before[name]}
+    supply = capacity_of(rows, rendering_instance).rendering_k
+    changed = {name: grant for name, grant in fair_grants(shares, supply).items() if grant != before[name]}
     for name, grant in changed.items():
         set_grant(rows, name, grant)
     return changed
@@ -54,3 +54,11 @@ def _alone(rows: sa.Connection, rendering_instance: str) -> None:
     rows.execute(
         sa.select(INSTANCES.c.instance_id).where(INSTANCES.c.instance_id == rendering_instance).with_for_update()
     )
+
+
+def regrant_all(rows: sa.Connection) -> dict[str, ResourceVector]:
+    """Share every server's rendering anew: after an attempt that scaled one came to nothing, and it shrank again."""
+    changed: dict[str, ResourceVector] = {}
+    for server in rendering_servers(rows):
+        changed |= regrant(rows, server)
+    return changed

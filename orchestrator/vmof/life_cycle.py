@@ -37,7 +37,7 @@ from orchestrator.requirements import (
 )
 from orchestrator.resources import Isolation
 from orchestrator.vmof.choice import choose_msi
-from orchestrator.vmof.grants import allocated, regrant
+from orchestrator.vmof.grants import allocated, regrant, regrant_all
 
 
 class Draining(Refusal):
@@ -67,7 +67,7 @@ def join(
     if held is not None and held.state in (ShareState.PLANNING, ShareState.RUNNING):
         return Joined(held.msi_id, held.reused, held.decision.msi_candidates if held.decision else ())
     best, reasons = choose_msi(wanted, msis(rows, wanted.service, JOINABLE))
-    msi_id = best.msi_id if best else _create(rows, wanted, max_shares, key, now)
+    msi_id = best.msi_id if best else create_msi(rows, wanted, max_shares, key, now)
     place = Share(
         subscription_id=wanted.subscription_id,
         msi_id=msi_id,
@@ -151,8 +151,9 @@ def refuse(rows: sa.Connection, subscription_id: str, refusal: RefusalNotice, no
         refusal=refusal,
     )
     put_share(rows, refused, now)
+    regrant_all(rows)
     if live_shares(rows, held.msi_id) == 0:
-        _end_unused(rows, held.msi_id, now)
+        end_unused(rows, held.msi_id, now)
 
 
 def drain(rows: sa.Connection, subscription_id: str, now: int) -> ReleasedShare:
@@ -185,7 +186,7 @@ def leave(rows: sa.Connection, subscription_id: str, stopped: tuple[str, ...], n
         move_share(rows, subscription_id, ShareMove.RELEASE, now)
     there = msi(rows, held.msi_id)
     if there is not None and there.shares == 0:
-        _end_unused(rows, held.msi_id, now)
+        end_unused(rows, held.msi_id, now)
     rendering = held.rendering()
     return ReleasedShare(
         subscription_id=subscription_id,
@@ -197,7 +198,8 @@ def leave(rows: sa.Connection, subscription_id: str, stopped: tuple[str, ...], n
     )
 
 
-def _create(rows: sa.Connection, wanted: ServiceRequirements, max_shares: int, key: str, now: int) -> str:
+def create_msi(rows: sa.Connection, wanted: ServiceRequirements, max_shares: int, key: str, now: int) -> str:
+    """A new MSI that promises what is wanted, being planned; answers its id."""
     msi_id = f"msi-{sha256(key.encode()).hexdigest()[:12]}"
     add_msi(
         rows,
@@ -219,7 +221,8 @@ def _create(rows: sa.Connection, wanted: ServiceRequirements, max_shares: int, k
     return msi_id
 
 
-def _end_unused(rows: sa.Connection, msi_id: str, now: int) -> None:
+def end_unused(rows: sa.Connection, msi_id: str, now: int) -> None:
+    """An MSI in which no share stands any more ends."""
     there = msi(rows, msi_id)
     if there is None:
         return

@@ -1,14 +1,20 @@
 """Service requirements → sub-instance requirements: what one share needs of each role. Pure; used by VMOF."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil
 
 from orchestrator.errors import Refusal
+from orchestrator.models.digital_twin import MCORES_PER_FILTER, MOST_FILTERS
 from orchestrator.models.manifests import Manifest
 from orchestrator.qoe.immersion import CAP_K
 from orchestrator.requirements import OfferRequest, RoleRequirement, ServiceRequirements
 from orchestrator.resources import ResourceVector
 
+STEPPED = frozenset({"sensors", "communication-protocol", "digital-twin"})
+"""Models that work at each update of a thing, for each thing."""
+BASE_RATE_HZ = 10
+"""Updates a second of one thing that the manifests' shares of these models are made for."""
 BEACH_OBJECTS = 56
 """Kinds of objects on the beach: what a traveller who names none may look at (section IV-B)."""
 
@@ -54,10 +60,11 @@ def msi_bound(requirements: ServiceRequirements, models: Mapping[str, Manifest])
 
 def _role(role: str, manifest: Manifest, requirements: ServiceRequirements, whole_ms: float) -> RoleRequirement:
     part = manifest.latency_ms / whole_ms if whole_ms else 1.0
+    share = _in_step(manifest, _per_share(manifest, requirements.qoe.rate_mbps), requirements)
     return RoleRequirement(
         role=role,
         model=manifest.name,
-        resources=_per_share(manifest, requirements.qoe.rate_mbps) * requirements.users,
+        resources=share * requirements.users,
         latency_ms=requirements.qoe.latency_ms * part,
     )
 
@@ -69,3 +76,16 @@ def _per_share(manifest: Manifest, rate_mbps: int) -> ResourceVector:
         return share
     spectrum = ceil(share.spectrum_mhz * rate_mbps / share.bandwidth_mbps)
     return ResourceVector.of({**share.amounts(), "bandwidth_mbps": rate_mbps, "spectrum_mhz": spectrum})
+
+
+def _in_step(manifest: Manifest, share: ResourceVector, wanted: ServiceRequirements) -> ResourceVector:
+    """Computing for the things to be followed, as often as asked for; of the twin's filters (one per 20 mcores, twelve
+    at most) at least the asked part: the finer the bank, the truer what it foretells."""
+    if manifest.name not in STEPPED:
+        return share
+    things, rate = max(len(wanted.things), 1), wanted.qoe.update_rate_hz
+    computing = share.computing_mcores
+    if manifest.name == "digital-twin" and wanted.qoe.fidelity_floor:
+        filters = ceil(MOST_FILTERS * wanted.qoe.fidelity_floor)
+        computing = max(computing, MCORES_PER_FILTER * filters)
+    return replace(share, computing_mcores=computing * things * max(ceil(rate / BASE_RATE_HZ), 1))

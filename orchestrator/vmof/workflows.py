@@ -1,4 +1,5 @@
-"""VMOF's two durable workflows: instantiate (join, agree with MMF, settle) and release (drain, end uses, leave).
+"""VMOF's durable workflows: instantiate (join, agree with MMF, settle), adjust (aim, adjust uses, settle anew) and
+release (drain, end uses, leave).
 
 The agreement is a talk in rounds: MMF offers, VMOF accepts; where others were faster MMF answers with a newer offer.
 VMOF's app starts the workflows, the engine recovers them; each step may be repeated, each transaction counts once.
@@ -13,13 +14,17 @@ import sqlalchemy as sa
 from dbos import SQLAlchemyDatasource
 
 from orchestrator.errors import Refusal
+from orchestrator.instances import take_turn
 from orchestrator.instances.door import patient
 from orchestrator.instances.transact import durable, step, transact
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import (
     Acceptance,
+    Adjusted,
+    AdjustmentRequest,
     CandidateReason,
     FunctionCall,
+    Lack,
     Offer,
     OfferRequest,
     RefusalNotice,
@@ -29,7 +34,8 @@ from orchestrator.requirements import (
     ServiceRequirements,
     Shape,
 )
-from orchestrator.vmof import life_cycle
+from orchestrator.vmof import adjustment, life_cycle
+from orchestrator.vmof.grants import regrant_all
 from orchestrator.vmof.sub_instances import msi_bound, rendering_wish, sub_instances
 
 ROUNDS = 40
@@ -79,6 +85,7 @@ class VmofWorkflows:
         self._deps = deps
         self.instantiate = durable("vmof.instantiate", self._instantiate)
         self.release = durable("vmof.release", self._release)
+        self.adjust = durable("vmof.adjust", self._adjust)
 
     def _instantiate(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
         """{"share": InstanceShare} or {"refusal": RefusalNotice}, as JSON."""
@@ -135,8 +142,36 @@ class VmofWorkflows:
     def _withdraw(self, key: str, wanted: ServiceRequirements, msi: str) -> dict[str, Any]:
         """Released while it was being instantiated: end the uses that came after the release."""
         self._end_uses(msi, wanted.subscription_id, f"{key}:withdraw")
+        self._change(_regrant, wanted.service_type)
         detail = f"Subscription {wanted.subscription_id} was released while its service was being instantiated."
         return {"refusal": RefusalNotice(code="released_meanwhile", detail=detail).to_json()}
+
+    def _adjust(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
+        """{"share": InstanceShare} or {"refusal": RefusalNotice}, as JSON; refused, the running share is untouched."""
+        asked = AdjustmentRequest.model_validate(document)
+        wanted = asked.requirements
+        try:
+            aimed = self._change(_aim, key, document)
+        except Refusal as cause:
+            return {"refusal": RefusalNotice(code=cause.code, detail=str(cause)).to_json()}
+        request = sub_instances(wanted, aimed["msi"], self._deps.models)
+        body = {"request": request.to_json(), "revision": asked.revision}
+        path = f"/uses/{aimed['from_msi']}/{wanted.subscription_id}"
+        once = f"{wanted.subscription_id}:update:{asked.revision}:uses"  # whichever attempt of ours asks
+        answer = Adjusted.model_validate(step("adjust_uses", patient, self._deps.mmf.put, path, body, once))
+        decision = ServiceDecision(
+            msi=aimed["msi"],
+            msi_verdict="reuse" if aimed["reused"] else "create",
+            msi_candidates=tuple(CandidateReason.model_validate(reason) for reason in aimed["candidates"]),
+            models=answer.decision,
+        )
+        if answer.state != "adjusted":
+            self._change(_unaim, document, aimed)
+            return {"refusal": _not_adjusted(answer, decision).to_json()}
+        share = self._change(_resettle, document, aimed, _json(answer.models), decision.to_json())
+        if share is None:
+            return self._withdraw(key, wanted, aimed["msi"])
+        return {"share": share, "moved": aimed["msi"] != aimed["from_msi"]}
 
     def _release(self, key: str, subscription_id: str) -> dict[str, Any]:
         """ReleasedShare as JSON."""
@@ -156,11 +191,22 @@ class VmofWorkflows:
 
 
 def _lacking(offer: Offer) -> str:
+    return _lacks_of(offer.decision.needed)
+
+
+def _lacks_of(needed: Mapping[str, tuple[Lack, ...]]) -> str:
     parts = [
         f"{role} lacks " + ", ".join(f"{lack.name} (needs {lack.needed}, there is {lack.available})" for lack in lacks)
-        for role, lacks in offer.decision.needed.items()
+        for role, lacks in needed.items()
     ]
     return "; ".join(parts) + ". Ask for less, for a lower isolation degree, or again when others have left."
+
+
+def _not_adjusted(answer: Adjusted, decision: ServiceDecision) -> RefusalNotice:
+    codes = {"infeasible": "infeasible", "failed": "start_failed", "gone": "released_meanwhile"}
+    needed = answer.decision.needed
+    detail = answer.cause or _lacks_of(needed)
+    return RefusalNotice(code=codes[answer.state], detail=detail, needed=needed, decision=decision)
 
 
 def _json(models: tuple[RunningModel, ...]) -> list[dict[str, Any]]:
@@ -185,6 +231,40 @@ def _settle(
 
 def _refuse(rows: sa.Connection, deps: VmofDeps, subscription_id: str, refusal: dict[str, Any]) -> None:
     life_cycle.refuse(rows, subscription_id, RefusalNotice.model_validate(refusal), deps.clock())
+
+
+def _aim(rows: sa.Connection, deps: VmofDeps, key: str, document: dict[str, Any]) -> dict[str, Any]:
+    asked = AdjustmentRequest.model_validate(document)
+    bound = msi_bound(asked.requirements, deps.models)
+    aimed = adjustment.aim(rows, asked.requirements, asked.revision, bound, key, deps.clock())
+    return {**asdict(aimed), "candidates": [reason.to_json() for reason in aimed.candidates]}
+
+
+def _unaim(rows: sa.Connection, deps: VmofDeps, document: dict[str, Any], aimed: dict[str, Any]) -> None:
+    asked = AdjustmentRequest.model_validate(document)
+    adjustment.unaim(rows, asked.requirements, asked.revision, aimed["msi"], deps.clock())
+
+
+def _resettle(
+    rows: sa.Connection,
+    deps: VmofDeps,
+    document: dict[str, Any],
+    aimed: dict[str, Any],
+    models: list[dict[str, Any]],
+    decision: dict[str, Any],
+) -> dict[str, Any] | None:
+    asked = AdjustmentRequest.model_validate(document)
+    running = tuple(RunningModel.model_validate(model) for model in models)
+    why, wish = ServiceDecision.model_validate(decision), rendering_wish(asked.requirements)
+    share = adjustment.resettle(
+        rows, asked.requirements, asked.revision, aimed["msi"], running, wish, why, deps.clock()
+    )
+    return share.to_json() if share else None
+
+
+def _regrant(rows: sa.Connection, _deps: VmofDeps, cluster: str) -> None:
+    take_turn(rows, cluster)
+    regrant_all(rows)
 
 
 def _drain(rows: sa.Connection, deps: VmofDeps, subscription_id: str) -> dict[str, Any]:

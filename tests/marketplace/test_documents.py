@@ -63,9 +63,18 @@ def test_a_document_that_is_too_large(market: Market) -> None:
     assert _put(market, body).json()["code"] == "malformed_document"
 
 
-def test_the_schema_is_the_one_that_requests_are_read_by() -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_schema_is_the_one_that_requests_are_read_by(version: int) -> None:
     root = Path(__file__).parents[2]
     ours, theirs = (
-        (root / room / "request-1.schema.json").read_text() for room in ("marketplace", "orchestrator/msmf")
+        (root / room / f"request-{version}.schema.json").read_text() for room in ("marketplace", "orchestrator/msmf")
     )
     assert json.loads(ours) == json.loads(theirs)
+
+
+def test_a_twins_request_is_put_and_a_wrong_one_is_not(market: Market) -> None:
+    twin = {"schema": "s4m/request/2", "service": "city-twin", "things": ["bridge"], "qoe": {"fidelity_floor": 0.7}}
+    assert _put(market, canonical(twin)).status_code < 300
+    wrong = _put(market, canonical({**twin, "qoe": {"fidelity_floor": 7}}))
+    assert wrong.json()["code"] == "malformed_document"
+    assert "s4m/request/2" in wrong.json()["remedy"]

@@ -137,7 +137,7 @@ def test_document_missing(market: Market, wallet: WalletKey) -> None:
     assert _refused(market, wallet, lambda: market.client.post_order(body)) == "document_missing"
 
 
-@pytest.mark.parametrize("document", [{"schema": "s4m/request/2", "service": SERVICE}, {"a": 1}])
+@pytest.mark.parametrize("document", [{"schema": "s4m/request/3", "service": SERVICE}, {"a": 1}])
 def test_a_document_that_is_no_request_buys_nothing(
     market: Market, wallet: WalletKey, document: dict[str, Any]
 ) -> None:

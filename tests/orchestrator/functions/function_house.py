@@ -62,6 +62,15 @@ class House:
         )
         return share
 
+    def update(
+        self, subscription: int, revision: int, service: str = "virtual-beach-travel", **request: Any
+    ) -> dict[str, Any]:
+        """Another size for a running share, as the orchestrator asks for it."""
+        wanted = self.requirements(subscription, service, **request)
+        body = {"requirements": wanted, "revision": revision}
+        share: dict[str, Any] = self.vmof.put(f"/shares/{subscription}", body, f"{subscription}:update:{revision}")
+        return share
+
     def release(self, subscription: int) -> dict[str, Any]:
         answer: dict[str, Any] = self.vmof.delete(f"/shares/{subscription}", f"{subscription}:release:0")
         return answer
@@ -104,8 +113,12 @@ def build(
     supplied: bool = True,
     database: str = "",
     topology: Topology = ONE_SITE,
+    runtime: Any = None,
 ) -> House:
-    """Build the functions on this home and launch the engine; what was under way there is recovered."""
+    """Build the functions on this home and launch the engine; what was under way there is recovered.
+
+    `runtime` fills the port in place of real sandboxes.
+    """
     store = open_store(database or f"sqlite:///{home / 'db' / 'engine.db'}")
     with store.writer.begin() as rows:
         establish(rows, topology)
@@ -122,7 +135,7 @@ def build(
         }
     )
     datasource = SQLAlchemyDatasource.create(store.url, engine=store.writer)
-    runtime = SandboxRuntime(home)
+    runtime = runtime or SandboxRuntime(home)
     late_msmf, late_mmf = LateCall(), LateCall()
     msmf = build_msmf(MsmfDeps(datasource, reader=store.reader))
     deps = MmfDeps(datasource, runtime, models, late_msmf, topology=topology, grace_s=0.0, reader=store.reader)

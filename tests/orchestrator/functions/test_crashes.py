@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import adjusting_under_fire
 import sqlalchemy as sa
 import under_fire
 
@@ -22,12 +23,12 @@ KILLS = {"sqlite": 5, "postgresql": 3}
 ROLES = services()["virtual-beach-travel"].roles
 
 
-def run(home: Path, database: str, until_s: float | None) -> bool:
+def run(home: Path, database: str, until_s: float | None, name: str = "under_fire") -> bool:
     """One run of the program, killed this long after it came up; True when it finished its work."""
     folder = Path(__file__).parent
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{folder.parents[2]}"}
     with subprocess.Popen(
-        [sys.executable, str(folder / "under_fire.py"), str(home), database],
+        [sys.executable, str(folder / f"{name}.py"), str(home), database],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -88,3 +89,51 @@ def expected_use(shares: int, instances: list[str]) -> ResourceVector:
             per_share = ResourceVector.of({**per_share.amounts(), "bandwidth_mbps": 100, "spectrum_mhz": 40})
         used += (per_share - per_share.only(ResourceVector.of(known[model].supplies))) * shares
     return used
+
+
+def test_random_kills_of_updates_lose_and_double_nothing(tmp_path: Path) -> None:
+    """Each share ends at the size of its last update, on instances scaled for just what they serve."""
+    chance = random.Random(11)
+    kills = sum(not run(tmp_path, chance.uniform(0.1, 1.5), "adjusting_under_fire") for _ in range(KILLS))
+    assert kills >= 2
+    assert run(tmp_path, None, "adjusting_under_fire")
+    runtime = SandboxRuntime(tmp_path)
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'db' / 'engine.db'}")
+    try:
+        with engine.connect() as rows:
+            check_sizes(rows)
+            alive = {one.instance_id for one in runtime.observe() if one.state is RunState.RUNNING}
+            standing = "SELECT instance_id FROM model_instances WHERE state = 'running'"
+            assert alive == set(rows.scalars(sa.text(standing)))
+    finally:
+        engine.dispose()
+        runtime.delete_all()
+
+
+def check_sizes(rows: sa.Connection) -> None:
+    manifest = manifests()[adjusting_under_fire.SERVICE]
+    users = {
+        str(subscription): sizes[1]
+        for subscription, sizes in adjusting_under_fire.USERS.items()
+        if subscription not in adjusting_under_fire.RELEASED
+    }
+    shares = {row.subscription_id: row for row in rows.execute(sa.text("SELECT * FROM shares")).all()}
+    assert {name for name, row in shares.items() if row.state == "running"} == set(users)
+    assert {row.state for row in shares.values()} == {"running", "released"}
+    held = rows.execute(sa.text("SELECT * FROM allocations WHERE subscription_id != ''")).all()
+    per_share = manifest.per_share
+    assert {row.allocation_id: (row.rendering_k, row.computing_mcores) for row in held} == {
+        f"{name}/model/{part}": (count * per_share["rendering_k"] * (part == "own"),
+                                 count * per_share["computing_mcores"] * (part == "site"))
+        for name, count in users.items() for part in ("own", "site")
+    }  # fmt: skip
+    uses = rows.execute(sa.text("SELECT subscription_id, role, instance_id FROM uses")).all()
+    assert sorted((use.subscription_id, use.role) for use in uses) == sorted((name, "model") for name in users)
+    standing = rows.execute(sa.text("SELECT * FROM model_instances WHERE NOT supply AND state = 'running'")).all()
+    assert {one.instance_id for one in standing} == {use.instance_id for use in uses}
+    assert not rows.execute(sa.text("SELECT 1 FROM model_instances WHERE state IN ('planned', 'stopping')")).all()
+    consumed = ResourceVector.of(manifest.consumes) * sum(one.scale for one in standing)
+    needed = ResourceVector(computing_mcores=per_share["computing_mcores"] * sum(users.values()))
+    assert virtual_pool(rows).used == consumed + needed
+    live = rows.execute(sa.text("SELECT msi_id FROM msis WHERE state IN ('planning', 'running', 'decommission')")).all()
+    assert {row.msi_id for row in live} == {row.msi_id for row in shares.values() if row.state == "running"}

@@ -1,5 +1,7 @@
 """Step I: which requests become which requirements, and how the others are refused."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +9,8 @@ import pytest
 from orchestrator.errors import MalformedDocument
 from orchestrator.models.manifests import manifests, services
 from orchestrator.models.table1 import scenarios
-from orchestrator.msmf import translate
+from orchestrator.msmf import BadRequest, translate
+from orchestrator.msmf.translation import migrated
 from orchestrator.requirements import TranslationRequest
 from orchestrator.resources import Isolation
 from orchestrator.vmof.sub_instances import UnknownModel, sub_instances
@@ -76,7 +79,7 @@ def test_a_single_model_fills_one_role() -> None:
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        ({"schema": "s4m/request/2"}, "$.schema"),
+        ({"schema": "s4m/request/3"}, "$.schema"),
         ({"users": 0}, "$.users"),
         ({"isolation": 3}, "$.isolation"),
         ({"qoe": {"latency_ms": 0}}, "$.qoe.latency_ms"),
@@ -139,3 +142,79 @@ def test_a_role_whose_model_is_not_installed_is_refused_by_name() -> None:
     wanted = translate(asked(WHOLE))
     with pytest.raises(UnknownModel, match="edge-cache"):
         sub_instances(wanted, "msi-1", {name: one for name, one in manifests().items() if name != "edge-cache"})
+
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "orchestrator" / "msmf" / "examples").glob("*.json"))
+SECOND = {"schema": "s4m/request/2"}
+TWIN: dict[str, Any] = {"schema": "s4m/request/2", "service": "predictive-maintenance", "scenario": "industry_4_0"}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_example_of_each_scenario_is_understood_whole(path: Path) -> None:
+    document = json.loads(path.read_text())
+    wanted = translate(asked(document, dict(services()[document["service"]].document)))
+    assert wanted.scenario == document["scenario"] == path.stem.replace("-", "_")
+    heard = wanted.to_json()
+    assert {name: heard["qoe"][name] for name in document["qoe"]} == document["qoe"]
+    assert heard["things"] == document.get("things", [])
+    assert heard["objects"] == document.get("objects", [])
+    request = sub_instances(wanted, "msi-1", manifests())
+    assert all(role.latency_ms >= manifests()[role.model].latency_ms for role in request.roles)
+
+
+def test_there_is_an_example_for_every_scenario_of_table_1() -> None:
+    assert {path.stem.replace("-", "_") for path in EXAMPLES} == set(scenarios())
+
+
+def twin(**changes: Any) -> dict[str, int]:
+    """Role → computing of one share of the twin, asked for like this."""
+    spec = dict(services()["predictive-maintenance"].document)
+    request = sub_instances(translate(asked({**TWIN, **changes}, spec)), "msi-1", manifests())
+    return {role.role: role.resources.computing_mcores for role in request.roles}
+
+
+def test_what_a_twin_is_asked_for_costs_computing_where_the_work_is_done() -> None:
+    plain = twin()
+    assert twin(things=["lathe"], qoe={"update_rate_hz": 10}) == plain
+    often = twin(things=["lathe", "mill"], qoe={"update_rate_hz": 25})
+    assert {role: often[role] // plain[role] for role in ("sensors", "twin", "protocol")} == {
+        "sensors": 6,
+        "twin": 6,
+        "protocol": 6,
+    }
+    assert {role: often[role] for role in ("forecast", "knowledge", "slice")} == {
+        role: plain[role] for role in ("forecast", "knowledge", "slice")
+    }
+    assert twin(qoe={"fidelity_floor": 0.99})["twin"] == 12 * 20
+    assert twin(qoe={"fidelity_floor": 0.1})["twin"] == plain["twin"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "document", "place"),
+    [
+        ("predictive-maintenance", {**TWIN, "qoe": {"immersion_floor": 1}}, "$.qoe.immersion_floor"),
+        ("predictive-maintenance", {**TWIN, "objects": [{"object": 1, "attention": 1}]}, "$.objects"),
+        ("virtual-beach-travel", {**WHOLE, "schema": "s4m/request/2", "things": ["lathe"]}, "$.things"),
+        (
+            "virtual-beach-travel",
+            {**WHOLE, "schema": "s4m/request/2", "qoe": {"fidelity_floor": 0.5}},
+            "$.qoe.fidelity_floor",
+        ),
+        ("predictive-maintenance", {**TWIN, "qoe": {"fidelity_floor": 1}}, "$.qoe.fidelity_floor"),
+        ("predictive-maintenance", {**TWIN, "qoe": {"update_rate_hz": 0}}, "$.qoe.update_rate_hz"),
+        ("predictive-maintenance", {**TWIN, "things": ["a", "a"]}, "$.things"),
+        ("virtual-beach-travel", {**WHOLE, "things": []}, "$"),
+    ],
+)
+def test_what_the_other_service_type_promises_is_refused_by_its_place(
+    spec: str, document: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(BadRequest) as refused:
+        translate(asked(document, dict(services()[spec].document)))
+    assert refused.value.details["at"] == place
+
+
+def test_a_request_of_version_1_means_the_same_in_version_2() -> None:
+    assert translate(asked(WHOLE)) == translate(asked(migrated(WHOLE)))
+    odd = {**TWIN, "schema": "s4m/request/1", "objects": [{"object": 1, "attention": 1}]}
+    assert translate(asked(odd, dict(services()["predictive-maintenance"].document))).objects

@@ -1,0 +1,174 @@
+"""The decision for one share with its proof: objective, bound and gap; better than greedy where greedy was not best.
+
+`decide` is what MMF runs for an offer and again at its acceptance. The bound relaxes the problem: each role alone, as
+if no other took anything. Where greedy's objective meets it, nothing is left to search (the common case); else a
+depth-first search over every candidate of every role looks for the optimum, up to `LOOKS` candidates, so that
+admission stays within its milliseconds. What it could not finish it says: the gap is then not 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.placement.candidates import Candidates
+from orchestrator.placement.greedy import RANK, _Ask, _Option, _options, _placement, _take, _Taken, flow, greedy
+from orchestrator.placement.worth import cost, revenue
+from orchestrator.requirements import CandidateReason, Decision, Lack, OfferRequest, Placement, Verdict
+
+LOOKS = 400
+"""Candidates that the search looks at until it is cut off, at some ten microseconds each."""
+
+
+def decide(request: OfferRequest, candidates: Candidates, seed: str = "") -> Decision:
+    """Greedy's decision, or the optimum where that is better or greedy found none; with objective, bound and gap.
+
+    An infeasible one has no objective; where its bound is None too, some role has no candidate even by itself.
+    """
+    found = greedy(request, candidates, seed)
+    search = _Search(request, candidates, seed, _floors(request, candidates, found))
+    if None in search.floors:
+        return found
+    best = search.run(_cost_of(request, candidates, found.placements) if found.feasible else None)
+    if search.placements is not None:
+        found = _with(found, request, search.placements)
+    earns = revenue(request.roles, request.isolation)
+    if best is None:
+        return found.model_copy(update={"bound": earns - search.least if search.cut_off else None})
+    objective, bound = earns - best, earns - (search.least if search.cut_off else best)
+    gap = (bound - objective) / max(abs(bound), 1)
+    reasons = {
+        role.role: _priced(search, number, found.reasons.get(role.role, ()))
+        for number, role in enumerate(request.roles)
+    }
+    return found.model_copy(update={"objective": objective, "bound": bound, "gap": gap, "reasons": reasons})
+
+
+@dataclass(slots=True)
+class _Search:
+    """Depth first over the roles in their order, cheapest option first, cut by what the rest costs at least."""
+
+    request: OfferRequest
+    candidates: Candidates
+    seed: str
+    floors: list[int | None]
+    """of each role, the cheapest option as if no other role took anything; None where there is none"""
+    placements: tuple[Placement, ...] | None = None
+    """of the best answer, where the search found a better one than it was given"""
+    best: int | None = None
+    cut_off: bool = False
+    looks: int = 0
+
+    @property
+    def least(self) -> int:
+        """What no answer can cost less than."""
+        return self._rest(0)
+
+    def run(self, known: int | None) -> int | None:
+        """The least cost found, `known` where nothing is better; None where nothing is feasible."""
+        self.best = known
+        if known is None or known > self.least:
+            self._fill(0, 0, (), _Taken())
+        return self.best
+
+    def _fill(self, number: int, spent: int, chosen: tuple[Placement, ...], taken: _Taken) -> None:
+        if number == len(self.request.roles):
+            self.best, self.placements = spent, chosen
+            return
+        role = self.request.roles[number]
+        self.looks += 2 * len(self.candidates.instances.get(role.model, ())) + len(self.candidates.nodes)
+        self.cut_off = self.cut_off or self.looks > LOOKS
+        for option in self._options(number, taken) if not self.cut_off else ():
+            now = spent + self.cost(number, option.action)
+            if self.cut_off or (self.best is not None and now + self._rest(number + 1) >= self.best):
+                return
+            after = _Taken(dict(taken.nodes), dict(taken.rooms), dict(taken.shares), dict(taken.links))
+            node = next((one for one in self.candidates.nodes if one.node == option.node), None)
+            _take(after, option, flow(role.resources), node)
+            self._fill(number + 1, now, (*chosen, _placement(role, option, self.seed)), after)
+
+    def _rest(self, number: int) -> int:
+        """What the roles from this one on cost at least."""
+        return sum(floor or 0 for floor in self.floors[number:])
+
+    def _options(self, number: int, taken: _Taken) -> list[_Option]:
+        """What can fill a role after these were taken: cheapest first, then as greedy prefers."""
+        found = _feasible(self.request, number, self.candidates, taken, every=True)
+        return sorted(found, key=lambda one: (self.cost(number, one.action), RANK[one.action], one.order))
+
+    def cost(self, number: int, action: Verdict) -> int:
+        """What filling this role so costs."""
+        role = self.request.roles[number]
+        return cost(role, self.candidates.models[role.model], action, self.request.isolation)
+
+
+def _floors(request: OfferRequest, candidates: Candidates, found: Decision) -> list[int | None]:
+    """Of each role the least cost by itself: greedy's own where nothing was taken before, or where it reuses."""
+    floors: list[int | None] = []
+    for number, role in enumerate(request.roles):
+        actions: list[Verdict] = [one.action for one in found.reasons.get(role.role, ()) if one.chosen]
+        if not actions or (number and actions[0] != "reuse"):
+            actions = [one.action for one in _feasible(request, number, candidates, _Taken(), every=False)]
+        chosen = min(actions, key=RANK.__getitem__, default=None)
+        model = candidates.models.get(role.model)
+        floors.append(cost(role, model, chosen, request.isolation) if model and chosen else None)
+    return floors
+
+
+def _feasible(
+    request: OfferRequest, number: int, candidates: Candidates, taken: _Taken, *, every: bool
+) -> list[_Option]:
+    """What can fill a role, after these were taken."""
+    role = request.roles[number]
+    model = candidates.models.get(role.model)
+    if model is None:
+        return []
+    own = role.resources.only(model.supplies)
+    nodes = {node.node: node for node in candidates.nodes}
+    ask = _Ask(request, role, model, own, role.resources - own, flow(role.resources), nodes, taken)
+    running = candidates.instances.get(model.name, ())
+    return [option for option in _options(ask, running, every=every) if not option.lacks]
+
+
+def _cost_of(request: OfferRequest, candidates: Candidates, placements: Sequence[Placement]) -> int:
+    pairs = zip(request.roles, placements, strict=True)
+    return sum(cost(role, candidates.models[role.model], one.verdict, request.isolation) for role, one in pairs)
+
+
+def _with(found: Decision, request: OfferRequest, placements: tuple[Placement, ...]) -> Decision:
+    """The decision with the search's placements, its chosen candidates marked anew."""
+    chosen: Mapping[str, Placement] = {placement.role: placement for placement in placements}
+    reasons = {role.role: _marked(found.reasons.get(role.role, ()), chosen[role.role]) for role in request.roles}
+    verdict = max((one.verdict for one in placements), key=RANK.__getitem__, default="create")
+    return found.model_copy(
+        update={"feasible": True, "verdict": verdict, "placements": placements, "reasons": reasons, "needed": {}}
+    )
+
+
+def _marked(reasons: Sequence[CandidateReason], chosen: Placement) -> tuple[CandidateReason, ...]:
+    """Greedy's reasons, with the search's choice in place of greedy's; what it lacked for greedy, it does not here."""
+    name = chosen.node if chosen.verdict == "create" else chosen.instance
+    others = [
+        one.model_copy(update={"chosen": False})
+        for one in reasons
+        if (one.candidate, one.action) != (name, chosen.verdict)
+    ]
+    return (*others, CandidateReason(candidate=name, action=chosen.verdict, chosen=True))
+
+
+def _priced(search: _Search, number: int, reasons: Sequence[CandidateReason]) -> tuple[CandidateReason, ...]:
+    """The chosen candidate with what it costs; one that lacks nothing but is dearer than that lacks money."""
+    action = next((one.action for one in reasons if one.chosen), None)
+    if action is None:
+        return tuple(reasons)
+    costs: dict[Verdict, int] = {each: search.cost(number, each) for each in RANK}
+    return tuple(
+        _price(one, costs[one.action], costs[action]) if one.chosen or not one.lacks else one for one in reasons
+    )
+
+
+def _price(one: CandidateReason, costs: int, least: int) -> CandidateReason:
+    if one.chosen:
+        return one.model_copy(update={"cost": costs})
+    if costs <= least:
+        return one
+    lack = Lack(kind="money", name="cost", needed=costs, available=least, unit="points")
+    return one.model_copy(update={"cost": costs, "lacks": (lack,)})

@@ -1,0 +1,86 @@
+"""`s4m request show|update`: what a subscription asks for, and changing it while it runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from s4m.command import Session, common, whole_number
+from s4m.errors import BadInput
+
+QOE_OPTIONS = {
+    "rate": "rate_mbps",
+    "latency": "latency_ms",
+    "reliability": "reliability",
+    "immersion_floor": "immersion_floor",
+}
+"""Option → member of the document's `qoe`."""
+
+
+@click.group()
+def request() -> None:
+    """What a subscription asks for: show it, change it while it runs."""
+
+
+@request.command()
+@click.argument("subscription_id")
+@common
+def show(session: Session, subscription_id: str) -> None:
+    """The request document as this home keeps it."""
+    from s4m.connect import wallets
+
+    session.show(wallets(session).request(whole_number(subscription_id, "SUBSCRIPTION_ID")))
+
+
+@request.command()
+@click.argument("subscription_id")
+@click.argument("document", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--users", type=int, help="How many users it is for.")
+@click.option("--rate", type=int, help="Mb/s of each user.")
+@click.option("--latency", type=float, help="Most latency of the planned path, ms.")
+@click.option("--reliability", type=float, help="Part of the time in which it works, at most 1.")
+@click.option("--immersion-floor", type=float, help="Least Meta-Immersion.")
+@common
+def update(session: Session, subscription_id: str, document: Path | None, **changes: float | None) -> None:
+    """Change a running request: by a whole new DOCUMENT (s4m/request/2 or 1), or single values by the options.
+
+    Isolation and service stay as bought. Signed with the session key; nothing is spent. If the change cannot be had,
+    the service runs on as it was.
+    """
+    from s4m.connect import market, wallets
+
+    identifier = whole_number(subscription_id, "SUBSCRIPTION_ID")
+    store = wallets(session)
+    wanted = _wanted(store.request(identifier), document, changes)
+    with market(session) as client, client.own(identifier, store.session(identifier)) as own:
+        accepted = own.update_request(wanted)
+    store.keep_request(identifier, wanted)
+    decision = accepted["decision"]
+    session.show(
+        {
+            "subscriptionId": str(identifier),
+            "revision": accepted["revision"],
+            "state": accepted["state"],
+            "msi": decision["msi"],
+            "models": {one["role"]: f"{one['verdict']} {one['instance']}" for one in decision["models"]["placements"]},
+            "gap": decision["models"]["gap"],
+        }
+    )
+
+
+def _wanted(kept: dict[str, Any], path: Path | None, changes: dict[str, float | None]) -> dict[str, Any]:
+    """The new document: the one given, or the kept one, with the options' values."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    if path is None and not given:
+        raise BadInput("Nothing is to be changed.", "Give a document, or an option such as --users.")
+    if path is not None:
+        try:
+            kept = dict(json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise BadInput(f"{path} is no JSON object: {error}.", "Give an s4m/request/2 document.") from error
+    qoe = {QOE_OPTIONS[name]: value for name, value in given.items() if name in QOE_OPTIONS}
+    users = {"users": given["users"]} if "users" in given else {}
+    return {**kept, **users, **({"qoe": {**kept.get("qoe", {}), **qoe}} if qoe else {})}

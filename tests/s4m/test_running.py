@@ -1,0 +1,238 @@
+"""What a running house tells of itself: explanations of an accepted and a refused request, and the live view."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from command_runner import Run, runner
+
+from s4m.supervisor import House
+from trust.gate import GateAuth
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with House.start(tmp_path_factory.mktemp("house"), port_base=0) as running:
+        yield running
+
+
+@pytest.fixture
+def run(house: House) -> Run:
+    return runner(house.home)
+
+
+@pytest.fixture(scope="module")
+def subscription(house: House) -> str:
+    run = runner(house.home)
+    assert run("wallet", "create", "eva").code == 0
+    assert run("wallet", "fund", "eva").code == 0
+    bought = run("buy", "monitoring", "--wallet", "eva", "--cap", "100", "--yes")
+    assert bought.code == 0, bought
+    return str(bought.json["subscriptionId"])
+
+
+def test_an_accepted_request_is_explained(run: Run, subscription: str) -> None:
+    told = run("explain", subscription).json
+    assert told["state"] == "active"
+    assert told["requirements"]["service"] == "monitoring"
+    assert (told["decision"]["msiVerdict"], told["decision"]["models"]["gap"]) == ("create", 0.0)
+    assert [offer["state"] for offer in told["offers"]] == ["accepted"]
+    assert {"final", "stepI", "running", "active"} <= set(told["times"])
+    page = run("explain", subscription, as_json=False).text
+    for words in (
+        "Step I",
+        "Step II",
+        "Step III",
+        "create monitoring-",
+        "gap 0.00 % (proven best)",
+        "Offers",
+        "Times: final",
+    ):
+        assert words in page, page
+
+
+def test_a_refused_request_is_explained_with_what_would_do(run: Run, subscription: str, tmp_path: Path) -> None:
+    document = tmp_path / "request.json"
+    document.write_text(json.dumps({"schema": "s4m/request/1", "service": "monitoring", "qoe": {"latency_ms": 0.01}}))
+    bought = run("buy", "monitoring", "--wallet", "eva", "--cap", "50", "--yes", "--document", document)
+    assert (bought.code, bought.json["code"]) == (3, "service_refused")
+    refused = next(row["subscriptionId"] for row in run("subscriptions", "list").json if row["cap"] == "50")
+    told = run("explain", refused).json
+    assert (told["state"], told["refusal"]["code"]) == ("refused", "infeasible")
+    assert [said[:16] for said in told["feasibleIf"]] == ["ask for at most "]
+    page = run("explain", refused, as_json=False).text
+    assert "would do: ask for at most" in page
+    assert "latency latency_ms: needs" in page
+    enough = float(told["feasibleIf"][0].split()[4])
+    document.write_text(json.dumps({"schema": "s4m/request/1", "service": "monitoring", "qoe": {"latency_ms": enough}}))
+    assert run("buy", "monitoring", "--wallet", "eva", "--cap", "50", "--yes", "--document", document).code == 0
+
+
+def test_provider_and_operator_may_ask_too(run: Run, subscription: str) -> None:
+    buyers = run("explain", subscription).json
+    assert run("explain", subscription, "--operator").json == buyers
+    assert run("explain", subscription, "--account", "provider-technology").json == buyers
+    other = run("explain", subscription, "--account", "provider-resources")
+    assert (other.code, other.json["code"]) == (3, "bad_signature")
+    assert run("explain", subscription, "--account", "nobody").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("12",), "unknown_session"), (("x",), "bad_input"), (("7", "--operator"), "unknown_subscription")],
+)
+def test_what_cannot_be_explained_is_said(run: Run, subscription: str, words: tuple[str, ...], code: str) -> None:
+    answer = run("explain", *words)
+    assert (answer.code, answer.json["code"]) == (2, code)
+
+
+def test_the_live_view_shows_pool_models_and_queue(run: Run, subscription: str) -> None:
+    told = run("top").json
+    assert told["queue"]["services"]["active"] >= 1
+    assert told["lastMinute"]["purchases"] >= 1
+    assert told["pool"]["used"]["computing_mcores"] > 0
+    assert "monitoring" in {one["service"] for one in told["msis"]}
+    once = run("top", "--once", as_json=False).text
+    assert run("top", as_json=False).text.splitlines()[1:5] == once.splitlines()[1:5]
+    for words in (
+        "Pool",
+        "computing_mcores",
+        "Queue",
+        "oldest waiting",
+        "Clusters",
+        "MSIs",
+        "monitoring",
+        "Models",
+        "█",
+    ):
+        assert words in once, once
+
+
+def test_a_running_request_is_changed_and_its_buyer_hears_of_it(
+    run: Run, house: House, subscription: str, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "s4m.main",
+        "notices",
+        subscription,
+        "--follow",
+        "--json",
+        "--home",
+        str(house.home),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        kinds = [json.loads(follower.stdout.readline())["kind"] for _ in range(2)]
+        assert set(kinds) == {"request.translated", "msi.running"}
+        accepted = run("request", "update", subscription, "--users", "3", "--latency", "2").json
+        assert (accepted["revision"], accepted["state"], accepted["gap"]) == (1, "accepted", 0.0)
+        later: list[dict[str, object]] = []
+        while not later or later[-1]["kind"] != "update.accepted":
+            later.append(json.loads(follower.stdout.readline()))
+        assert later[-1]["detail"] == {"revision": 1}
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(20) == 0
+    kept = run("request", "show", subscription).json
+    assert (kept["users"], kept["qoe"]["latency_ms"]) == (3, 2.0)
+    told = run("explain", subscription).json
+    assert (told["requirements"]["users"], told["requirements"]["qoe"]["latency_ms"]) == (3, 2.0)
+    document = tmp_path / "request.json"
+    document.write_text(json.dumps({**kept, "users": 1}))
+    assert run("request", "update", subscription, document).json["revision"] == 2
+    assert run("use", subscription, "conditions", "--params", '{"t": 60}').json["units"] == "2"
+    listed = run("notices", subscription, "--since", later[-1]["number"]).json
+    assert [row["kind"] for row in listed] == ["request.translated", "update.accepted"]
+    assert "update.accepted" in run("notices", subscription, as_json=False).text
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code"),
+    [
+        (("--latency", "0.01"), 3, "update_refused"),
+        (("--users", "65"), 3, "update_refused"),
+        ((), 2, "bad_input"),
+        (("/nowhere",), 2, "bad_input"),
+    ],
+)
+def test_a_change_that_cannot_be_leaves_the_request_as_it_was(
+    run: Run, subscription: str, words: tuple[str, ...], exit_code: int, code: str
+) -> None:
+    before = run("request", "show", subscription).json
+    answer = run("request", "update", subscription, *words)
+    assert (answer.code, answer.json["code"]) == (exit_code, code)
+    assert run("request", "show", subscription).json == before
+    assert run("explain", subscription).json["requirements"]["users"] == before["users"]
+
+
+def test_the_operators_stream_ends_with_the_program(house: House, subscription: str) -> None:
+    """Through the gate; it is taken up after the last event at the program that is started in its place."""
+    identity = house.keys.component("operator")
+    auth = GateAuth(identity, "orchestrator")
+    headers = {"Accept": "text/event-stream"}
+    with httpx.Client(base_url=house.urls.orchestrator, auth=auth, timeout=30) as client:
+        everything = client.get("/notices").json()["notices"]
+        with client.stream("GET", "/notices", headers=headers) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = answer.iter_lines()
+            assert next(line for line in lines if line.startswith("id: ")) == f"id: {everything[0]['number']}"
+            os.kill(house.children["orchestrator"].pid, signal.SIGTERM)
+            with contextlib.suppress(httpx.RemoteProtocolError):
+                for _ in lines:
+                    pass
+        last = everything[2]["number"]
+        until = time.monotonic() + 60
+        while True:
+            try:
+                with client.stream("GET", "/notices", headers={**headers, "Last-Event-ID": str(last)}) as again:
+                    first = next(line for line in again.iter_lines() if line.startswith("id: "))
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < until
+                time.sleep(0.2)
+        assert first == f"id: {everything[3]['number']}"
+        assert httpx.get(f"{house.urls.orchestrator}/notices").json()["code"] == "token_missing"
+
+
+@pytest.mark.parametrize("leave", ["q", "interrupt"])
+def test_the_live_view_is_left_by_q_and_by_an_interrupt(house: House, subscription: str, leave: str) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 120))
+    command = [sys.executable, "-m", "s4m.main", "top", "--home", str(house.home)]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as program:
+        os.close(theirs)
+        seen = b""
+        while b"Models" not in seen:
+            seen += _read(ours)
+            assert program.poll() is None, seen.decode()
+        if leave == "q":
+            os.write(ours, b"q")
+        else:
+            program.send_signal(signal.SIGINT)
+        while program.poll() is None:
+            _read(ours)
+        assert program.returncode == 0
+    os.close(ours)
+
+
+def _read(terminal: int) -> bytes:
+    """What the program writes within a second; nothing once it has left its terminal."""
+    try:
+        return os.read(terminal, 65_536) if select.select([terminal], [], [], 1.0)[0] else b""
+    except OSError:
+        return b""
