@@ -37,6 +37,7 @@ class NoticeKind(enum.StrEnum):
     UPDATE_REFUSED = "update.refused"
     MODEL_RUNNING = "model.running"
     MODEL_STOPPED = "model.stopped"
+    MODEL_ENDED = "model.ended"
     MODEL_RESTARTED = "model.restarted"
     POOL_SUPPLIED = "pool.supplied"
 

@@ -108,6 +108,24 @@ SETTLEMENTS = sa.Table(
 )
 
 
+REQUEST_UPDATES = sa.Table(
+    "request_updates",
+    METADATA,
+    sa.Column("subscription_id", sa.String, primary_key=True),
+    sa.Column("revision", sa.BigInteger, primary_key=True),
+    sa.Column("requirements_hash", sa.String, nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("deadline", sa.BigInteger, nullable=False),
+    sa.Column("signature", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("refusal", sa.JSON, nullable=True),
+    sa.Column("decision", sa.JSON, nullable=True),
+    sa.Column("received_ms", sa.BigInteger, nullable=False),
+    sa.Column("ended_ms", sa.BigInteger, nullable=True),
+)
+"""Updates of running requests, by revision; rows of `update_rows`."""
+
+
 class ChainStatus(enum.StrEnum):
     """What the final chain says of a subscription."""
 

@@ -10,23 +10,7 @@ from orchestrator import store as tables
 from orchestrator.errors import NotReady, OrchestratorError, Refusal
 from orchestrator.explanation import feasible_if
 from orchestrator.requirements import Qoe
-from orchestrator.store import METADATA, SERVICES, Executor, Row
-
-REQUEST_UPDATES = sa.Table(
-    "request_updates",
-    METADATA,
-    sa.Column("subscription_id", sa.String, primary_key=True),
-    sa.Column("revision", sa.BigInteger, primary_key=True),
-    sa.Column("requirements_hash", sa.String, nullable=False),
-    sa.Column("document", sa.JSON, nullable=False),
-    sa.Column("deadline", sa.BigInteger, nullable=False),
-    sa.Column("signature", sa.String, nullable=False),
-    sa.Column("state", sa.String, nullable=False),
-    sa.Column("refusal", sa.JSON, nullable=True),
-    sa.Column("decision", sa.JSON, nullable=True),
-    sa.Column("received_ms", sa.BigInteger, nullable=False),
-    sa.Column("ended_ms", sa.BigInteger, nullable=True),
-)
+from orchestrator.store import REQUEST_UPDATES, SERVICES, Executor, Row
 
 PENDING, ACCEPTED, REFUSED = "pending", "accepted", "refused"
 

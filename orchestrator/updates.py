@@ -16,11 +16,10 @@ from orchestrator.activation import ENDED_BADLY
 from orchestrator.adjuster import Adjuster
 from orchestrator.documents import document_hash_of
 from orchestrator.errors import NotReady, PeerUnavailable
-from orchestrator.store import SERVED, Row, Store
+from orchestrator.store import REQUEST_UPDATES, SERVED, Row, Store
 from orchestrator.update_rows import (
     PENDING,
     REFUSED,
-    REQUEST_UPDATES,
     BadUpdate,
     StaleRevision,
     Update,

@@ -108,7 +108,7 @@ class Keeper:
                 continue
             detail = {"cause": one.last_death, "times": one.deaths}
             log.warning("instance.ended", instance=one.instance_id, **detail)
-            notice = Notice(kind="model.ended", subject=one.instance_id, detail=detail)
+            notice = Notice(kind=NoticeKind.MODEL_ENDED, subject=one.instance_id, detail=detail)
             with suppress(TryLater):  # the log has it
                 self._deps.msmf.post("/notices", notice.to_json(), f"ended:{one.instance_id}:{one.deaths}")
 

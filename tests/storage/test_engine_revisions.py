@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from orchestrator.migrations import schema_with
 from orchestrator.resources import ResourceVector
+from orchestrator.resources.payments import statement
 from orchestrator.resources.pool import ALLOCATIONS, Allocation, OverAllocated, allocate, free_instance, nodes, withdraw
 from orchestrator.resources.reservations import find, reserve
-from orchestrator.resources.supplied import POOL_HISTORY, SupplyOffer, history, statement, take_offer
+from orchestrator.resources.supplied import POOL_HISTORY, SupplyOffer, history, take_offer
 from orchestrator.store import METADATA, Store, open_store
 from storage import Schema, database_url, is_postgresql
 from storage.errors import SchemaTorn

@@ -231,8 +231,9 @@ def record(child: str, kind: str, subject: str, subscription: str) -> None:
         ("DELETE", "OLD", "0 - OLD.{0}"),
         ("UPDATE", "NEW", "NEW.{0} - OLD.{0}"),
     ):
-        amounts = ", ".join(amount.format(name) for name in RESOURCES)
-        body = begin + who.format(row=row) + amounts + f" {where.format(row=row)};"
+        amounts = [amount.format(name) for name in RESOURCES]
+        moved = " OR ".join(f"{one} <> 0" for one in amounts)
+        body = begin + who.format(row=row) + ", ".join(amounts) + f" {where.format(row=row)} AND ({moved});"
         add_trigger(f"{child}_{event.lower()}_is_recorded", event, child, body)
 
 

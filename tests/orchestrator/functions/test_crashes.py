@@ -94,9 +94,9 @@ def expected_use(shares: int, instances: list[str]) -> ResourceVector:
 def test_random_kills_of_updates_lose_and_double_nothing(tmp_path: Path) -> None:
     """Each share ends at the size of its last update, on instances scaled for just what they serve."""
     chance = random.Random(11)
-    kills = sum(not run(tmp_path, chance.uniform(0.1, 1.5), "adjusting_under_fire") for _ in range(KILLS))
+    kills = sum(not run(tmp_path, "", chance.uniform(0.1, 1.5), "adjusting_under_fire") for _ in range(KILLS["sqlite"]))
     assert kills >= 2
-    assert run(tmp_path, None, "adjusting_under_fire")
+    assert run(tmp_path, "", None, "adjusting_under_fire")
     runtime = SandboxRuntime(tmp_path)
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'db' / 'engine.db'}")
     try:
