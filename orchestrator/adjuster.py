@@ -65,23 +65,25 @@ class Adjuster(DBOSConfiguredInstance):
         purchase, document = self._change(_begin, subscription_id, revision)
         if purchase is None:
             return "overtaken"
-        spec = self._step("spec", self._spec, purchase)
-        requirements = self._step("step_i", self._translate, purchase, document, spec, revision)
+        sold = self._step("sold", self._sold, purchase)
+        requirements = self._step("step_i", self._translate, purchase, document, sold, revision)
         share = self._step("step_ii_iii", self._adjust_share, subscription_id, requirements, revision, attempt)
         ended = str(self._change(_accept, subscription_id, revision, share))
         self._step("route", self._peers.routes.push, subscription_id)
         log.info("update.ended", subscription=subscription_id, revision=revision, state=ended, attempt=attempt)
         return ended
 
-    def _spec(self, purchase: Purchase) -> Any:
-        return self._peers.documents.of(purchase)["spec"]
+    def _sold(self, purchase: Purchase) -> dict[str, Any]:
+        """What the plan sells: the service's spec, and at which degree of isolation."""
+        documents = self._peers.documents.of(purchase)
+        return {name: documents[name] for name in ("spec", "isolationSold")}
 
-    def _translate(self, purchase: Purchase, document: Any, spec: Any, revision: int) -> Any:
+    def _translate(self, purchase: Purchase, document: Any, sold: Mapping[str, Any], revision: int) -> Any:
         body = {
             "subscriptionId": purchase.subscription_id,
             "planId": purchase.plan_id,
             "document": document,
-            "spec": spec,
+            **sold,
         }
         key = f"{purchase.subscription_id}:update:{revision}"
         return self._peers.msmf.post("/service-requirements", body, key)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 REFRESH_S = 1.0
-BAR = 24
+BAR = 20
 """Width of a bar, characters."""
 ROWS, FEWEST_ROWS = 12, 1
 """MSIs and models on the page, in a low terminal; --json has all that the view holds."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
@@ -321,7 +322,7 @@ class MarketClient:
         times = {**purchase.times, "running": time.time()}
         endpoint, digest = check_endpoint(purchase.subscription_id, service)
         if service["state"] != "active":
-            self.activate(purchase.subscription_id, purchase.session, from_hex(digest))
+            self._activate_patiently(purchase, from_hex(digest), timeout_s)
             service = self.follow(purchase.subscription_id, ("active",), timeout_s)
         times["active"] = time.time()
         return Purchase(
@@ -341,6 +342,18 @@ class MarketClient:
             if time.monotonic() > until:
                 why = f"subscription {subscription_id} is {state} after {timeout_s:.0f} s."
                 raise StillPending(why, remedy=f"Look again: s4m subscriptions show {subscription_id}")
+            time.sleep(POLL_S)
+
+    def _activate_patiently(self, purchase: Purchase, endpoint_hash: bytes, timeout_s: float) -> None:
+        """The same signature again while the orchestrator is away: twice is one transaction."""
+        until = time.monotonic() + timeout_s
+        while True:
+            try:
+                self.activate(purchase.subscription_id, purchase.session, endpoint_hash)
+                return
+            except ProblemAnswer as refusal:
+                if refusal.http_status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                    raise
             time.sleep(POLL_S)
 
     def activate(self, subscription_id: int, session: WalletKey, endpoint_hash: bytes) -> dict[str, Any]:

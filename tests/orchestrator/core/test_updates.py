@@ -100,7 +100,7 @@ def test_what_cannot_be_had_is_refused_with_what_would_do(house: CoreHouse, boug
     malformed = put(house, bought, signed(house, bought, 3, house.request(users=-1))).json()
     assert (malformed["code"], malformed["reason"]) == ("update_refused", "malformed_request")
     other = put(house, bought, signed(house, bought, 4, house.request(isolation=2))).json()
-    assert (other["code"], other["reason"]) == ("update_refused", "update_not_allowed")
+    assert (other["code"], other["reason"]) == ("update_refused", "isolation_mismatch")
     heeded = put(house, bought, signed(house, bought, 5, house.request(qoe={"latency_ms": enough})))
     assert heeded.json()["state"] == "accepted", heeded.text
 

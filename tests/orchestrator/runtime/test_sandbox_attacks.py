@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from orchestrator.runtime import bubblewrap, unix_http
+from orchestrator.runtime.folder import InstanceFolder
 from orchestrator.runtime.governor import LOOK_S, MOST_FILES, processor_seconds
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 from orchestrator.runtime.processes import ProcessId
@@ -133,7 +134,8 @@ def test_whoever_is_stopped_when_the_house_is_killed_goes_on(home: Path, runtime
     ) as house:
         assert house.stdout is not None
         process = psutil.Process(int(house.stdout.readline()))
-        (socket_path,) = (home / "instances").glob("*/s/model.sock")
+        (folder,) = (home / "instances").iterdir()
+        socket_path = InstanceFolder.of(home / "instances", folder.name).socket
         assert unix_http.ask_json(socket_path, "/burn", {"params": {"threads": 4}}).status == 200
         until(lambda: process.status() == psutil.STATUS_STOPPED)
         house.kill()
