@@ -20,6 +20,7 @@ from typing import Any
 from orchestrator.models.manifests import manifest_named
 from orchestrator.runtime.port import InstanceSpec
 from orchestrator.runtime.sandbox import SandboxRuntime
+from scripts import orchestrator_load
 from scripts.bench_placement import admission
 from scripts.load.functions import functions, variants
 from scripts.load.purchases import Order, purchases
@@ -30,7 +31,8 @@ Figures = list[dict[str, Any]]
 @dataclass(frozen=True)
 class Size:
     """How much is measured: running services and models at admission and how many are admitted then; purchases, their
-    rate a second; purchases at once for the sustained rate; sandboxes started."""
+    rate a second; purchases at once for the sustained rate; sandboxes started; purchases that reuse, on each database;
+    purchases during which workers on PostgreSQL are killed and stopped."""
 
     services: int = 1_000
     models: int = 200
@@ -39,6 +41,10 @@ class Size:
     rate: float = 10.0
     burst: int = 200
     sandboxes: int = 40
+    reused: int = 180
+    takeover_purchases: int = 500
+    kills: int = 10
+    stops: int = 2
 
     @classmethod
     def read(cls, file: Path | None) -> Size:
@@ -67,7 +73,10 @@ def measure(figure: Callable[..., dict[str, Any]], out: Path, seed: int, data: P
     steady, busy = _purchases(size.purchases, size.rate, seed)
     print(f"{size.burst} purchases at once", flush=True)
     burst, _ = _purchases(size.burst, 1_000.0, seed)
+    print(f"{size.reused} purchases that reuse on each database, then {size.kills} workers killed", flush=True)
+    workers = orchestrator_load.measure(size.reused, size.takeover_purchases, size.kills, size.stops)
     raw = {
+        "workers": workers,
         "size": dataclasses.asdict(size),
         "seed": seed,
         "sandboxStartsPerS": starts,
@@ -82,6 +91,7 @@ def measure(figure: Callable[..., dict[str, Any]], out: Path, seed: int, data: P
         _admission_full(figure, size, admitted),
         *_first_answers(figure, size, steady, busy),
         _sustained(figure, size, burst),
+        *_workers(figure, size, workers),
         figure(
             "sandbox_starts_per_s", round(starts, 1), "1/s", f"{size.sandboxes} sandboxes by two threads", (">=", 2.0)
         ),
@@ -126,8 +136,8 @@ def _first_answers(
     """From the block that is final to the running service, and to the buyer's first answered use."""
     failed = [order for order in made if order.failure or "answered" not in order.times]
     if failed:
-        first = failed[0]
-        raise SystemExit(f"error: {len(failed)} of {len(made)} purchases failed, the first: {first.to_json()}")
+        detail = failed[0].failure or f"it came to {', '.join(failed[0].times)}"
+        raise SystemExit(f"error: {len(failed)} of {len(made)} purchases failed, the first: {detail}")
     created = sum(any(model["verdict"] == "create" for model in order.told["outcome"]["models"]) for order in made)
     degrees = [sum(order.isolation == degree for order in made) for degree in (0, 1, 2)]
     load = (
@@ -153,6 +163,22 @@ def _sustained(figure: Callable[..., dict[str, Any]], size: Size, made: list[Ord
     rate = len(running) / (running[-1] - first)
     load = f"{size.burst} purchases at once, the same kinds; {len(running)} came to run"
     return figure("sustained_purchases_per_s", round(rate, 1), "1/s", load, (">=", 10.0))
+
+
+def _workers(figure: Callable[..., dict[str, Any]], size: Size, found: dict[str, Any]) -> Figures:
+    """Instantiations a second on each database, and how long a vanished worker's work waits for another."""
+    load_of = f"{size.reused} purchases that reuse what runs, decided and committed by {{}}"
+    kinds = {"sqlite": "one worker on SQLite", "pg1": "one on PostgreSQL", "pg2": "two on one PostgreSQL"}
+    rates = {kind: round(found[f"instantiations_per_s_{kind}"], 2) for kind in kinds}
+    peers = {"sqlite": None, "pg1": ("SQLite", rates["sqlite"]), "pg2": ("one worker", rates["pg1"])}
+    fire = f"{size.takeover_purchases} purchases, {size.kills} workers killed, {size.stops} stopped, nothing lost"
+    return [
+        *(
+            figure(f"instantiations_per_s_{kind}", rates[kind], "1/s", load_of.format(who), (">=", 1.0), peers[kind])
+            for kind, who in kinds.items()
+        ),
+        figure("takeover_p99_s", round(found["takeover_p99_s"], 2), "s", fire, ("<=", 10.0)),
+    ]
 
 
 def _sandbox_starts(count: int) -> float:
