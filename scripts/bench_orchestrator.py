@@ -140,10 +140,11 @@ def _first_answers(
     models = [order.told["outcome"].get("models") or [] for order in made if order.told]
     created = sum(any(model["verdict"] == "create" for model in some) for some in models)
     degrees = [sum(order.isolation == degree for order in made) for degree in (0, 1, 2)]
+    spent = ", ".join(f"{name} {1000 * seconds / len(made):.0f}" for name, seconds in busy.items())
     load = (
         f"{len(made)} purchases at {size.rate:g} a second, {created} of them with a new model, isolation 0/1/2: "
-        f"{'/'.join(map(str, degrees))}; {len(made) - len(answered)} not answered in time; buyer, node and all programs on one machine, "
-        f"CPU ms a purchase: {', '.join(f'{name} {1000 * seconds / len(made):.0f}' for name, seconds in busy.items())}"
+        f"{'/'.join(map(str, degrees))}; {len(made) - len(answered)} not answered in time; buyer, node and all programs "
+        f"on one machine, CPU ms a purchase: {spent}"
     )
     figures = []
     for name, last in (("event_to_running", "running"), ("event_to_first_answer", "answered")):
