@@ -143,7 +143,7 @@ def _first_answers(
     spent = ", ".join(f"{name} {1000 * seconds / len(made):.0f}" for name, seconds in busy.items())
     load = (
         f"{len(made)} purchases at {size.rate:g} a second, {created} of them with a new model, isolation 0/1/2: "
-        f"{'/'.join(map(str, degrees))}; {len(made) - len(answered)} not answered in time; buyer, node and all programs "
+        f"{'/'.join(map(str, degrees))}; {len(made) - len(answered)} not answered in time; buyer, node, all programs "
         f"on one machine, CPU ms a purchase: {spent}"
     )
     figures = []
