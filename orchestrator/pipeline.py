@@ -6,6 +6,7 @@ chooses models or resources (the functions do), nor writes their rows.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -378,16 +379,16 @@ class Dispatcher:
         self._lock = threading.Lock()
 
     def dispatch(self) -> int:
-        """Start what is due, oldest purchase first; returns how many."""
+        """Start what is due, oldest purchase first, of each kind no more at once than may be; returns how many."""
         with self._lock:
             due, making = self._look()
             self._started &= {work.workflow_id for work in due}
-            room = self._max_parallel - making - sum(work.kind == Kind.INSTANTIATE for work in due if self._has(work))
+            at_work = Counter(work.kind for work in due if self._has(work)) + Counter({Kind.INSTANTIATE: making})
             count = 0
             for work in due:
-                if self._has(work) or (work.kind == Kind.INSTANTIATE and room <= 0 and self._queue is None):
+                if self._has(work) or (at_work[work.kind] >= self._max_parallel and self._queue is None):
                     continue
-                room -= work.kind == Kind.INSTANTIATE
+                at_work[work.kind] += 1
                 self._start(work)
                 count += 1
             return count

@@ -224,10 +224,14 @@ _REMEDY = {
 
 
 def _engine(url: str) -> sa.Engine:
-    """Connections at most: under PostgreSQL 20 an engine, 40 a worker, of the server's `max_connections`."""
+    """Connections at most: under PostgreSQL 20 an engine, 40 a worker, of the server's `max_connections`.
+
+    Under SQLite more than there can be threads: whoever holds the one write lock must never wait for a connection
+    behind those who wait for the lock.
+    """
     if is_postgresql(url):
         return sa.create_engine(url, pool_size=10, max_overflow=10, connect_args={"connect_timeout": 10})
-    engine = sa.create_engine(url, pool_size=20, max_overflow=40)
+    engine = sa.create_engine(url, pool_size=20, max_overflow=480)
     sa.event.listen(engine, "connect", prepare_sqlite)
     return engine
 
