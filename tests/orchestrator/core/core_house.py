@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +20,7 @@ from core_server import served
 from core_wait import wait_for
 from fastapi import FastAPI, HTTPException, Request
 
+from ledger.devnet import Devnet
 from ledger.values import Kind, PlanId, SubscriptionId
 from orchestrator.models.manifests import service_named
 from trust.enrol import enrol_components
@@ -84,6 +86,22 @@ class CoreHouse:
         market.devnet.mine(3)
         ports = {"orchestrator": free_port(), "gateway": free_port()}
         return cls(home, market, documents, plan, ports, identities)
+
+    @classmethod
+    @contextmanager
+    def running(cls, home: Path) -> Iterator["CoreHouse"]:
+        """Gateway and orchestrator up on a chain of their own; the orchestrator's log is printed at the end."""
+        with Devnet.start() as devnet:
+            market = Market.on(devnet)
+            built = cls.build(home, market)
+            try:
+                built.start("gateway")
+                built.start("orchestrator")
+                yield built
+            finally:
+                print((built.home / "orchestrator.log").read_text())
+                built.close()
+                market.close()
 
     def start(self, name: str = "orchestrator", **environment: str) -> None:
         """Start one process and wait until it is healthy; a name that is no program is a further orchestrator."""

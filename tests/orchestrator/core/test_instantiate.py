@@ -24,17 +24,8 @@ from orchestrator.models.manifests import service_named
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreHouse]:
-    with Devnet.start() as devnet:
-        market = Market.on(devnet)
-        built = CoreHouse.build(tmp_path_factory.mktemp("home"), market)
-        try:
-            built.start("gateway")
-            built.start("orchestrator")
-            yield built
-        finally:
-            print((built.home / "orchestrator.log").read_text())
-            built.close()
-            market.close()
+    with CoreHouse.running(tmp_path_factory.mktemp("home")) as running:
+        yield running
 
 
 def test_a_purchase_runs_is_activated_and_ends(house: CoreHouse) -> None:

@@ -13,9 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from core_house import CoreHouse
-from core_market import Market
 
-from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.supply import SupplyOffer, SupplyWithdrawal, hash_of, supply_domain
 from ledger.typed_data import Domain, sign
@@ -29,17 +27,8 @@ PRICE = 3_600_000_000
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreHouse]:
-    with Devnet.start() as devnet:
-        market = Market.on(devnet)
-        built = CoreHouse.build(tmp_path_factory.mktemp("home"), market)
-        try:
-            built.start("gateway")
-            built.start("orchestrator")
-            yield built
-        finally:
-            print((built.home / "orchestrator.log").read_text())
-            built.close()
-            market.close()
+    with CoreHouse.running(tmp_path_factory.mktemp("home")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

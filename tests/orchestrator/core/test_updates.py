@@ -10,10 +10,8 @@ import httpx
 import pytest
 import rfc8785
 from core_house import CoreHouse
-from core_market import Market
 from core_wait import wait_for
 
-from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.typed_data import RequestUpdate, sign
 from ledger.values import SubscriptionId, to_hex
@@ -21,17 +19,8 @@ from ledger.values import SubscriptionId, to_hex
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreHouse]:
-    with Devnet.start() as devnet:
-        market = Market.on(devnet)
-        built = CoreHouse.build(tmp_path_factory.mktemp("home"), market)
-        try:
-            built.start("gateway")
-            built.start("orchestrator")
-            yield built
-        finally:
-            print((built.home / "orchestrator.log").read_text())
-            built.close()
-            market.close()
+    with CoreHouse.running(tmp_path_factory.mktemp("home")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
