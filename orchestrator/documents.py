@@ -135,7 +135,17 @@ def document_hash_of(document: Any) -> str:
         raise MalformedDocument(f"The document has no RFC 8785 form: {cause}. Numbers must fit 53 bits.") from cause
 
 
-def route_of(purchase: Purchase, documents: Mapping[str, Any], share: Mapping[str, Any]) -> dict[str, Any]:
+def served_by(documents: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a purchase's documents its route is made of."""
+    return {
+        "terms": documents["terms"],
+        "operations": operations_of(documents["spec"], documents["terms"]),
+        "objects": documents["request"].get("objects", []),
+        "period": documents["period"],
+    }
+
+
+def route_of(purchase: Purchase, served: Mapping[str, Any], share: Mapping[str, Any]) -> dict[str, Any]:
     """The gateway's route document; signer and cap are filled in again at every push, since they may change."""
     return {
         "subscriptionId": purchase.subscription_id,
@@ -144,13 +154,24 @@ def route_of(purchase: Purchase, documents: Mapping[str, Any], share: Mapping[st
         "signer": purchase.signer,
         "cap": purchase.cap,
         "msi": share["msi"],
-        "terms": documents["terms"],
+        "terms": served["terms"],
         "service": share["service"],
         "grant": dict(share["grant"]),
-        "operations": operations_of(documents["spec"], documents["terms"]),
+        "operations": served["operations"],
         "sockets": dict(share["sockets"]),
-        "objects": documents["request"].get("objects", []),
+        "objects": served["objects"],
         "status": "running",
+    }
+
+
+def outcome_of(share: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of a share: the instance, the models chosen and why."""
+    told = ("role", "model", "instance", "isolation", "verdict", "node")
+    return {
+        "msi": share["msi"],
+        "reused": share["reused"],
+        "models": [{name: model[name] for name in told} for model in share["models"]],
+        "decision": share["decision"],
     }
 
 

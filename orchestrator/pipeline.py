@@ -18,7 +18,7 @@ from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID, SQLAlchemyDatasour
 from sqlalchemy.orm import Session
 
 from orchestrator import store as tables
-from orchestrator.documents import Documents, Purchase, endpoint_of, route_of
+from orchestrator.documents import Documents, Purchase, endpoint_of, outcome_of, route_of, served_by
 from orchestrator.errors import OrchestratorError, Refusal, StepFailed, TryLater
 from orchestrator.instances.transact import options
 from orchestrator.reconcile import Routes
@@ -79,13 +79,9 @@ class Pipeline(DBOSConfiguredInstance):
             purchase = self._change(self._begin, subscription_id, attempt)
             if purchase is None:
                 return "overtaken"
-            documents = self._step("documents", self._gather, purchase)
-            requirements = self._step("step_i", self._translate, purchase, documents)
-            self._change(self._planning, subscription_id)
-            share = self._step("step_ii_iii", self._instantiate, purchase, requirements)
-            self._change(self._hold, purchase, documents, share)
-            self._step("route", self._peers.routes.push, subscription_id)
-            return self._change(self._hand_over, subscription_id)
+            wanted = self._step("step_i", self._translate, purchase)
+            share = self._step("step_ii_iii", self._instantiate, purchase, wanted)
+            return self._change(self._hand_over, purchase, wanted["served"], share)
         except TryLater as cause:
             return self._change(self._postpone, subscription_id, attempt, cause, ServiceState.REQUESTED)
         except Refusal as cause:
@@ -103,9 +99,7 @@ class Pipeline(DBOSConfiguredInstance):
     @DBOS.workflow(name="activate", max_recovery_attempts=None)
     def activate(self, subscription_id: str, endpoint_hash: str, signature: str) -> str:
         """The session key's activation goes on-chain; the listener moves the row when the event is final."""
-        tx_hash = self._step("submit", self._peers.submit_activation, subscription_id, endpoint_hash, signature)
-        self._change(self._submitted, subscription_id, tx_hash)
-        return tx_hash
+        return self._step("submit", self._submit, subscription_id, endpoint_hash, signature)
 
     @DBOS.workflow(name="release", max_recovery_attempts=None)
     def release(self, subscription_id: str, attempt: int, reason: str) -> str:
@@ -122,11 +116,10 @@ class Pipeline(DBOSConfiguredInstance):
 
     # what the steps do: calls, each at least once, each idempotent at the callee
 
-    def _gather(self, purchase: Purchase) -> dict[str, Any]:
+    def _translate(self, purchase: Purchase) -> dict[str, Any]:
+        """Step I: the requirements, and what of the documents the gateway must know to serve them."""
         self._peers.require_runtime()
-        return self._peers.documents.of(purchase)
-
-    def _translate(self, purchase: Purchase, documents: Mapping[str, Any]) -> Any:
+        documents = self._peers.documents.of(purchase)
         body = {
             "subscriptionId": purchase.subscription_id,
             "planId": purchase.plan_id,
@@ -135,10 +128,23 @@ class Pipeline(DBOSConfiguredInstance):
             "isolationSold": documents["isolationSold"],
             "isolationPlans": documents["isolationPlans"],
         }
-        return self._peers.msmf.post("/service-requirements", body, purchase.key("requirements"))
+        requirements = self._peers.msmf.post("/service-requirements", body, purchase.key("requirements"))
+        return {"requirements": requirements, "served": served_by(documents)}
 
-    def _instantiate(self, purchase: Purchase, requirements: Any) -> Any:
-        return self._peers.vmof.post("/instances", {"requirements": requirements}, purchase.key("instance"))
+    def _instantiate(self, purchase: Purchase, wanted: Mapping[str, Any]) -> Any:
+        """Steps II and III: the share, its route known to the gateway before anybody is told that it runs."""
+        with self._transactions.engine.begin() as rows:
+            self._planning(rows, purchase.subscription_id)
+        body = {"requirements": wanted["requirements"]}
+        share = self._peers.vmof.post("/instances", body, purchase.key("instance"))
+        self._peers.routes.put(route_of(purchase, wanted["served"], share))
+        return share
+
+    def _submit(self, subscription_id: str, endpoint_hash: str, signature: str) -> str:
+        tx_hash = self._peers.submit_activation(subscription_id, endpoint_hash, signature)
+        with self._transactions.engine.begin() as rows:
+            tables.amend(rows, subscription_id, outcome={"activationTx": tx_hash}, times={"submitted": tables.now_ms()})
+        return tx_hash
 
     # what the transactions do: rows of this room, exactly once
 
@@ -153,34 +159,24 @@ class Pipeline(DBOSConfiguredInstance):
             return None
         return Purchase.of(row)
 
-    def _planning(self, rows: Session, subscription_id: str) -> None:
+    def _planning(self, rows: sa.Connection, subscription_id: str) -> None:
         times = {"stepI": tables.now_ms()}
         tables.move(rows, subscription_id, ServiceState.PLANNING, {ServiceState.PREPARING}, times=times)
 
-    def _hold(self, rows: Session, purchase: Purchase, documents: Mapping[str, Any], share: Mapping[str, Any]) -> None:
-        at = tables.now_ms()
-        tables.lock_services(rows, {purchase.subscription_id, *share.get("grants", {})})
-        tables.amend(
+    def _hand_over(self, rows: Session, purchase: Purchase, served: Mapping[str, Any], share: Mapping[str, Any]) -> str:
+        at, subscription_id = tables.now_ms(), purchase.subscription_id
+        tables.lock_services(rows, {subscription_id, *share.get("grants", {})})
+        tables.move(
             rows,
-            purchase.subscription_id,
-            route=route_of(purchase, documents, share),
-            prepaid=documents["period"] > 0,
+            subscription_id,
+            ServiceState.RUNNING,
+            {ServiceState.PLANNING},
+            route=route_of(purchase, served, share),
+            prepaid=served["period"] > 0,
             times={"stepII": at, "stepIII": at},
-            outcome={
-                "msi": share["msi"],
-                "reused": share["reused"],
-                "models": [
-                    {name: model[name] for name in ("role", "model", "instance", "isolation", "verdict", "node")}
-                    for model in share["models"]
-                ],
-                "decision": share["decision"],
-            },
+            outcome={**endpoint_of(self._gateway_url, subscription_id), **outcome_of(share), "waiting": None},
         )
         regrant(rows, share.get("grants", {}))
-
-    def _hand_over(self, rows: Session, subscription_id: str) -> str:
-        outcome = {**endpoint_of(self._gateway_url, subscription_id), "waiting": None}
-        tables.move(rows, subscription_id, ServiceState.RUNNING, {ServiceState.PLANNING}, outcome=outcome)
         row = tables.service(rows, subscription_id)
         if row is not None:
             if row["chain_status"] == ChainStatus.ACTIVE:
@@ -220,9 +216,6 @@ class Pipeline(DBOSConfiguredInstance):
         regrant(rows, released.get("grants", {}))
         log.warning("service.refused", subscription=subscription_id, code=refusal.get("code", cause.code))
         return "refused"
-
-    def _submitted(self, rows: Session, subscription_id: str, tx_hash: str) -> None:
-        tables.amend(rows, subscription_id, outcome={"activationTx": tx_hash}, times={"submitted": tables.now_ms()})
 
     def _let_go(self, rows: Session, subscription_id: str) -> bool:
         """From here on reconciliation puts the route back no more. False where a service is in the making after all."""
@@ -400,7 +393,7 @@ class Dispatcher:
         """
         timestamp, now = self._final_timestamp(), tables.now_ms()
         with self._store.reader.connect() as reader:
-            rows = tables.services(reader, *sorted(ENDABLE | MAKING))
+            rows = tables.asking(reader, timestamp, *ENDABLE, *MAKING)
         for row in rows:
             work = wanted_work(row, timestamp, now)
             status = DBOS.get_workflow_status(work.workflow_id) if work else None
@@ -418,8 +411,8 @@ class Dispatcher:
         """The time first: a row read after it can only know more (that it was activated before its deadline)."""
         timestamp, now = self._final_timestamp(), tables.now_ms()
         with self._store.reader.connect() as reader:
-            rows = tables.services(reader, *sorted(ENDABLE))
-            making = len(tables.services(reader, *sorted(MAKING)))
+            rows = tables.asking(reader, timestamp, *ENDABLE, *MAKING)
+        making = sum(row["state"] in MAKING for row in rows)
         return [work for row in rows if (work := due_work(row, timestamp, now)) is not None], making
 
     def _has(self, work: Work) -> bool:

@@ -291,6 +291,24 @@ def services(reader: Executor, *states: ServiceState) -> Sequence[Row]:
     return reader.execute(query).mappings().all()
 
 
+_ASKING = (
+    SERVICES.c.subscription_id, SERVICES.c.chain_status, SERVICES.c.state, SERVICES.c.attempt, SERVICES.c.due_ms,
+    SERVICES.c.deadline, SERVICES.c.paid_through, SERVICES.c.prepaid,
+)  # fmt: skip
+
+
+def asking(reader: Executor, final_timestamp: int, *states: ServiceState) -> Sequence[Row]:
+    """Of the rows in these states those that may ask for work, oldest purchase first; only the columns that say so.
+
+    One that is active and paid at `final_timestamp` asks for nothing: of the many that run none is read.
+    """
+    c = SERVICES.c
+    paid = ~c.prepaid | (c.paid_through >= final_timestamp)
+    content = (c.chain_status == ChainStatus.ACTIVE.value) & c.state.in_(sorted(SERVED)) & paid
+    query = sa.select(*_ASKING).where(c.state.in_(sorted(states)), ~content)
+    return reader.execute(query.order_by(c.block_number, c.subscription_id)).mappings().all()
+
+
 def move(
     writer: Executor,
     subscription_id: str,
