@@ -31,9 +31,10 @@ from orchestrator import store as tables
 from orchestrator.activation import Activations
 from orchestrator.adjuster import Adjuster, AdjusterPeers
 from orchestrator.api import Api, build_api
-from orchestrator.calls import AsgiApp, FunctionClient
+from orchestrator.calls import FunctionClient
 from orchestrator.documents import Documents
 from orchestrator.errors import HomeGone, NoSandbox
+from orchestrator.in_process import AsgiApp
 from orchestrator.instances import take_turn
 from orchestrator.listener import Listener
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf

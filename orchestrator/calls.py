@@ -7,37 +7,57 @@ one caller identity and one peer. Its coroutine `request` runs on the server's l
 """
 
 import asyncio
-import contextvars
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json import dumps, loads
 from typing import Any, Protocol
 
 import httpx
 
 from orchestrator.errors import PeerRefused, PeerUnavailable
+from orchestrator.in_process import AsgiApp, ask, target_of
+from trust.auth import GateAuth
 
 PASSING_STATUSES = frozenset({401, 403, 408, 425, 429})
 """Client-side statuses that may pass: a key whose enrolment is not final yet, a clock, a queue."""
 
 
-class AsgiApp(Protocol):
-    """Any ASGI application."""
+class Wire(Protocol):
+    """How a request reaches the peer: status and body of the answer. Raises `httpx.TransportError` where none came."""
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+    async def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]: ...
+
+    async def close(self) -> None: ...
 
 
-class DetachedTransport(httpx.AsyncBaseTransport):
-    """In-process transport that runs each request in a task with an empty context.
+class InProcess:
+    """The peer is an app of this program."""
 
-    A handler that inherits the context of a durable step could not start a workflow of its own.
-    """
+    def __init__(self, app: AsgiApp, peer: str, auth: GateAuth | None) -> None:
+        self._app = app
+        self._peer = peer
+        self._auth = auth
 
-    def __init__(self, app: AsgiApp) -> None:
-        self._inner = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        proof = self._auth.headers(method, f"http://{self._peer}{target}", body) if self._auth else {}
+        return await ask(self._app, self._peer, method, target, {**headers, **proof}, body)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        work = asyncio.create_task(self._inner.handle_async_request(request), context=contextvars.Context())
-        return await work
+    async def close(self) -> None:
+        """There is no connection."""
+
+
+class OverHttp:
+    """The peer is another program."""
+
+    def __init__(self, base_url: str, auth: GateAuth | None, timeout_s: float) -> None:
+        self._client = httpx.AsyncClient(base_url=base_url, auth=auth, timeout=timeout_s)
+
+    async def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        response = await self._client.request(method, target, content=body or None, headers=headers)
+        return response.status_code, response.content
+
+    async def close(self) -> None:
+        await self._client.aclose()
 
 
 @dataclass(frozen=True)
@@ -54,7 +74,7 @@ class FunctionClient:
     def __init__(
         self,
         peer: str,
-        auth: httpx.Auth | None,
+        auth: GateAuth | None,
         loop: asyncio.AbstractEventLoop,
         *,
         base_url: str = "",
@@ -64,10 +84,11 @@ class FunctionClient:
         self.peer = peer
         self._loop = loop
         self._timeout_s = timeout_s
-        transport = DetachedTransport(app) if app is not None and not base_url else None
-        self._client = httpx.AsyncClient(
-            base_url=base_url or f"http://{peer}", auth=auth, transport=transport, timeout=timeout_s
-        )
+        self._wire: Wire
+        if app is not None and not base_url:
+            self._wire = InProcess(app, peer, auth)
+        else:
+            self._wire = OverHttp(base_url or f"http://{peer}", auth, timeout_s)
 
     async def request(
         self,
@@ -80,15 +101,19 @@ class FunctionClient:
     ) -> Answer:
         """One request; raises PeerUnavailable (try later) or PeerRefused (final)."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        body = b""
+        if json is not None:
+            body = dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
         try:
-            response = await self._client.request(method, path, json=json, headers=headers, params=params)
+            status, content = await self._wire.send(method, target_of(path, params), headers, body)
         except httpx.TransportError as cause:
             raise PeerUnavailable(
                 f"{self.peer} did not answer {method} {path}: {type(cause).__name__} {cause}. "
                 "Is it running? The call is made again by itself.",
                 peer=self.peer,
             ) from cause
-        return self._judge(method, path, response)
+        return self._judge(method, path, status, content)
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """The JSON at `path`."""
@@ -113,7 +138,7 @@ class FunctionClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._wire.close()
 
     def _wait(
         self,
@@ -136,21 +161,21 @@ class FunctionClient:
             future.cancel()
             raise PeerUnavailable(f"{self.peer} gave no answer to {method} {path} in time.", peer=self.peer) from cause
 
-    def _judge(self, method: str, path: str, response: httpx.Response) -> Answer:
-        if response.status_code < 400:
-            return Answer(response.status_code, _json_of(response))
-        body = _json_of(response)
+    def _judge(self, method: str, path: str, status: int, content: bytes) -> Answer:
+        body = _json_of(content)
+        if status < 400:
+            return Answer(status, body)
         problem: dict[str, Any] = body if isinstance(body, dict) else {"detail": str(body)}
-        said = f"{self.peer} answered {method} {path} with {response.status_code}: {problem.get('detail', 'no reason')}"
-        if response.status_code >= 500 or response.status_code in PASSING_STATUSES:
+        said = f"{self.peer} answered {method} {path} with {status}: {problem.get('detail', 'no reason')}"
+        if status >= 500 or status in PASSING_STATUSES:
             raise PeerUnavailable(said, peer=self.peer, peer_code=problem.get("code", ""))
-        raise PeerRefused(said, peer=self.peer, peer_status=response.status_code, problem=problem)
+        raise PeerRefused(said, peer=self.peer, peer_status=status, problem=problem)
 
 
-def _json_of(response: httpx.Response) -> Any:
-    if not response.content:
+def _json_of(content: bytes) -> Any:
+    if not content:
         return None
     try:
-        return response.json()
+        return loads(content)
     except ValueError:
-        return response.text
+        return content.decode(errors="replace")

@@ -14,6 +14,8 @@ from orchestrator.resources import Isolation, Resources, ResourceVector
 
 SINGLE_ROLE = "model"
 """The one role of a service that is a single model."""
+MOST_NOTICES = 100
+"""told of at once"""
 ServiceType = Literal["ar_vr", "digital_twin"]
 Verdict = Literal["reuse", "modify", "create"]
 
@@ -298,3 +300,9 @@ class Notice(Shape):
     detail: dict[str, Any] = Field(default_factory=dict)
     at: int = 0
     """UTC seconds; 0 = when MSMF got it"""
+
+
+class Notices(Shape):
+    """Changes that MSMF is told of at once, in their order."""
+
+    notices: tuple[Notice, ...] = Field(max_length=MOST_NOTICES)

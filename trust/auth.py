@@ -32,20 +32,16 @@ class _ProvingAuth(httpx.Auth):
     def _token(self) -> str | None:
         raise NotImplementedError
 
-    def _sign(self, request: httpx.Request) -> str:
+    def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """What proves the caller on this one request, also where no httpx carries it. `url` has no fragment."""
         token = self._token()
-        proof = proofs.prove(
-            self._key,
-            method=request.method,
-            url=str(request.url.copy_with(fragment=None)),
-            body=request.content,
-            token=token,
-            now=self._clock(),
-        )
-        if token is not None:
-            request.headers["Authorization"] = f"DPoP {token}"
-        request.headers["DPoP"] = proof
-        return proof
+        proof = proofs.prove(self._key, method=method, url=url, body=body, token=token, now=self._clock())
+        return {"DPoP": proof} if token is None else {"Authorization": f"DPoP {token}", "DPoP": proof}
+
+    def _sign(self, request: httpx.Request) -> str:
+        url = str(request.url.copy_with(fragment=None))
+        request.headers.update(self.headers(request.method, url, request.content))
+        return request.headers["DPoP"]
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         self._sign(request)

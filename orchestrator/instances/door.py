@@ -20,8 +20,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from orchestrator.errors import OrchestratorError, TryLater
-from orchestrator.instances.transact import durable, step
-from orchestrator.requirements import FunctionCall, Notice
+from orchestrator.instances.transact import durable
+from orchestrator.requirements import MOST_NOTICES, FunctionCall, Notice
 
 POLLING_S = 0.02
 """How often a workflow that runs elsewhere is asked for its result (the engine's default is a second)."""
@@ -73,12 +73,12 @@ class Door:
             self._threads.submit(run_once, f"{key}:{self.function}:tell", self._telling, told)
 
     def _tell_msmf(self, notices: list[dict[str, Any]]) -> None:
-        for number, notice in enumerate(notices):
-            step("tell", self._notice, notice, f"{DBOS.workflow_id}/{number}")
-
-    def _notice(self, notice: dict[str, Any], key: str) -> None:
-        if self._msmf is not None:
-            patient(self._msmf.post, "/notices", notice, key)
+        """No step of the engine's: repeated, its key is the same, and MSMF keeps it once."""
+        if self._msmf is None:
+            return
+        for first in range(0, len(notices), MOST_NOTICES):
+            body = {"notices": notices[first : first + MOST_NOTICES]}
+            patient(self._msmf.post, "/notices", body, f"{DBOS.workflow_id}/{first}")
 
     async def _health(self) -> dict[str, str]:
         return {"status": "ok", "function": self.function}

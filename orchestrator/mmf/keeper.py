@@ -90,7 +90,7 @@ class Keeper:
         while self._untold:
             key, notice = self._untold[0]
             try:
-                self._deps.msmf.post("/notices", notice.to_json(), key)
+                self._deps.msmf.post("/notices", {"notices": [notice.to_json()]}, key)
             except TryLater:
                 return
             self._untold.pop(0)
@@ -110,7 +110,9 @@ class Keeper:
             log.warning("instance.ended", instance=one.instance_id, **detail)
             notice = Notice(kind=NoticeKind.MODEL_ENDED, subject=one.instance_id, detail=detail)
             with suppress(TryLater):  # the log has it
-                self._deps.msmf.post("/notices", notice.to_json(), f"ended:{one.instance_id}:{one.deaths}")
+                self._deps.msmf.post(
+                    "/notices", {"notices": [notice.to_json()]}, f"ended:{one.instance_id}:{one.deaths}"
+                )
 
 
 def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None) -> bool:

@@ -8,10 +8,10 @@ from fastapi import FastAPI, Query
 
 from orchestrator.instances.door import Door, IdempotencyKey
 from orchestrator.instances.transact import read, transact
-from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_requirements, notices, requirements_of
+from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_notices, keep_requirements, notices, requirements_of
 from orchestrator.msmf.translation import translate
 from orchestrator.notices import NoticeKind
-from orchestrator.requirements import Notice, ServiceRequirements, TranslationRequest
+from orchestrator.requirements import Notice, Notices, ServiceRequirements, TranslationRequest
 
 
 def build_msmf(deps: MsmfDeps) -> FastAPI:
@@ -27,9 +27,9 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
         return {"requirements": await door.run(read, deps.reading, requirements_of, subscription_id)}
 
     @door.app.post("/notices")
-    async def take_notice(notice: Notice, key: IdempotencyKey) -> dict[str, bool]:
-        await door.run(_keep_notice, deps, notice, key)
-        return {"kept": True}
+    async def take_notices(told: Notices, key: IdempotencyKey) -> dict[str, int]:
+        await door.run(transact, deps.datasource, keep_notices, key, told.notices, deps.clock())
+        return {"kept": len(told.notices)}
 
     @door.app.get("/notices")
     async def list_notices(
@@ -49,7 +49,3 @@ def _keep_both(rows: sa.Connection, key: str, wanted: ServiceRequirements, now: 
     notice = Notice(kind=kind, subject=wanted.service, subscription_id=wanted.subscription_id, detail=told)
     keep_notice(rows, f"{key}:translated", notice, now)
     return keep_requirements(rows, key, wanted, now)
-
-
-def _keep_notice(deps: MsmfDeps, notice: Notice, key: str) -> None:
-    transact(deps.datasource, keep_notice, key, notice, deps.clock())

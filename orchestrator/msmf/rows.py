@@ -1,7 +1,7 @@
 """MSMF's rows: the requirements it translated and the notices it got. Each is written once for its key."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,12 @@ def keep_notice(rows: sa.Connection, key: str, notice: Notice, now: int) -> None
             at=notice.at or now,
         )
     )
+
+
+def keep_notices(rows: sa.Connection, key: str, told: Sequence[Notice], now: int) -> None:
+    """Write what was told at once; a repeat changes nothing."""
+    for number, notice in enumerate(told):
+        keep_notice(rows, f"{key}/{number}", notice, now)
 
 
 def notices(rows: sa.Connection, since: int, subscription_id: str | None) -> list[dict[str, Any]]:

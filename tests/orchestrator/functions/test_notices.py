@@ -110,7 +110,9 @@ class Told:
     async def tell(self, subscription_id: str = "1") -> None:
         self.count += 1
         notice = Notice(kind="share.joined", subject=f"msi-{self.count}", subscription_id=subscription_id)
-        await asyncio.to_thread(self._house.msmf.post, "/notices", notice.to_json(), f"told:{self.count}")
+        await asyncio.to_thread(
+            self._house.msmf.post, "/notices", {"notices": [notice.to_json()]}, f"told:{self.count}"
+        )
 
 
 async def take(stream: AsyncIterator[bytes], count: int) -> list[int]:
