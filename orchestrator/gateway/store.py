@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,9 +83,10 @@ class UsageStore:
 
     # routes
 
-    def put_route(self, subscription: int, document: str) -> None:
+    def put_routes(self, documents: Iterable[tuple[int, str]]) -> None:
+        rows = [(str(subscription), document) for subscription, document in documents]
         with self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO routes VALUES (?, ?)", (str(subscription), document))
+            connection.executemany("INSERT OR REPLACE INTO routes VALUES (?, ?)", rows)
 
     def delete_route(self, subscription: int) -> None:
         with self._transaction() as connection:
