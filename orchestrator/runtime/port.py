@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.models.manifests import OwnProgram
+
 
 class RunState(StrEnum):
     RUNNING = "running"
@@ -18,13 +20,15 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class InstanceSpec:
-    """What to run. `program` is a module for `python -m`; `grant` the resources given to the instance."""
+    """What to run. `program` is a module for `python -m`, unless it is a provider's `own`; `grant` the resources given
+    to the instance."""
 
     instance_id: str
     program: str
     grant: Mapping[str, int]
     memory_mib: int
     nice: int = 5
+    own: OwnProgram | None = None
 
 
 @dataclass(frozen=True)
