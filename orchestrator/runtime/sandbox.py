@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from orchestrator.models.errors import ProgramRefused
-from orchestrator.models.manifests import HealthCheck, OwnProgram
+from orchestrator.models.manifests import OwnProgram
 from orchestrator.models.programs import Programs, command_fault
 from orchestrator.runtime import bubblewrap, byte_code, system_calls, unix_http
 from orchestrator.runtime.errors import InstanceConflict, InstanceFailed, ProgramUnfit
@@ -133,7 +133,7 @@ class SandboxRuntime:
         intent = folder.read("intent.json")
         if intent is None:
             return None
-        spec, running = _asked(intent), self._process(folder)
+        spec, running = InstanceSpec.of(intent), self._process(folder)
         if running is not None and folder.read("process.json") is not None:
             self._govern(spec, running)
         return _observation(folder, spec, running)
@@ -229,7 +229,7 @@ class SandboxRuntime:
 
     def _adopt(self, spec: InstanceSpec, folder: InstanceFolder, running: ProcessId) -> None:
         intent = folder.read("intent.json") or _intent(spec)
-        if _of_one_kind(_asked(intent)) != _of_one_kind(spec):
+        if _of_one_kind(InstanceSpec.of(intent)) != _of_one_kind(spec):
             raise InstanceConflict(
                 f"{spec.instance_id} runs {intent.get('program')} with {intent.get('memory_mib')} MiB, asked is "
                 f"{spec.program} with {spec.memory_mib}; delete it first or choose another id"
@@ -285,15 +285,6 @@ def _program(spec: InstanceSpec, listener: int) -> list[str]:
 
 def _intent(spec: InstanceSpec) -> dict[str, Any]:
     return {**asdict(replace(spec, grant={})), "grant": dict(spec.grant)}
-
-
-def _asked(intent: Mapping[str, Any]) -> InstanceSpec:
-    """What an intent, read from its file, asked for."""
-    own = intent.get("own")
-    if own is None:
-        return InstanceSpec(**intent)
-    program = OwnProgram(own["sha256"], tuple(own["command"]), HealthCheck(**own["health"]))
-    return InstanceSpec(**{**intent, "own": program})
 
 
 def _of_one_kind(spec: InstanceSpec) -> tuple[str, int, OwnProgram | None]:
