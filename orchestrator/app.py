@@ -39,6 +39,7 @@ from orchestrator.instances import take_turn
 from orchestrator.listener import Listener
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import manifests
+from orchestrator.models.programs import InstalledModels, Programs
 from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.onchain import OnChain
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
@@ -264,12 +265,13 @@ class Program:
     def _functions(self, transactions: SQLAlchemyDatasource) -> dict[str, FastAPI]:
         """MSMF, VMOF and MMF, each behind its own gate, each with its own key towards the others."""
         ground = self._ground
-        self._runtime = SandboxRuntime(ground.settings.home_dir)
+        self._runtime = SandboxRuntime(ground.settings.home_dir, provided=ground.settings.programs_dir)
+        models = InstalledModels(manifests(), Programs(ground.settings.programs_dir))
         msmf = ground.guard("msmf", build_msmf(MsmfDeps(transactions, reader=ground.store.reader)))
         deps = MmfDeps(
             transactions,
             self._runtime,
-            manifests(),
+            models,
             self._client("mmf", "msmf", ground.settings.msmf_url, msmf),
             topology=ground.topology,
             reader=ground.store.reader,
@@ -279,7 +281,7 @@ class Program:
             transactions,
             mmf=self._client("vmof", "mmf", ground.settings.mmf_url, mmf),
             msmf=self._client("vmof", "msmf", ground.settings.msmf_url, msmf),
-            models=manifests(),
+            models=models,
             reader=ground.store.reader,
         )
         vmof = ground.guard("vmof", build_vmof(vmof_deps))
