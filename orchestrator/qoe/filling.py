@@ -47,6 +47,11 @@ class Filling:
         self._levels = np.take_along_axis(breaks, order, axis=1)
         self._started = np.cumsum(order < weights.shape[1], axis=1, dtype=np.int32)
 
+    @property
+    def breaks(self) -> int:
+        """Breakpoints of each row."""
+        return int(self._levels.shape[1])
+
     def best(self, budget_k: Floats) -> tuple[Counts, Floats]:
         """Count and level of each row that are worth most within its budget; of equals, the most objects.
 
@@ -108,7 +113,7 @@ class Filling:
 
     def _last_break(self, count: Counts, holds: Callable[[Point], Flags]) -> Point:
         """The last breakpoint at which `holds` is true: taken to be so at the first, and once false it stays."""
-        low, high = np.zeros_like(count), np.full_like(count, self._levels.shape[1] - 1)
+        low, high = np.zeros_like(count), np.full_like(count, self.breaks - 1)
         while np.any(low < high):
             middle = (low + high + 1) // 2
             true = holds(self.at(count, middle))
