@@ -98,14 +98,15 @@ def padded(rows: Sequence[ArrayLike]) -> Floats:
 
 def _above_floors(weights: Floats, floors: Floats, budget_k: float, cap_k: float, threshold_k: float) -> Floats:
     """Users whom the optimum of the rest leaves under their floor are held at it, until nobody is left under."""
-    cap = finite_cap(cap_k, budget_k, threshold_k)
-    users = Filling(weights, cap, threshold_k)
+    users = Filling(weights, budget_k, cap_k, threshold_k)
     count, level, needed = users.cheapest(floors)
     kept, held = _affordable(needed, budget_k), np.zeros(floors.shape, np.bool_)
     least = users.resolutions(count, level)
     while True:
         rest = budget_k - float(needed[held].sum())
-        result = np.where(held[:, None], least, _pooled(np.where(held[:, None], 0.0, weights), rest, cap, threshold_k))
+        result = np.where(
+            held[:, None], least, _pooled(np.where(held[:, None], 0.0, weights), rest, cap_k, threshold_k)
+        )
         under = kept & ~held & (_worth(weights, result, threshold_k) < floors * (1 - TOLERANCE))
         if not under.any():
             return _topped_up(users, result, held, budget_k)
@@ -135,20 +136,12 @@ def _pooled(weights: Floats, budget_k: float, cap_k: float, threshold_k: float, 
     """The exact optimum over all weights, of whatever shape, as one row."""
     if weights.size == 0:
         return np.zeros(weights.shape)
-    row, budget = (
-        Filling(weights.reshape(1, -1), finite_cap(cap_k, budget_k, threshold_k), threshold_k),
-        np.array([budget_k]),
-    )
-    if keep_all and row.fitting(budget) == row.seen:
+    row, budget = Filling(weights.reshape(1, -1), budget_k, cap_k, threshold_k), np.array([budget_k])
+    if keep_all and threshold_k * np.count_nonzero(weights) <= budget_k:
         count, level = row.seen, row.spend(row.seen[:, None], budget[:, None]).level[:, 0]
     else:
         count, level = row.best(budget)
     return row.resolutions(count, level).reshape(weights.shape)
-
-
-def finite_cap(cap_k: float, budget_k: float, threshold_k: float) -> float:
-    """No object takes more than the whole budget."""
-    return min(cap_k, max(budget_k, threshold_k))
 
 
 def _worth(weights: Floats, resolution_k: Floats, threshold_k: float) -> Floats:

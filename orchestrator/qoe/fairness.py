@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import wrightomega
 
-from orchestrator.qoe.allocation import checked_weights, finite_cap
+from orchestrator.qoe.allocation import checked_weights
 from orchestrator.qoe.filling import TOLERANCE, Counts, Filling, Flags, Point
 from orchestrator.qoe.immersion import CAP_K, THRESHOLD_K, Floats
 
@@ -35,12 +35,13 @@ def allocate_proportionally(
     answer is exact (a convex problem), over the counts it is a local optimum.
     """
     weights = checked_weights(quality, attention, budget_k, cap_k, threshold_k)
-    cap = finite_cap(cap_k, budget_k, threshold_k)
-    piece = min(cap, np.e * threshold_k)
+    piece = min(cap_k, max(budget_k, threshold_k), np.e * threshold_k)
     served = _served(weights, budget_k, piece, threshold_k)
     result = np.zeros(weights.shape)
     if served.any():
-        result[served] = _fairest(Filling(np.asarray(attention, np.float64)[served], cap, threshold_k), budget_k, piece)
+        result[served] = _fairest(
+            Filling(np.asarray(attention, np.float64)[served], budget_k, cap_k, threshold_k), budget_k, piece
+        )
     return result
 
 

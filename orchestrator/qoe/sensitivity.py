@@ -13,7 +13,6 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orchestrator.qoe.allocation import finite_cap
 from orchestrator.qoe.filling import Filling
 from orchestrator.qoe.immersion import (
     CAP_K,
@@ -135,6 +134,6 @@ def _with(now: Working, dimension: Dimension, units: float, cap_k: float) -> Flo
             return meta_immersion(now.rate_bps, less, now.attention, now.resolution_k)
         case Dimension.RENDERING:
             budgets = now.resolution_k.sum(axis=1) + units
-            users = Filling(now.attention, finite_cap(cap_k, float(budgets.max(initial=0.0)), THRESHOLD_K), THRESHOLD_K)
+            users = Filling(now.attention, float(budgets.max(initial=0.0)), cap_k, THRESHOLD_K)
             anew = users.resolutions(*users.best(budgets))
             return np.maximum(meta_immersion(now.rate_bps, now.bit_error, now.attention, anew), now.immersion())
