@@ -9,9 +9,21 @@ from orchestrator.controllers.forecast.errors import BadObservation, ForecastErr
 from orchestrator.controllers.forecast.forecaster import Forecaster
 from orchestrator.controllers.forecast.history import History
 from orchestrator.controllers.forecast.portfolio import EXPERTS, Forecast
+from orchestrator.controllers.forecast.reserve import Outlook, capacity_to_reserve
 from orchestrator.controllers.forecast.versions import Version, fit
 
 __all__ = [
-    "EXPERTS", "BadObservation", "Forecast", "ForecastError", "Forecaster", "History", "ShortHistory",
-    "UnknownHorizon", "Version", "cost", "fit",
-]  # fmt: skip
+    "EXPERTS",
+    "BadObservation",
+    "Forecast",
+    "ForecastError",
+    "Forecaster",
+    "History",
+    "Outlook",
+    "ShortHistory",
+    "UnknownHorizon",
+    "Version",
+    "capacity_to_reserve",
+    "cost",
+    "fit",
+]

@@ -19,7 +19,7 @@ SPREADS = (12, 72)
 SLOPES = (3, 12)
 NEAR = (-2, -1, 0, 1, 2)
 """steps around the same time a period ago"""
-AROUND = {"mean": (np.mean, 6), "peak": (np.max, 12)}
+AROUND: dict[str, tuple[Callable[..., Any], int]] = {"mean": (np.mean, 6), "peak": (np.max, 12)}
 """figures over so many steps around the same time a period ago"""
 HARMONICS = (1, 2)
 

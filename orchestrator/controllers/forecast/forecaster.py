@@ -15,6 +15,7 @@ from orchestrator.controllers.forecast.features import reach, rows
 from orchestrator.controllers.forecast.history import History, Recorder
 from orchestrator.controllers.forecast.laws import LAWS
 from orchestrator.controllers.forecast.portfolio import Forecast, Portfolio
+from orchestrator.controllers.forecast.reserve import Outlook
 from orchestrator.controllers.forecast.versions import LEAST_SAMPLES, TRAINED, Version, fit
 
 GROWTH = 1.15
@@ -63,6 +64,11 @@ class Forecaster:
     def forecast(self, horizon: int = 1) -> Forecast | None:
         """The same with what each expert said; None before any observation."""
         return self._portfolio(horizon).newest
+
+    def outlook(self, horizon: int = 1) -> Outlook:
+        """What `capacity_to_reserve` divides by: the capacity and equally likely demands. Zero before any observation."""
+        portfolio = self._portfolio(horizon)
+        return portfolio.outlook() if portfolio.newest else Outlook(0.0, np.empty(0))
 
     @property
     def due(self) -> bool:

@@ -43,7 +43,7 @@ def train_linear(rows: Floats, targets: Floats, quantile: float) -> Linear:
     line: Floats = np.zeros(design.shape[1])
     line[0] = np.quantile(targets, quantile)
     for _ in range(ROUNDS):
-        line = _round(design, targets, quantile, least, ridge, line)
+        line[:] = _round(design, targets, quantile, least, ridge, line)
     return Linear(float(line[0]), line[1:], centre, spread)
 
 

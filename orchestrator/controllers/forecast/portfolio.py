@@ -10,11 +10,14 @@ from orchestrator.controllers.forecast.calibration import VARIANTS, Calibration
 from orchestrator.controllers.forecast.choice import Choice
 from orchestrator.controllers.forecast.costs import Floats
 from orchestrator.controllers.forecast.laws import LAWS, UNCALIBRATED
+from orchestrator.controllers.forecast.reserve import Outlook
 from orchestrator.controllers.forecast.versions import TRAINED
 
 EXPERTS = (*TRAINED, *LAWS)
 COLD = 10
 """outcomes known before anything but the autoscaler's law is trusted: fewer hold no 10/11 quantile"""
+SCENARIOS = 200
+"""outcomes that an outlook is made of"""
 COLD_EXPERT = EXPERTS.index("hpa stabilised")
 AT_THEIR_WORD = np.array([name in UNCALIBRATED for name in EXPERTS])
 
@@ -37,6 +40,7 @@ class Portfolio:
         self._variants = Choice(len(EXPERTS), len(VARIANTS))
         self._experts = Choice(len(EXPERTS))
         self._open: deque[Forecast] = deque(maxlen=horizon)
+        self._outcomes: deque[tuple[float, float]] = deque(maxlen=SCENARIOS)
         self._horizon = horizon
 
     def forecast(self, said: Floats) -> Forecast:
@@ -59,9 +63,17 @@ class Portfolio:
         if len(self._open) < self._horizon or np.isnan(demand):
             return
         due = self._open[0]
+        self._outcomes.append((due.capacity, demand))
         self._calibration.learn(due.said, demand)
         self._variants.learn(due.variants, demand)
         self._experts.learn(due.calibrated, demand)
+
+    def outlook(self) -> Outlook:
+        """The newest capacity, and what demand would be if it fell out as often before, in proportion."""
+        capacity = self._open[-1].capacity
+        said, came = np.array(list(self._outcomes)).reshape(-1, 2).T
+        there = said > 0
+        return Outlook(capacity, np.sort(capacity * came[there] / said[there]))
 
     def explanation(self) -> dict[str, Any]:
         """Of each expert what it says, its weight, its discounted cost and the calibration that serves it best."""
