@@ -87,8 +87,10 @@ def _seconds(text: str) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _value(text: str) -> float:
+def _value(text: str | None) -> float:
     """The demand, nan where the field is empty."""
+    if text is None:
+        raise ValueError("the row has no value")
     value = float(text) if text.strip() else np.nan
     if not (np.isnan(value) or (isfinite(value) and value >= 0)):
         raise ValueError(f"the value {text!r} is no demand")

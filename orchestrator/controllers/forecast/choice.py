@@ -12,7 +12,7 @@ POWER = 32
 """a tenth more cost leaves a twentieth of the weight"""
 HALF_LIFE = 300
 """steps after which a cost counts half"""
-INDIFFERENT = 1e-3
+INDIFFERENT = 1e-5
 """costs under this share of the demand make no difference"""
 
 

@@ -20,7 +20,9 @@ def written(folder: Path, steps: int = 240) -> Path:
     """A folder with one trace, five-minute steps, a gap of two rows."""
     values = [str(value) for value in diurnal(np.random.default_rng(31), steps)]
     values[100] = values[101] = ""
-    stamps = [f"2026-01-{1 + place // 288:02d} {place // 12 % 24:02d}:{place % 12 * 5:02d}:00" for place in range(steps)]
+    stamps = [
+        f"2026-01-{1 + place // 288:02d} {place // 12 % 24:02d}:{place % 12 * 5:02d}:00" for place in range(steps)
+    ]
     lines = ["timestamp,value", *map(",".join, zip(stamps, values, strict=True))]
     (folder / "strange.csv").write_text("\n".join(lines) + "\n")
     return folder
