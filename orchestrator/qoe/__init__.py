@@ -4,7 +4,14 @@ Called by the gateway (what one user's budget renders), the simulators and the f
 state and know no clock.
 """
 
-from orchestrator.qoe.allocation import allocate_attention, allocate_even
+from orchestrator.qoe.allocation import (
+    allocate_attention,
+    allocate_even,
+    allocate_users,
+    even_users,
+    padded,
+    user_weights,
+)
 from orchestrator.qoe.immersion import (
     CAP_K,
     FULL_RATE_BPS,
@@ -21,10 +28,14 @@ __all__ = [
     "THRESHOLD_K",
     "allocate_attention",
     "allocate_even",
+    "allocate_users",
     "bpsk_bit_error",
     "ergodic_rate",
+    "even_users",
     "meta_immersion",
     "normalised_rate",
+    "padded",
     "rendering_experience",
     "scaled_e1",
+    "user_weights",
 ]
