@@ -15,7 +15,14 @@ import numpy as np
 
 from orchestrator.controllers import Controller, Observation, Regrant, Scale, Step
 from orchestrator.controllers.values import Change, Floats, State
-from orchestrator.qoe import allocate_attention, allocate_even, meta_immersion
+from orchestrator.qoe import (
+    CAP_K,
+    THRESHOLD_K,
+    allocate_attention,
+    allocate_even,
+    meta_immersion,
+    normalised_rate,
+)
 from orchestrator.simulation.crowd import Crowd
 from orchestrator.simulation.errors import AboveCapacity
 
@@ -167,3 +174,13 @@ def delivered(drawn_k: Floats, bits_per_k: Floats, rate_bps: Floats) -> Floats:
     part = np.minimum(1.0, np.divide(rate_bps, bits, out=np.ones_like(bits), where=bits > 0))
     reached: Floats = drawn_k * part[:, None]
     return reached
+
+
+def attainable(crowd: Crowd) -> Floats:
+    """(T, K) Meta-Immersion that each link could have carried at most: whole objects at the cap, in order of attention."""
+    carried = np.floor(crowd.rate_bps / (crowd.bits_per_k * CAP_K)).astype(np.intp)
+    shown = np.minimum(carried, np.count_nonzero(crowd.attention, axis=1))
+    worth = np.log(CAP_K / THRESHOLD_K) * np.cumsum(np.pad(crowd.attention, ((0, 0), (1, 0))), axis=1)
+    quality = normalised_rate(crowd.rate_bps) * (1.0 - crowd.bit_error)
+    most: Floats = quality * worth[np.arange(len(crowd.users)), shown]
+    return most
