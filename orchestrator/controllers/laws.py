@@ -36,7 +36,7 @@ class HpaState:
 
 @dataclass(frozen=True, slots=True)
 class HpaLaw:
-    """Kubernetes' HorizontalPodAutoscaler on rendering capacity: desired = ⌈current × use / target⌉, then an even split.
+    """Kubernetes' HorizontalPodAutoscaler on rendering: desired = ⌈current × use / target⌉, then an even split.
 
     Defaults are Kubernetes' own: synced every 15 s, a tolerance of 0.1, the highest recommendation of the last 300 s
     (kubernetes.io, Horizontal Pod Autoscaling, "Algorithm details"); a target of 70 %.

@@ -106,7 +106,8 @@ class LocalController:
         following = replace(state, users=seen.users, links=links, acted_on=acted_on, needs=needs)
         if not changed and self._capacity(needs, seen) == seen.capacity_k:
             return Step(following)
-        wanted = wishes(acted_on.objective, seen.attention, seen.floor, acted_on.carried_k)
+        unnoticed = acted_on.objective * (1.0 - self.policy.weber)  # it may have fallen so far: floors hold there too
+        wanted = wishes(unnoticed, seen.attention, seen.floor, acted_on.carried_k)
         return self._acted(following, seen, wanted, now_s)
 
     def _followed(self, links: Links, seen: Observation, rows: Rows) -> Links:
@@ -169,7 +170,8 @@ def _rows(known: tuple[str, ...], users: tuple[str, ...]) -> Rows:
 
 def _kept(column: Floats, rows: Rows) -> Floats:
     """The state's column in the observation's order; NaN for newcomers."""
-    return np.append(column, np.nan)[rows]
+    kept: Floats = np.concatenate([column, [np.nan]])[rows]
+    return kept
 
 
 def _follow(believed: Floats, measured: Floats, *, down: float, up: float, unknown: float) -> Floats:

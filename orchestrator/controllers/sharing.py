@@ -59,5 +59,4 @@ def share(wanted: Wishes, capacity_k: int) -> Floats:
     urgency = np.where(wanted.shown, wanted.worth + rank * wanted.needed, -1.0)
     urgency[:, 0] += rank
     chosen = np.argpartition(-urgency.ravel(), count - 1)[:count]
-    granted: Floats = CAP_K * np.bincount(chosen // objects, minlength=users)
-    return granted
+    return CAP_K * np.bincount(chosen // objects, minlength=users).astype(np.float64)

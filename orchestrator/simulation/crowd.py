@@ -80,7 +80,8 @@ def _stretch(rng: np.random.Generator, link: LinkTrace, seconds: int) -> tuple[s
     if room < 0:
         needed = RUN_UP_S + seconds
         raise SimulationError(
-            f"The link {link.name} is {len(link.rate_bps)} s long, {needed} s are needed. Simulate less, or give longer."
+            f"The link {link.name} is {len(link.rate_bps)} s long, {needed} s are needed. "
+            "Simulate less, or give longer."
         )
     start = int(rng.integers(room + 1)) + RUN_UP_S
     return slice(start - RUN_UP_S, start), slice(start, start + seconds)

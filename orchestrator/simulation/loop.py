@@ -177,7 +177,7 @@ def delivered(drawn_k: Floats, bits_per_k: Floats, rate_bps: Floats) -> Floats:
 
 
 def attainable(crowd: Crowd) -> Floats:
-    """(T, K) Meta-Immersion that each link could have carried at most: whole objects at the cap, in order of attention."""
+    """(T, K) Meta-Immersion that each link could have carried: whole objects at the cap, in order of attention."""
     carried = np.floor(crowd.rate_bps / (crowd.bits_per_k * CAP_K)).astype(np.intp)
     shown = np.minimum(carried, np.count_nonzero(crowd.attention, axis=1))
     worth = np.log(CAP_K / THRESHOLD_K) * np.cumsum(np.pad(crowd.attention, ((0, 0), (1, 0))), axis=1)

@@ -94,7 +94,7 @@ def _read_link(path: Path) -> LinkTrace:
 
 
 def _second(stamp: str) -> int:
-    return round((datetime.strptime(stamp, STAMP) - datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001, DTZ007
+    return round((datetime.strptime(stamp, STAMP) - datetime(1970, 1, 1)).total_seconds())
 
 
 def _rate(row: dict[str, str]) -> float:
@@ -125,5 +125,5 @@ def _read_stream(path: Path) -> StreamTrace:
     if bursts.shape[0] < 2 or bursts.shape[1] != 2 or np.any(bursts < 0) or bursts[:, 1].sum() < 2:
         raise TraceMalformed(f"{path.name} needs two columns, bytes and seconds, over two seconds or more.")
     begins = np.cumsum(bursts[:, 1]) - bursts[:, 1]
-    bits = np.bincount(begins.astype(np.int64), 8.0 * bursts[:, 0])
+    bits = np.bincount(begins.astype(np.int64), 8.0 * bursts[:, 0]).astype(np.float64)
     return StreamTrace(path.stem, bits[: int(bursts[:, 1].sum())])
