@@ -66,7 +66,7 @@ class Forecaster:
         return self._portfolio(horizon).newest
 
     def outlook(self, horizon: int = 1) -> Outlook:
-        """What `capacity_to_reserve` divides by: the capacity and equally likely demands. Zero before any observation."""
+        """What `capacity_to_reserve` divides by: capacity and equally likely demands; zero before any observation."""
         portfolio = self._portfolio(horizon)
         return portfolio.outlook() if portfolio.newest else Outlook(0.0, np.empty(0))
 

@@ -36,14 +36,13 @@ def train_linear(rows: Floats, targets: Floats, quantile: float) -> Linear:
     centre: Floats = rows.mean(axis=0)
     spread: Floats = rows.std(axis=0)
     spread[spread <= 1e-9 * (1 + np.abs(centre))] = 1.0
-    design = np.column_stack([np.ones(len(rows)), (rows - centre) / spread])
+    design: Floats = np.column_stack([np.ones(len(rows)), (rows - centre) / spread])
     least = SMOOTHING * float(np.abs(targets).mean()) + 1e-9
     ridge = RIDGE * len(rows) * np.eye(design.shape[1])
     ridge[0, 0] = 0.0
-    line: Floats = np.zeros(design.shape[1])
-    line[0] = np.quantile(targets, quantile)
+    line: Floats = np.eye(design.shape[1])[0] * float(np.quantile(targets, quantile))
     for _ in range(ROUNDS):
-        line[:] = _round(design, targets, quantile, least, ridge, line)
+        line = _round(design, targets, quantile, least, ridge, line)
     return Linear(float(line[0]), line[1:], centre, spread)
 
 
@@ -51,5 +50,5 @@ def _round(design: Floats, targets: Floats, quantile: float, least: float, ridge
     """One step: 4 × pinball(r) ≤ r² ÷ |r₀| + (4q − 2) r + |r₀|, which is least where the normal equations hold."""
     weights = 1 / (least + np.abs(targets - design @ line))
     pull = design.T @ (weights * targets + 2 * quantile - 1)
-    solved: Floats = np.linalg.solve(design.T @ (weights[:, None] * design) + ridge, pull)
-    return solved
+    normal: Floats = design.T @ (weights[:, None] * design) + ridge
+    return np.linalg.solve(normal, pull).astype(np.float64)

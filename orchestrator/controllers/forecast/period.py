@@ -7,6 +7,10 @@ from orchestrator.controllers.forecast.costs import Floats
 DAY_S = 86_400
 LEAST, CLEAR = 8, 0.3
 """shortest period in steps; how high an autocorrelation must rise above the valley before it"""
+NEARLY = 0.9
+"""of the highest rise: the multiples of a period rise as high as the period"""
+NOISE = 4.0
+"""standard errors (1 ÷ √samples) that mere chance does not reach"""
 TIMES = 3
 """periods that must have been seen"""
 
@@ -15,7 +19,7 @@ def find_period(demand: Floats, step_s: float) -> int:
     """The period in steps, 0 where none is to be seen. `demand` has no gaps."""
     day = round(DAY_S / step_s)
     correlation = autocorrelation(np.log1p(demand / (demand.mean() or 1.0)), len(demand) // TIMES)
-    found = _highest_peak(correlation)
+    found = _highest_peak(correlation, len(demand))
     days_known = LEAST <= day < len(correlation)
     if days_known and (not found or correlation[found] < correlation[day] + CLEAR):
         return day
@@ -32,10 +36,14 @@ def autocorrelation(series: Floats, lags: int) -> Floats:
     return correlation / float(correlation[0])
 
 
-def _highest_peak(correlation: Floats) -> int:
-    """The lag where the autocorrelation is highest above the lowest point before it; 0 where none is clear."""
-    if len(correlation) <= LEAST:
+def _highest_peak(correlation: Floats, samples: int) -> int:
+    """The first lag whose autocorrelation rises nearly the most above the valley before it; 0 where none is clear."""
+    if len(correlation) <= LEAST + 1:
         return 0
     rise = correlation - np.minimum.accumulate(correlation)
-    peak = int(np.argmax(rise[LEAST:])) + LEAST
-    return peak if rise[peak] >= CLEAR and peak < len(correlation) - 1 else 0
+    summit = np.r_[False, (correlation[1:-1] >= correlation[:-2]) & (correlation[1:-1] >= correlation[2:]), False]
+    clear = summit & (rise >= CLEAR) & (correlation >= NOISE / np.sqrt(samples))
+    clear[:LEAST] = False
+    if not clear.any():
+        return 0
+    return int(np.argmax(clear & (rise >= NEARLY * rise[clear].max())))

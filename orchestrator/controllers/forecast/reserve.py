@@ -48,7 +48,7 @@ def capacity_to_reserve(
     """What each cluster should hold, from outlooks by (cluster, resource).
 
     Never less than it is granted now; of what is over that, no more in sum than `room` has beside the grants.
-    `headroom` is a share to have over the forecast. ForecastError where the grants exceed the room or a name is unknown.
+    `headroom` is a share to have over the forecast. ForecastError where the grants exceed the room.
     """
     if not 0 <= headroom < float("inf"):
         raise ForecastError(f"a headroom of {headroom!r} cannot be. Give a share of at least 0, such as 0.1.")
