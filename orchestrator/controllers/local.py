@@ -179,7 +179,8 @@ def _follow(believed: Floats, measured: Floats, *, down: float, up: float, unkno
     start = np.where(np.isnan(believed), measured, believed)
     target = np.where(np.isnan(measured), start, measured)
     moved = start + np.where(target < start, down, up) * (target - start)
-    return np.nan_to_num(moved, nan=unknown)
+    believed_now: Floats = np.nan_to_num(moved, nan=unknown)
+    return believed_now
 
 
 def _stimuli(links: Links, seen: Observation) -> Stimuli:

@@ -52,7 +52,7 @@ def draw_crowd(
     average, exponentially. Raises SimulationError where a recording is too short.
     """
     rng = np.random.default_rng([seed, 0])
-    attention = _views(rng, users)
+    attention = views(rng, users)
     rate, error, bits = np.empty((3, seconds, users))
     floor = np.empty(users)
     for user in range(users):
@@ -61,13 +61,14 @@ def draw_crowd(
         before, stretch = _stretch(rng, link, seconds)
         rate[:, user], error[:, user] = link.rate_bps[stretch], link.bit_error[stretch]
         bits[:, user] = _looped(rng, stream, seconds) / FULL_PICTURE_K
-        floor[user] = _promise(link, before, attention[user], promised_part)
+        floor[user] = promise(link, before, attention[user], promised_part)
     here = np.ones((seconds, users), np.bool_) if present else _visits(rng, users, seconds)
     names = tuple(f"user-{number}" for number in range(users))
     return Crowd(names, attention, floor, rate, error, bits, here)
 
 
-def _views(rng: np.random.Generator, users: int) -> Floats:
+def views(rng: np.random.Generator, users: int) -> Floats:
+    """(users, N) attention, each row falling."""
     counts = rng.integers(1, OBJECTS + 1, users)
     attention = np.where(np.arange(OBJECTS) < counts[:, None], rng.integers(1, 6, (users, OBJECTS)), 0.0)
     ranked: Floats = -np.sort(-attention, axis=1)
@@ -93,7 +94,8 @@ def _looped(rng: np.random.Generator, stream: StreamTrace, seconds: int) -> Floa
     return looped
 
 
-def _promise(link: LinkTrace, before: slice, attention: Floats, part: float) -> float:
+def promise(link: LinkTrace, before: slice, attention: Floats, part: float) -> float:
+    """The floor: that part of the view in full resolution, at the rate that the link kept in three quarters of then."""
     kept = float(np.quantile(link.rate_bps[before], KEPT_QUANTILE))
     quality = float(normalised_rate(kept)) * (1.0 - float(link.bit_error[before].mean()))
     promised = max(1, int(part * np.count_nonzero(attention)))

@@ -8,6 +8,9 @@ class SimulationError(OrchestratorError):
 
     code = "simulation"
     title = "The simulation cannot run"
+    status = http_status = 400
+    remedy = ""
+    """every message ends with it"""
 
 
 class TraceMalformed(SimulationError):

@@ -65,7 +65,7 @@ class Played:
 
 
 @dataclass(slots=True)
-class _Stage:
+class Stage:
     """The rows that change while it is played."""
 
     grants_k: dict[str, int]
@@ -90,10 +90,10 @@ class _Stage:
 
 
 class Renderer:
-    """Frames of a crowd: which resolution each object gets. Remembers what it decided, as the gateway does."""
+    """Frames: which resolution each object gets, of (users, N) attention. Remembers what it decided, as the gateway."""
 
-    def __init__(self, crowd: Crowd, split: Split) -> None:
-        self._crowd = crowd
+    def __init__(self, attention: Floats, split: Split) -> None:
+        self._attention = attention
         self._split = split
         self._known: dict[tuple[int, int], Floats] = {}
 
@@ -104,7 +104,7 @@ class Renderer:
     def _frame(self, row: int, grant_k: int) -> Floats:
         known = self._known.get((row, grant_k))
         if known is None:
-            known = self._known[row, grant_k] = self._drawn(self._crowd.attention[row], grant_k)
+            known = self._known[row, grant_k] = self._drawn(self._attention[row], grant_k)
         return known
 
     def _drawn(self, attention: Floats, grant_k: int) -> Floats:
@@ -125,7 +125,7 @@ def play(
     """The whole run. Raises AboveCapacity where the controller grants more than there is."""
     seconds, users = crowd.present.shape
     played = Played(crowd, np.zeros((seconds, users)), np.zeros((seconds, users)), np.zeros(seconds))
-    renderer, stage = Renderer(crowd, split), _Stage({}, supply.begin_k)
+    renderer, stage = Renderer(crowd.attention, split), Stage({}, supply.begin_k)
     state = controller.begin()
     for second in range(seconds):
         stage.arrive(second)
@@ -137,7 +137,7 @@ def play(
     return played
 
 
-def _second(played: Played, renderer: Renderer, stage: _Stage, reserved_k: int, second: int) -> Observation:
+def _second(played: Played, renderer: Renderer, stage: Stage, reserved_k: int, second: int) -> Observation:
     """One second is rendered, carried and measured."""
     crowd = played.crowd
     rows = np.flatnonzero(crowd.present[second])
