@@ -90,7 +90,10 @@ class _City:
         self._renderer = Renderer(visits.attention, split)
         blueprint = Blueprint({name: model.max_shares for name, model in MODELS.items()})
         self._global = GlobalController({CLUSTER: blueprint}, scenario.epoch_s, seed) if run.designed else None
-        self._stage = Stage({}, pool.render(BEGIN_K, 0.0))
+        self._rendered_k = pool.render(BEGIN_K, 0.0)
+        self._stage = Stage({}, self._rendered_k)
+        self._reserved_k = pool.capacity.rendering_k
+        """to which the local controller may scale: all there is until the first design"""
         self._here: dict[int, Admitted] = {}
         self._coming = 0
         self._most_shares, self._most_k = 0, 0
@@ -103,7 +106,8 @@ class _City:
         if second % self._scenario.epoch_s == 0:
             self._design(second)
         self._stage.arrive(second)
-        self._stage.capacity_k = self._pool.render(self._stage.capacity_k, second)
+        if self._stage.capacity_k != self._rendered_k:
+            self._rendered_k = self._stage.capacity_k = self._pool.render(self._stage.capacity_k, second)
         seen = self._stream(second)
         step = self._local.step(self._state, seen, float(second))
         self._state = step.state
@@ -141,6 +145,7 @@ class _City:
             demand = Demand(self._most_shares, needs, drawn)
             (design,) = self._global.design({CLUSTER: demand}, self._pool.capacity, float(second))
             self._pool.reserve(design.reserve.rendering_k, design.until_s, second)
+            self._reserved_k = max(self._pool.reserved_k, BEGIN_K)
             self._ahead = dict(design.models)
             self.outcome.designs.append(design)
             for forecaster in self._global.due():
@@ -164,7 +169,7 @@ class _City:
         unmeasured = np.where(drawn.sum(axis=1) > 0, 0.0, np.nan)
         return Observation(
             users, rate + unmeasured, error + unmeasured, bits_per_k + unmeasured, drawn.sum(axis=1), attention, floor,
-            self._stage.capacity_k, self._reserved_k(),
+            self._stage.capacity_k, self._reserved_k,
         )  # fmt: skip
 
     def _affordable(self) -> list[int]:
@@ -173,17 +178,12 @@ class _City:
         over = sum(grants) / max(self._stage.capacity_k, 1)
         return [int(k / over) for k in grants] if over > 1 else grants
 
-    def _reserved_k(self) -> int:
-        if self.outcome.designs:
-            return max(self._pool.reserved_k, BEGIN_K)
-        return self._pool.capacity.rendering_k
-
     def _keep(self, second: int, immersion: Floats, floor: Floats) -> None:
         missing = np.maximum(floor - immersion, 0.0)
         self.outcome.series.append(
             (
                 second, len(floor), float(immersion.sum()), float(floor.sum()), float(missing.sum()),
-                self._stage.capacity_k, self._reserved_k(), sum(self._stage.grants_k.values()),
+                self._stage.capacity_k, self._reserved_k, sum(self._stage.grants_k.values()),
             )
         )  # fmt: skip
 

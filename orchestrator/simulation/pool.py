@@ -119,15 +119,12 @@ class CityPool:
 
     def render(self, wanted_k: int, now_s: float) -> int:
         """Have so many K for the cluster, as far as there is room, nearest sites first; answers how many it has."""
-        left = wanted_k
-        for site, room in self._room(now_s).items():
-            part = min(left, room)
-            name = f"rendering@{site}"
-            free_allocations(self._rows, self._parts_of(name))
-            allocate(
-                self._rows, [Allocation(name, site, name, ResourceVector(rendering_k=part))], CLUSTER, int(now_s)
-            )  # fmt: skip
-            left -= part
+        left, rooms = wanted_k, self._room(now_s)
+        free_allocations(self._rows, [part for site in rooms for part in self._parts_of(f"rendering@{site}")])
+        for site, room in rooms.items():
+            part = ResourceVector(rendering_k=min(left, room))
+            allocate(self._rows, [Allocation(f"rendering@{site}", site, CLUSTER, part)], CLUSTER, int(now_s))
+            left -= part.rendering_k
         return wanted_k - left
 
     def reserve(self, rendering_k: int, until_s: float, now_s: float) -> None:
@@ -169,7 +166,8 @@ class CityPool:
         }
 
     def _parts_of(self, name: str) -> list[str]:
-        return [name, *(f"{name}@{one.reservation_id}" for one in reservations(self._rows))]
+        """An allocation's rows: its own, and the one drawn from its site's reservation."""
+        return [name, f"{name}@{CLUSTER}@{name.removeprefix('rendering@')}"]
 
     def _roomiest(self, needed: ResourceVector) -> str | None:
         fitting = [node for node in self._nodes() if needed.fits(node.free)]
