@@ -10,8 +10,8 @@ from orchestrator.qoe.allocation import (
     allocate_users,
     even_users,
     padded,
-    user_weights,
 )
+from orchestrator.qoe.fairness import allocate_proportionally
 from orchestrator.qoe.immersion import (
     CAP_K,
     FULL_RATE_BPS,
@@ -28,6 +28,7 @@ __all__ = [
     "THRESHOLD_K",
     "allocate_attention",
     "allocate_even",
+    "allocate_proportionally",
     "allocate_users",
     "bpsk_bit_error",
     "ergodic_rate",
@@ -37,5 +38,4 @@ __all__ = [
     "padded",
     "rendering_experience",
     "scaled_e1",
-    "user_weights",
 ]

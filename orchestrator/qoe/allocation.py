@@ -65,8 +65,7 @@ def allocate_users(
     the sum would leave under their floor get it with the fewest K, all others the exact optimum of the rest.
     Raises `ValueError` for what is no quality, attention, floor, budget, cap or threshold.
     """
-    weights = user_weights(quality, attention)
-    _check(weights, budget_k, cap_k, threshold_k)
+    weights = checked_weights(quality, attention, budget_k, cap_k, threshold_k)
     if floors is None:
         return _pooled(weights, budget_k, cap_k, threshold_k)
     promised = np.asarray(floors, np.float64)
@@ -75,13 +74,16 @@ def allocate_users(
     return _above_floors(weights, promised, budget_k, cap_k, threshold_k)
 
 
-def user_weights(quality: ArrayLike, attention: ArrayLike) -> Floats:
-    """(K, N) weights R̂ (1 − E) a. Raises `ValueError` where the shapes or a quality outside 0..1 make none."""
+def checked_weights(
+    quality: ArrayLike, attention: ArrayLike, budget_k: float, cap_k: float, threshold_k: float
+) -> Floats:
+    """(K, N) weights R̂ (1 − E) a. Raises `ValueError` where the arguments make no problem."""
     factors, seen = np.asarray(quality, np.float64), np.asarray(attention, np.float64)
     if seen.ndim != 2 or factors.shape != seen.shape[:1]:
         raise ValueError(f"quality (K,) and attention (K, N) do not fit: {factors.shape} and {seen.shape}")
     if not np.all((factors >= 0) & (factors <= 1)):
         raise ValueError("the objective factor R̂ (1 − E) of every user lies in 0..1")
+    _check(seen, budget_k, cap_k, threshold_k)
     return factors[:, None] * seen
 
 
@@ -96,18 +98,30 @@ def padded(rows: Sequence[ArrayLike]) -> Floats:
 
 def _above_floors(weights: Floats, floors: Floats, budget_k: float, cap_k: float, threshold_k: float) -> Floats:
     """Users whom the optimum of the rest leaves under their floor are held at it, until nobody is left under."""
-    cap = _finite(cap_k, budget_k, threshold_k)
-    users = Filling(weights, cap, threshold_k)
+    users = Filling(weights, budget_k, cap_k, threshold_k)
     count, level, needed = users.cheapest(floors)
     kept, held = _affordable(needed, budget_k), np.zeros(floors.shape, np.bool_)
     least = users.resolutions(count, level)
     while True:
         rest = budget_k - float(needed[held].sum())
-        result = np.where(held[:, None], least, _pooled(np.where(held[:, None], 0.0, weights), rest, cap, threshold_k))
+        result = np.where(
+            held[:, None], least, _pooled(np.where(held[:, None], 0.0, weights), rest, cap_k, threshold_k)
+        )
         under = kept & ~held & (_worth(weights, result, threshold_k) < floors * (1 - TOLERANCE))
         if not under.any():
-            return result
+            return _topped_up(users, result, held, budget_k)
         held |= under
+
+
+def _topped_up(users: Filling, resolution_k: Floats, held: Flags, budget_k: float) -> Floats:
+    """K that nobody else can use go to the user held at its floor whose worth they raise most."""
+    own, left = resolution_k.sum(axis=1), budget_k - float(resolution_k.sum())
+    if left <= TOLERANCE * budget_k or not held.any():
+        return resolution_k
+    more = users.resolutions(*users.best(own + left))
+    before, after = (_worth(users.weights, each, users.threshold_k) for each in (resolution_k, more))
+    chosen = np.argmax(np.where(held, after - before, -1.0))
+    return np.where((np.arange(own.size) == chosen)[:, None], more, resolution_k)
 
 
 def _affordable(needed: Floats, budget_k: float) -> Flags:
@@ -122,20 +136,12 @@ def _pooled(weights: Floats, budget_k: float, cap_k: float, threshold_k: float, 
     """The exact optimum over all weights, of whatever shape, as one row."""
     if weights.size == 0:
         return np.zeros(weights.shape)
-    row, budget = (
-        Filling(weights.reshape(1, -1), _finite(cap_k, budget_k, threshold_k), threshold_k),
-        np.array([budget_k]),
-    )
-    if keep_all and row.fitting(budget) == row.seen:
+    row, budget = Filling(weights.reshape(1, -1), budget_k, cap_k, threshold_k), np.array([budget_k])
+    if keep_all and threshold_k * np.count_nonzero(weights) <= budget_k:
         count, level = row.seen, row.spend(row.seen[:, None], budget[:, None]).level[:, 0]
     else:
         count, level = row.best(budget)
     return row.resolutions(count, level).reshape(weights.shape)
-
-
-def _finite(cap_k: float, budget_k: float, threshold_k: float) -> float:
-    """No object takes more than the whole budget."""
-    return min(cap_k, max(budget_k, threshold_k))
 
 
 def _worth(weights: Floats, resolution_k: Floats, threshold_k: float) -> Floats:

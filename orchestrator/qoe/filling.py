@@ -32,20 +32,28 @@ class Point:
 
 
 class Filling:
-    """(rows, N) weights, none negative; 0 is an object that nobody sees. Resolutions lie in x_th..cap or are 0."""
+    """(rows, N) weights, none negative; 0 is an object that nobody sees. Resolutions lie in x_th..cap or are 0.
 
-    def __init__(self, weights: Floats, cap_k: float, threshold_k: float) -> None:
-        self.weights, self.cap_k, self.threshold_k = weights, cap_k, threshold_k
-        self.ranked = -np.sort(-weights, axis=1)
+    No row ever has more than `budget_k`, so no object takes more and no more objects are kept than it carries.
+    """
+
+    def __init__(self, weights: Floats, budget_k: float, cap_k: float, threshold_k: float) -> None:
+        self.weights, self.threshold_k = weights, threshold_k
+        self.cap_k = min(cap_k, max(budget_k, threshold_k))
+        self.ranked = -np.sort(-weights, axis=1)[:, : max(int(budget_k // threshold_k), 1)]
         self._rows = np.arange(weights.shape[0])[:, None]
-        self.seen: Counts = np.count_nonzero(weights > 0, axis=1)
+        self.seen: Counts = np.count_nonzero(self.ranked > 0, axis=1)
         positive = np.where(self.ranked > 0, self.ranked, np.min(self.ranked, initial=1.0, where=self.ranked > 0))
         self._mass = _sums(self.ranked)
         self._logs = _sums(self.ranked * np.log(positive))
-        breaks = np.concatenate([threshold_k / positive, cap_k / positive], axis=1)
-        order = np.argsort(breaks, axis=1, kind="stable")
-        self._levels = np.take_along_axis(breaks, order, axis=1)
-        self._started = np.cumsum(order < weights.shape[1], axis=1, dtype=np.int32)
+        self._breaks = np.concatenate([threshold_k / positive, self.cap_k / positive], axis=1)
+        self._order = np.argsort(self._breaks, axis=1, kind="stable")
+        self._started = np.cumsum(self._order < self.ranked.shape[1], axis=1, dtype=np.int32)
+
+    @property
+    def breaks(self) -> int:
+        """Breakpoints of each row."""
+        return int(self._breaks.shape[1])
 
     def best(self, budget_k: Floats) -> tuple[Counts, Floats]:
         """Count and level of each row that are worth most within its budget; of equals, the most objects.
@@ -82,7 +90,7 @@ class Filling:
     def at(self, count: Counts, index: Counts) -> Point:
         """(rows, C) counts of kept objects, each row at its breakpoints of these indices."""
         rows, cap, threshold = self._rows, self.cap_k, self.threshold_k
-        level = self._levels[rows, index]
+        level = self._breaks[rows, self._order[rows, index]]
         started = self._started[rows, index]
         started, ended = np.minimum(started, count), np.minimum(index + 1 - started, count)
         full = self._mass[rows, ended]
@@ -108,7 +116,7 @@ class Filling:
 
     def _last_break(self, count: Counts, holds: Callable[[Point], Flags]) -> Point:
         """The last breakpoint at which `holds` is true: taken to be so at the first, and once false it stays."""
-        low, high = np.zeros_like(count), np.full_like(count, self._levels.shape[1] - 1)
+        low, high = np.zeros_like(count), np.full_like(count, self.breaks - 1)
         while np.any(low < high):
             middle = (low + high + 1) // 2
             true = holds(self.at(count, middle))
@@ -137,7 +145,9 @@ def summit(score: Callable[[Counts], Floats], low: Counts, high: Counts) -> Coun
 
 def _sums(values: Floats) -> Floats:
     """(rows, N) → (rows, N + 1) sums of the first 0..N."""
-    return np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
+    sums = np.zeros((values.shape[0], values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return sums
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
