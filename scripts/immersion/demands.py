@@ -30,14 +30,15 @@ def shrinking(random: np.random.Generator, steps: int) -> Floats:
 
 def trending(random: np.random.Generator, steps: int) -> Floats:
     """Grows five times."""
-    level: Floats = np.linspace(20, 100, steps)
-    return level * (1 + 0.1 * random.standard_normal(steps)).clip(0)
+    noise: Floats = (1 + 0.1 * random.standard_normal(steps)).clip(0)
+    return np.linspace(20, 100, steps) * noise
 
 
 def stepping(random: np.random.Generator, steps: int) -> Floats:
     """Jumps between levels every two hundred steps."""
     levels: Floats = np.repeat(random.choice([5.0, 20.0, 60.0, 150.0], steps // 200 + 1), 200)[:steps]
-    return levels * (1 + 0.1 * random.standard_normal(steps)).clip(0)
+    noise: Floats = (1 + 0.1 * random.standard_normal(steps)).clip(0)
+    return levels * noise
 
 
 def wandering(random: np.random.Generator, steps: int) -> Floats:

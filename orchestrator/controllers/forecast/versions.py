@@ -25,7 +25,7 @@ TOLD = 5
 class Predictor(Protocol):
     """A trained regression."""
 
-    def predict(self, rows: Floats, /) -> Any:
+    def predict(self, rows: Floats) -> Floats:
         """The quantile for each row."""
 
 
@@ -115,9 +115,8 @@ def _train(history: History, demand: Floats, horizon: int, period: int, scale: f
     for logarithmic in (False, True):
         ending = " log" if logarithmic else ""
         seen, targets = _seen(looks, scale, logarithmic), _seen(came, scale, logarithmic)
-        booster = train_boosted(seen, targets, QUANTILE, seed, columns)
-        gains = _shares(columns, booster.feature_importance("gain"))
-        models["boosted" + ending] = Model(booster, logarithmic, scale, gains)
+        trees = train_boosted(seen, targets, QUANTILE, seed, columns)
+        models["boosted" + ending] = Model(trees, logarithmic, scale, _shares(columns, trees.gains))
         line = train_linear(seen, targets, QUANTILE)
         models["linear" + ending] = Model(line, logarithmic, scale, _shares(columns, np.abs(line.coefficients)))
     return models
