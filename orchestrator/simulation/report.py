@@ -69,7 +69,7 @@ def _draw(scenario: Scenario, outcomes: list[Outcome], folder: Path) -> list[Pat
         panel.set_ylabel(title)
         panel.grid(alpha=0.3)
     panels[0].set_title(f"Scenario {scenario.name}, one frame each {scenario.step_s} s")
-    panels[0].legend(loc="lower right", ncols=2)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     panels[2].set_xlabel("hours")
     files = [folder / f"result.{ending}" for ending in ("png", "svg")]
     for file in files:
