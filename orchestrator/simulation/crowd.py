@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from orchestrator.controllers.values import Floats
 from orchestrator.qoe import CAP_K, THRESHOLD_K, normalised_rate
-from orchestrator.simulation.errors import SimulationError
 from orchestrator.simulation.traces import LinkTrace, StreamTrace, Traces
 
 OBJECTS = 56
 FULL_PICTURE_K = CAP_K * OBJECTS
 RUN_UP_S = 60
 KEPT_QUANTILE = 0.25
+Places = NDArray[np.intp]
+"""Seconds of a recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def draw_crowd(
     """Every user gets a random stretch of a random link and stream; unless all are `present`, they come and go.
 
     Six in ten come within the first half of the time, and each stays a minute and then on for half the time on
-    average, exponentially. Raises SimulationError where a recording is too short.
+    average, exponentially.
     """
     rng = np.random.default_rng([seed, 0])
     attention = views(rng, users)
@@ -75,17 +76,11 @@ def views(rng: np.random.Generator, users: int) -> Floats:
     return ranked
 
 
-def _stretch(rng: np.random.Generator, link: LinkTrace, seconds: int) -> tuple[slice, slice]:
-    """The minute before, and the run itself."""
-    room = len(link.rate_bps) - RUN_UP_S - seconds
-    if room < 0:
-        needed = RUN_UP_S + seconds
-        raise SimulationError(
-            f"The link {link.name} is {len(link.rate_bps)} s long, {needed} s are needed. "
-            "Simulate less, or give longer."
-        )
-    start = int(rng.integers(room + 1)) + RUN_UP_S
-    return slice(start - RUN_UP_S, start), slice(start, start + seconds)
+def _stretch(rng: np.random.Generator, link: LinkTrace, seconds: int) -> tuple[Places, Places]:
+    """Places in the recording of the minute before and of the run itself; a short recording goes round."""
+    start = int(rng.integers(len(link.rate_bps)))
+    places = (start + np.arange(RUN_UP_S + seconds)) % len(link.rate_bps)
+    return places[:RUN_UP_S], places[RUN_UP_S:]
 
 
 def _looped(rng: np.random.Generator, stream: StreamTrace, seconds: int) -> Floats:
@@ -94,7 +89,7 @@ def _looped(rng: np.random.Generator, stream: StreamTrace, seconds: int) -> Floa
     return looped
 
 
-def promise(link: LinkTrace, before: slice, attention: Floats, part: float) -> float:
+def promise(link: LinkTrace, before: Places, attention: Floats, part: float) -> float:
     """The floor: that part of the view in full resolution, at the rate that the link kept in three quarters of then."""
     kept = float(np.quantile(link.rate_bps[before], KEPT_QUANTILE))
     quality = float(normalised_rate(kept)) * (1.0 - float(link.bit_error[before].mean()))

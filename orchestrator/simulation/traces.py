@@ -85,9 +85,10 @@ def _read_link(path: Path) -> LinkTrace:
             rows = [(_second(row["Timestamp"]), _rate(row), _number(row["SNR"])) for row in csv.DictReader(file)]
     except (KeyError, ValueError, OSError) as cause:
         raise TraceMalformed(f"{path.name} is no radio recording ({cause!r}). See docs/controllers.md.") from cause
+    if len(rows) < 2:
+        raise TraceMalformed(f"{path.name} needs two rows or more. See docs/controllers.md.")
+    rows.sort(key=lambda row: row[0])
     seconds = np.array([row[0] for row in rows], np.int64)
-    if len(rows) < 2 or np.any(np.diff(seconds) < 0):
-        raise TraceMalformed(f"{path.name} needs two rows or more, in the order of time.")
     rate = _each_second(seconds, np.array([row[1] for row in rows]), path)
     snr_db = _each_second(seconds, np.array([row[2] for row in rows]), path)
     return LinkTrace(path.stem, rate, bpsk_bit_error(10.0 ** (snr_db / 10.0)))

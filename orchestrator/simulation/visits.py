@@ -68,7 +68,7 @@ def profile(scenario: Scenario) -> Floats:
 def _stay(rng: np.random.Generator, scenario: Scenario, traces: Traces, at: int, attention: Floats) -> Visit:
     link = traces.links[rng.integers(len(traces.links))]
     stream = traces.streams[rng.integers(len(traces.streams))]
-    before = slice(0, len(link.rate_bps))
+    before = np.arange(len(link.rate_bps))
     return Visit(
         arrives_s=at,
         leaves_s=at + max(1, int(rng.exponential(scenario.stay_s))),

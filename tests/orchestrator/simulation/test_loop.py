@@ -10,9 +10,9 @@ import pytest
 from orchestrator.controllers import HpaLaw, LocalController, Observation, Regrant, StaticEven, Step
 from orchestrator.qoe import meta_immersion
 from orchestrator.simulation.crowd import Crowd, draw_crowd
-from orchestrator.simulation.errors import AboveCapacity, SimulationError, TraceMalformed
+from orchestrator.simulation.errors import AboveCapacity, TraceMalformed
 from orchestrator.simulation.loop import Played, Split, Supply, attainable, delivered, play
-from orchestrator.simulation.traces import modelled_traces, read_traces
+from orchestrator.simulation.traces import LinkTrace, Traces, modelled_traces, read_traces
 
 SUPPLY = Supply(2_400, 2_400)
 TRACES = modelled_traces(5, 400)
@@ -92,9 +92,11 @@ def test_played_immersion_recomputed_by_the_formula() -> None:
     assert played.immersion[7] == pytest.approx(expected)
 
 
-def test_crowd_links_shorter_than_the_run_refused_with_the_remedy() -> None:
-    with pytest.raises(SimulationError, match="Simulate less, or give longer"):
-        draw_crowd(TRACES, 3, 1_000, 1)
+def test_crowd_links_shorter_than_the_run_go_round() -> None:
+    short = Traces((LinkTrace("short", np.array([1e6, 2e6, 3e6]), np.zeros(3)),), TRACES.streams)
+    rates = draw_crowd(short, 1, 9, 1).rate_bps[:, 0]
+    assert rates.tolist() == [*rates[:3]] * 3
+    assert sorted(rates[:3]) == [1e6, 2e6, 3e6]
 
 
 def test_traces_recordings_second_by_second(tmp_path: Path) -> None:
