@@ -9,8 +9,8 @@ import pytest
 from orchestrator.controllers.forecast import (
     EXPERTS,
     BadObservation,
-    ForecastError,
     Forecaster,
+    ForecastError,
     ShortHistory,
     UnknownHorizon,
     cost,

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from orchestrator.controllers.forecast import ForecastError, Forecaster, Outlook, capacity_to_reserve, cost
+from orchestrator.controllers.forecast import Forecaster, ForecastError, Outlook, capacity_to_reserve, cost
 from orchestrator.controllers.forecast.costs import QUANTILE
 from orchestrator.resources import ResourceVector
 
@@ -52,7 +52,7 @@ def test_scarce_room_is_divided_so_that_the_expected_cost_is_least() -> None:
     assert ours <= 1.02 * best
 
 
-@pytest.mark.parametrize(("room", "granted"), product((0, 1, 50, 100, 199), (0, 1)))
+@pytest.mark.parametrize(("room", "granted"), [*product((0, 1, 50, 100, 199), (0, 1))])
 def test_room_is_never_exceeded(room: int, granted: int) -> None:
     outlooks = {(name, COMPUTING): outlook(80, 20, place) for place, name in enumerate("abc")}
     held = {"a": computing(min(granted, room))}
