@@ -1,7 +1,7 @@
 """Quality of experience: Meta-Immersion, the link models behind it and how rendering capacity is split. Pure functions.
 
-Called by the gateway (what one user's budget renders), the simulators and the figures. They measure nothing, hold no
-state and know no clock.
+Called by the gateway (what one user's budget renders), controllers, simulators and figures. They measure nothing,
+hold no state and know no clock.
 """
 
 from orchestrator.qoe.allocation import (

@@ -19,6 +19,7 @@ Flags = NDArray[np.bool_]
 TOLERANCE = 1e-12
 """Relative; worths nearer than this are equal."""
 GRID = 64
+"""How many counts of a row are tried at once."""
 
 
 @dataclass(frozen=True)
