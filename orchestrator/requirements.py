@@ -5,7 +5,7 @@ Ids are decimal strings or names; field names are camelCase on the wire, resourc
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -277,6 +277,25 @@ class Adjusted(Shape):
     models: tuple[RunningModel, ...] = ()
     stopped: tuple[str, ...] = ()
     cause: str = ""
+
+
+class GrantProposal(Shape):
+    """Rendering among the shares of one server, asked of VMOF; whoever is not named keeps what he has."""
+
+    server: str
+    """the model instance that renders"""
+    grants: dict[str, Annotated[int, Field(ge=0)]] = Field(min_length=1, max_length=10_000)
+    """subscription → K of rendering"""
+
+
+class GrantsChanged(Shape):
+    """VMOF's answer to a proposal."""
+
+    server: str
+    grants: dict[str, Resources] = Field(default_factory=dict)
+    """subscription → grant, of all shares whose grant is another now"""
+    msis: dict[str, str] = Field(default_factory=dict)
+    """of the same subscriptions"""
 
 
 class ReleasedShare(Shape):

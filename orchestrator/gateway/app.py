@@ -39,6 +39,7 @@ def create_app(house: House) -> FastAPI:
     app.add_api_route("/routes/{subscriptionId}", put_route, methods=["PUT"])
     app.add_api_route("/routes/{subscriptionId}", delete_route, methods=["DELETE"])
     app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
+    app.add_api_route("/measures", measures, methods=["GET"])
     app.add_api_route("/sessions", open_session, methods=["POST"])
     app.add_api_route("/use/{subscriptionId}", use, methods=["POST"], response_class=Response)
     app.add_api_route("/vouchers/{subscriptionId}", accept_voucher, methods=["POST"])
@@ -110,6 +111,11 @@ async def vouchers_to_settle(request: Request, since: int = Query(default=0, ge=
     """The newest doubly signed voucher of each subscription among those accepted after row `since`."""
     kept = await asyncio.to_thread(_house(request.app).store.vouchers, since)
     return {"vouchers": [kept_json(voucher) for voucher in kept]}
+
+
+async def measures(request: Request) -> dict[str, Any]:
+    """What was measured of who fetched a frame in the last few seconds (orchestrator.measures)."""
+    return _house(request.app).measures.recent().to_json()
 
 
 async def open_session(request: Request) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def frame_params(
     `params.objects` (ids, or objects with `object`) narrows the route's objects, `params.budget_k` the grant; all else
     passes through. Resolutions are rounded down to thousandths of a K.
     """
-    weights = _weights(params.get("objects"), attention)
+    weights = attended(params, attention)
     budget = _budget(params.get("budget_k"), grant)
     shares = _split(tuple(weights.values()), budget)
     objects = [{"object": o, "k": k} for o, k in zip(weights, shares, strict=True) if k > 0]
@@ -34,6 +34,11 @@ def frame_params(
         raise MalformedUse("The frame shows no object: name objects of your request document and a budget above 0.")
     passed = {name: value for name, value in params.items() if name not in ("objects", "budget_k")}
     return {**passed, "objects": objects}, math.ceil(sum(shares))
+
+
+def attended(params: Mapping[str, Any], attention: Mapping[int, float]) -> dict[int, float]:
+    """Object → attention, of the objects that the buyer asked to see."""
+    return _weights(params.get("objects"), attention)
 
 
 def tile_resolutions(info: Mapping[str, Any]) -> dict[int, float]:

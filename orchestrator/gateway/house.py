@@ -15,6 +15,7 @@ from ledger.keys import WalletKey, keystore_address
 from orchestrator.gateway.books import Books
 from orchestrator.gateway.errors import LogBroken, ModelUnavailable
 from orchestrator.gateway.link import Links
+from orchestrator.gateway.measures import MeasureBoard
 from orchestrator.gateway.models import ModelClients
 from orchestrator.gateway.sessions import Sessions
 from orchestrator.gateway.settings import GatewaySettings
@@ -44,6 +45,7 @@ class House:
     watch: Watch
     models: ModelClients
     links: Links
+    measures: MeasureBoard
     vouchers: VoucherDesk
     sessions: Sessions
     uses: UseDesk
@@ -67,7 +69,7 @@ class House:
             chain, contracts, store, poll_interval_s=settings.poll_interval_s, blind_limit_s=settings.blind_limit_s
         )
         models = ModelClients(settings.model_timeout_s)
-        links = Links(models, settings.pilot_interval_s)
+        links, measures = Links(models, settings.pilot_interval_s), MeasureBoard()
         meter_key = WalletKey.load_or_create(settings.meter_key_file)
         vouchers = VoucherDesk(meter_key, contracts.market_domain, store)
         identity = ComponentIdentity.load_or_create(settings.identity_file, "gateway", settings.domain)
@@ -75,7 +77,7 @@ class House:
             store,
             books,
             watch,
-            Workshop(models, links),
+            Workshop(models, links, measures),
             vouchers,
             contracts.assets_domain,
             row_bytes=settings.answer_row_bytes,
@@ -102,6 +104,7 @@ class House:
             watch=watch,
             models=models,
             links=links,
+            measures=measures,
             vouchers=vouchers,
             sessions=Sessions(SessionIssuer(identity), watch, contracts.market_domain, settings.session_limit_s),
             uses=uses,
@@ -124,6 +127,7 @@ class House:
         route = self.uses.route(subscription)
         self.uses.drop_route(subscription)
         self.links.forget(str(subscription))
+        self.measures.forget(str(subscription))
         for socket in sorted(set(route.sockets.values())) if route else ():
             with suppress(ModelUnavailable):  # a model that is gone keeps nothing
                 await self.models.configure(socket, {"forget": str(subscription)})

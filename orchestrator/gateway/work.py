@@ -10,8 +10,9 @@ from hashlib import sha256
 from typing import Any
 
 from ledger.metering import Terms
-from orchestrator.gateway.frames import frame_immersion, frame_params, tile_resolutions
+from orchestrator.gateway.frames import attended, frame_immersion, frame_params, tile_resolutions
 from orchestrator.gateway.link import Links, Path
+from orchestrator.gateway.measures import MeasureBoard
 from orchestrator.gateway.models import ModelAnswer, ModelClients, ModelMisses, Tenant
 from orchestrator.gateway.shapes import Operation, Route, UseRequest
 
@@ -55,6 +56,16 @@ class Asked:
         return frame_params(self.request.params, self.attention, self.route.grant)
 
     @property
+    def in_view(self) -> dict[int, float]:
+        """The buyer's attention by object, of the objects that a frame was asked to show."""
+        return attended(self.request.params, self.attention)
+
+    @property
+    def floor(self) -> float:
+        """Meta-Immersion that the plan's terms promise."""
+        return self.terms.floor_milli / 1000
+
+    @property
     def most_units(self) -> int:
         """The most that this use may cost: its largest quantity at the full rate."""
         return self.planned[1] * self.terms.meters[self.operation.meter].units_per_1000 // 1000
@@ -70,9 +81,10 @@ class Asked:
 class Workshop:
     """Makes what was asked, through the models of its route."""
 
-    def __init__(self, models: ModelClients, links: Links) -> None:
+    def __init__(self, models: ModelClients, links: Links, measures: MeasureBoard) -> None:
         self._models = models
         self._links = links
+        self._measures = measures
 
     async def make(self, asked: Asked) -> Made:
         """The operation's result, delivered over its link. `ModelUnavailable` or `ModelRefused` where it fails."""
@@ -90,6 +102,7 @@ class Workshop:
         weights = {item: asked.attention.get(item, 1.0) for item in tile_resolutions(answer.info)}
         immersion = frame_immersion(answer.info, weights, rate, bep)
         info |= {"attention": weights, "immersion": immersion}
+        self._measures.note(asked.tenant.subscription, asked.floor, asked.in_view, info, len(body))
         return Made(body, answer.content_type, answer.quantity, immersion, info)
 
     async def _answer(self, asked: Asked) -> ModelAnswer:

@@ -15,7 +15,7 @@ from orchestrator.instances.msis import msis, running_grants, running_sockets, s
 from orchestrator.instances.msis import share as share_of
 from orchestrator.instances.transact import read, snapshot
 from orchestrator.notices import NoticeKind
-from orchestrator.requirements import AdjustmentRequest, InstantiationRequest, Notice
+from orchestrator.requirements import AdjustmentRequest, GrantProposal, InstantiationRequest, Notice
 from orchestrator.vmof.top import top
 from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
 
@@ -25,6 +25,13 @@ class ShareRefused(Refusal):
 
     code = "share_refused"
     title = "The service cannot be instantiated"
+
+
+class GrantsRefused(Refusal):
+    """A proposal of grants breaks what the server has or whom it renders for; nothing was changed."""
+
+    code = "grants_refused"
+    title = "The grants cannot be"
 
 
 def build_vmof(deps: VmofDeps) -> FastAPI:
@@ -65,6 +72,21 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         accepted = told(kind=NoticeKind.UPDATE_ACCEPTED, subject=share["msi"])
         door.tell(key, [accepted, *moved, *_regranted(share["msi"], share["grants"])])
         return share
+
+    @door.app.put("/grants")
+    async def grant(proposal: GrantProposal, key: IdempotencyKey) -> dict[str, Any]:
+        outcome = await door.once(key, workflows.grant, key, proposal.to_json())
+        if "refusal" in outcome:
+            problem = outcome["refusal"]
+            raise GrantsRefused(problem["detail"], **{name: told for name, told in problem.items() if name != "detail"})
+        changed: dict[str, Any] = outcome["changed"]
+        told = [
+            one
+            for name, amounts in changed["grants"].items()
+            for one in _regranted(changed["msis"][name], {name: amounts})
+        ]
+        door.tell(key, told)
+        return changed
 
     @door.app.delete("/shares/{subscriptionId}")
     async def release(

@@ -1,5 +1,5 @@
-"""VMOF's durable workflows: instantiate (join, agree with MMF, settle), adjust (aim, adjust uses, settle anew) and
-release (drain, end uses, leave).
+"""VMOF's durable workflows: instantiate (join, agree with MMF, settle), adjust (aim, adjust uses, settle anew),
+grant (a local controller's proposal) and release (drain, end uses, leave).
 
 The agreement is a talk in rounds: MMF offers, VMOF accepts; where others were faster MMF answers with a newer offer.
 VMOF's app starts the workflows, the engine recovers them; each step may be repeated, each transaction counts once.
@@ -24,6 +24,7 @@ from orchestrator.requirements import (
     AdjustmentRequest,
     CandidateReason,
     FunctionCall,
+    GrantProposal,
     Lack,
     Offer,
     OfferRequest,
@@ -36,6 +37,7 @@ from orchestrator.requirements import (
 )
 from orchestrator.vmof import adjustment, life_cycle
 from orchestrator.vmof.grants import regrant_all
+from orchestrator.vmof.proposals import set_grants
 from orchestrator.vmof.sub_instances import msi_bound, rendering_wish, sub_instances
 
 ROUNDS = 40
@@ -86,6 +88,7 @@ class VmofWorkflows:
         self.instantiate = durable("vmof.instantiate", self._instantiate)
         self.release = durable("vmof.release", self._release)
         self.adjust = durable("vmof.adjust", self._adjust)
+        self.grant = durable("vmof.grant", self._grant)
 
     def _instantiate(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
         """{"share": InstanceShare} or {"refusal": RefusalNotice}, as JSON."""
@@ -182,6 +185,13 @@ class VmofWorkflows:
         left: dict[str, Any] = self._change(_leave, subscription_id, ended)
         return left
 
+    def _grant(self, _key: str, document: dict[str, Any]) -> dict[str, Any]:
+        """{"changed": GrantsChanged} or {"refusal": its problem}, as JSON; refused, no grant is touched."""
+        try:
+            return {"changed": self._change(_set_grants, document)}
+        except Refusal as cause:
+            return {"refusal": cause.problem()}
+
     def _end_uses(self, msi: str, subscription_id: str, key: str) -> list[str]:
         ended = step("end_uses", patient, self._deps.mmf.delete, f"/uses/{msi}/{subscription_id}", key)
         return list(ended["stopped"]) if ended else []
@@ -269,6 +279,10 @@ def _resettle(
 def _regrant(rows: sa.Connection, _deps: VmofDeps, cluster: str) -> None:
     take_turn(rows, cluster)
     regrant_all(rows)
+
+
+def _set_grants(rows: sa.Connection, _deps: VmofDeps, document: dict[str, Any]) -> dict[str, Any]:
+    return set_grants(rows, GrantProposal.model_validate(document)).to_json()
 
 
 def _drain(rows: sa.Connection, deps: VmofDeps, subscription_id: str) -> dict[str, Any]:
