@@ -52,6 +52,7 @@ from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
 from orchestrator.supervise import Supervisor
+from orchestrator.supervise_local import LocalSupervisor
 from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
 from orchestrator.tenure import Alone, SharedTenure, Tenure
@@ -197,6 +198,7 @@ class Program:
         self._dispatcher = Dispatcher(
             pipeline, ground.store, self._listener.final_timestamp, settings.max_parallel, queue
         )
+        self._local = LocalSupervisor(ground.store, gateway, self._vmof, lambda: self._workers["reconcile"].wake())
         self._settlement = Settlement(ground.store, gateway, chain, settings.settle_batch)
         self._reconciler = Reconciler(routes, Grants(ground.store, self._vmof), self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)
@@ -320,6 +322,8 @@ class Program:
             workers["takeover"] = Worker("takeover", takeover.look, TAKEOVER_INTERVAL_S)
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
+        if settings.local_interval_s > 0:
+            workers["local"] = Worker("local", self._control, settings.local_interval_s)
         if settings.design_epoch_s > 0:
             self._supervisor = Supervisor(self._ground.store, self._mmf, settings.design_epoch_s)
             workers["design"] = Worker("design", self._design, settings.design_epoch_s)
@@ -381,6 +385,10 @@ class Program:
     def _design(self) -> None:
         if self._acts() and self._pool_stands.is_set():
             self._supervisor.look()
+
+    def _control(self) -> None:
+        if self._acts() and self._pool_stands.is_set():
+            self._local.look()
 
     def _acts(self) -> bool:
         return self._ground.tenure.leads and self._listener.halted is None

@@ -70,6 +70,9 @@ class Settings(SettingsBase):
     design_epoch_s: float = Field(
         default=0.0, ge=0, description="pause between the global controller's designs, seconds; 0: it does not run"
     )
+    local_interval_s: float = Field(
+        default=0.5, ge=0, description="pause between the local controllers' turns, seconds; 0: they do not run"
+    )
     max_parallel: int = Field(default=8, ge=1, description="instantiations at work at once; starts are CPU-bound")
     document_retry_s: float = Field(
         default=0.5, description="pause before asking again for a missing document, seconds"

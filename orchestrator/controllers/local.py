@@ -1,7 +1,7 @@
 """The local controller of an MSI cluster (short time-scale, II-D): watches its users, shares rendering, scales, asks.
 
 Pure: `step(state, observation, clock)` answers a new state and the changes proposed; VMOF and MMF carry them out
-(`orchestrator.supervise` live, `orchestrator.simulation` faster than real time). It acts by just-noticeable
+(`orchestrator.supervise_local` live, `orchestrator.simulation` faster than real time). It acts by just-noticeable
 differences (Weber): only when a user's objective stimulus R̂(1−E) or rendering stimulus Σa has moved by more than a
 fraction of its size since it was last acted upon, or when users or capacity have changed.
 """
@@ -17,6 +17,8 @@ from orchestrator.controllers.sharing import Wishes, share, wishes
 from orchestrator.controllers.values import AskMore, Change, Floats, Observation, Regrant, Report, Scale, Step
 from orchestrator.qoe.immersion import CAP_K, normalised_rate
 
+VERSION = "local-1"
+"""Of the rules below, told with each decision: another one where the same observations would be decided otherwise."""
 UNKNOWN_RATE_BPS = 100e6
 """Taken of a user of whom nothing was measured yet: the lowest rate of the paper's Fig. 5."""
 
