@@ -71,7 +71,7 @@ class Settings(SettingsBase):
         default=0.0, ge=0, description="pause between the global controller's designs, seconds; 0: it does not run"
     )
     local_interval_s: float = Field(
-        default=0.5, ge=0, description="pause between the local controllers' turns, seconds; 0: they do not run"
+        default=0.5, ge=0, description="pause between the local controllers' looks, seconds; 0: they do not run"
     )
     max_parallel: int = Field(default=8, ge=1, description="instantiations at work at once; starts are CPU-bound")
     document_retry_s: float = Field(

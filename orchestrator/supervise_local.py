@@ -2,7 +2,7 @@
 
 Called by app's loop every S4M_LOCAL_INTERVAL_S, in the leader. One controller for each rendering server for whose users
 the gateway measured something lately (`orchestrator.controllers.live`); where nobody looks, nothing is read but that.
-VMOF decides whether a proposal can be; what it refuses is looked at anew in the next turn.
+VMOF decides whether a proposal can be; what it refuses is looked at anew at the next look.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from orchestrator.controllers.live import Supply, Turn, Watch, turn
+from orchestrator.controllers.live import Look, Supply, Watch, look
 from orchestrator.controllers.local import VERSION, Policy
 from orchestrator.errors import OrchestratorError
 from orchestrator.instances.msis import rendering_servers
@@ -50,7 +50,7 @@ class LocalSupervisor:
         """server → what is remembered of it"""
 
     def look(self) -> None:
-        """One turn of each controller."""
+        """One look of each controller."""
         measures = Measures.model_validate(self._gateway.get("/measures")).measures
         if not measures:
             return
@@ -58,20 +58,20 @@ class LocalSupervisor:
             found = supplies(rows, [one.subscription_id for one in measures])
             standing = set(rendering_servers(rows))
         self._watched = {server: watch for server, watch in self._watched.items() if server in standing}
-        proposed = [self._turn(supply, measures) for supply in found]
+        proposed = [self._look_at(supply, measures) for supply in found]
         if any(proposed):
             self._follow()
 
-    def _turn(self, supply: Supply, measures: Sequence[Measure]) -> bool:
+    def _look_at(self, supply: Supply, measures: Sequence[Measure]) -> bool:
         """Whether the grants of this server's shares are others now."""
         now = self._clock()
-        came_to = turn(self._policy, self._watched.get(supply.server, Watch()), supply, measures, now)
+        came_to = look(self._policy, self._watched.get(supply.server, Watch()), supply, measures, now)
         self._watched[supply.server] = came_to.watch
         for change in came_to.told:
             log.info("local.told", server=supply.server, kind=type(change).__name__, **asdict(change))
         return bool(came_to.grants_k) and self._propose(supply.server, came_to, now)
 
-    def _propose(self, server: str, came_to: Turn, now: float) -> bool:
+    def _propose(self, server: str, came_to: Look, now: float) -> bool:
         why = {"server": server, "version": VERSION, "grants": came_to.grants_k, **asdict(came_to.reason)}
         proposal = GrantProposal(server=server, grants=dict(came_to.grants_k))
         try:

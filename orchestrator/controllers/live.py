@@ -1,4 +1,4 @@
-"""One turn of a local controller on a live rendering server: measures in, grants to propose out. Pure.
+"""One look of a local controller at a live rendering server: measures in, grants to propose out. Pure.
 
 Called by `orchestrator.supervise_local`. The server's capacity is what VMOF shares; a controller here shares it and
 scales nothing. Shares of which nothing was ever measured (newcomers, services without pictures) keep what VMOF gave
@@ -31,7 +31,7 @@ class Supply:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What is remembered of one server between two turns."""
+    """What is remembered of one server between two looks."""
 
     state: LocalState = field(default_factory=LocalState)
     newest: Mapping[str, Measure] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a turn proposed what it proposed."""
+    """Why a look proposed what it proposed."""
 
     came: tuple[str, ...]
     went: tuple[str, ...]
@@ -53,7 +53,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Look:
     """What one look came to."""
 
     watch: Watch
@@ -64,7 +64,7 @@ class Turn:
     """reports and requests to the global controller"""
 
 
-def turn(policy: Policy, watch: Watch, supply: Supply, measures: Sequence[Measure], now_s: float) -> Turn:
+def look(policy: Policy, watch: Watch, supply: Supply, measures: Sequence[Measure], now_s: float) -> Look:
     """The controller's step on what was measured of this server's users, held against the grants that stand."""
     looking = {one.subscription_id: one for one in measures if one.subscription_id in supply.grants_k}
     newest = {name: one for name, one in watch.newest.items() if name in supply.grants_k} | looking
@@ -72,7 +72,7 @@ def turn(policy: Policy, watch: Watch, supply: Supply, measures: Sequence[Measur
     controller = LocalController(replace(policy, least_k=seen.capacity_k))  # what the server has is not given up here
     step = controller.step(watch.state, seen, now_s)
     until = max((one.at for one in looking.values()), default=watch.until)
-    return Turn(
+    return Look(
         Watch(step.state, newest, until),
         {name: k for name, k in step.state.grants_k.items() if k != supply.grants_k[name]},
         _reason(watch.state, step.state),

@@ -1,4 +1,4 @@
-"""A controller's turn on a live server: measures become what it sees, its step the grants that are to change."""
+"""A controller's look at a live server: measures become what it sees, its step the grants that are to change."""
 
 from dataclasses import replace
 from math import isnan
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from observations import observation
 
 from orchestrator.controllers import LocalController, Observation, Policy, live
-from orchestrator.controllers.live import Supply, Turn, Watch, turn
+from orchestrator.controllers.live import Look, Supply, Watch, look
 from orchestrator.measures import Measure, MeasuredObject
 
 POLICY = Policy()
@@ -82,7 +82,7 @@ def test_observation_never_measured_share_keeps_its_grant_out_of_what_is_shared(
 
 
 @given(seed=st.integers(0, 10_000), capacity_k=st.integers(0, 600))
-def test_turn_same_observations_decides_as_the_simulated_controller(seed: int, capacity_k: int) -> None:
+def test_look_same_observations_decides_as_the_simulated_controller(seed: int, capacity_k: int) -> None:
     """The simulator plays `LocalController.step`; here the same observations come as measures."""
     simulated = LocalController(replace(POLICY, least_k=capacity_k))
     state, watch = simulated.begin(), Watch()
@@ -90,58 +90,58 @@ def test_turn_same_observations_decides_as_the_simulated_controller(seed: int, c
     for second in range(1, 6):
         seen = observation(seed + second // 3, capacity_k=capacity_k)
         state = simulated.step(state, seen, float(second)).state
-        came_to = turn(POLICY, watch, Supply("server", capacity_k, held), measures_of(seen, second), float(second))
+        came_to = look(POLICY, watch, Supply("server", capacity_k, held), measures_of(seen, second), float(second))
         watch, held = came_to.watch, {**held, **came_to.grants_k}
         assert watch.state.grants_k == state.grants_k
         assert held == state.grants_k
         assert sum(held.values()) <= capacity_k
 
 
-def settled(supply: Supply, *measures: Measure) -> tuple[Turn, Supply]:
+def settled(supply: Supply, *measures: Measure) -> tuple[Look, Supply]:
     """After a first look whose proposal stands."""
-    first = turn(POLICY, Watch(), supply, measures, 1.0)
+    first = look(POLICY, Watch(), supply, measures, 1.0)
     return first, replace(supply, grants_k={**supply.grants_k, **first.grants_k})
 
 
-def test_turn_link_falls_rendering_goes_to_the_neighbour_and_says_why() -> None:
+def test_look_link_falls_rendering_goes_to_the_neighbour_and_says_why() -> None:
     view = (5.0,) * 10
     fast, steady = measure("1", 1.0, 9e8, view, 0.0), measure("2", 1.0, 6e8, view, 0.0)
     first, standing = settled(Supply("server", 200, {"1": 100, "2": 100}), fast, steady)
     assert standing.grants_k == {"1": 180, "2": 20}
     assert first.reason.came == ("1", "2")
     fallen = measure("1", 2.0, 1e8, view, 0.0)
-    after = turn(POLICY, first.watch, standing, [fallen, steady], 2.0)
+    after = look(POLICY, first.watch, standing, [fallen, steady], 2.0)
     assert after.grants_k == {"1": 20, "2": 180}
     assert after.reason == live.Reason(came=(), went=(), noticed=("1",), supply_moved=False)
 
 
-def test_turn_nothing_noticeable_proposes_nothing() -> None:
+def test_look_nothing_noticeable_proposes_nothing() -> None:
     one = measure("1", 1.0, 4e8)
     first, standing = settled(Supply("server", 500, {"1": 90}), one)
-    after = turn(POLICY, first.watch, standing, [measure("1", 2.0, 4.1e8)], 2.0)
+    after = look(POLICY, first.watch, standing, [measure("1", 2.0, 4.1e8)], 2.0)
     assert after.grants_k == {}
 
 
-def test_turn_vmof_shared_anew_meanwhile_proposes_its_own_again() -> None:
+def test_look_vmof_shared_anew_meanwhile_proposes_its_own_again() -> None:
     one, two = measure("1", 1.0, 4e8), measure("2", 1.0, 2e8)
     first, standing = settled(Supply("server", 500, {"1": 90, "2": 90}), one, two)
     regranted = replace(standing, grants_k={"1": 250, "2": 250})
-    after = turn(POLICY, first.watch, regranted, [one, two], 2.0)
+    after = look(POLICY, first.watch, regranted, [one, two], 2.0)
     assert after.grants_k == standing.grants_k
 
 
-def test_turn_share_released_is_forgotten() -> None:
+def test_look_share_released_is_forgotten() -> None:
     one, two = measure("1", 1.0, 4e8), measure("2", 1.0, 2e8)
     first, standing = settled(Supply("server", 500, {"1": 90, "2": 90}), one, two)
     alone = replace(standing, grants_k={"1": standing.grants_k["1"]})
-    after = turn(POLICY, first.watch, alone, [one, two], 2.0)
+    after = look(POLICY, first.watch, alone, [one, two], 2.0)
     assert after.watch.state.users == ("1",)
     assert set(after.watch.newest) == {"1"}
     assert after.reason.went == ("2",)
 
 
 @given(seed=st.integers(0, 10_000), supply_k=st.integers(0, 600))
-def test_turn_any_measures_sum_with_the_unmeasured_within_the_server(seed: int, supply_k: int) -> None:
+def test_look_any_measures_sum_with_the_unmeasured_within_the_server(seed: int, supply_k: int) -> None:
     rng = np.random.default_rng(seed)
     names = [str(number) for number in range(6)]
     held = dict(zip(names, (rng.multinomial(supply_k, [1 / 6] * 6)).tolist(), strict=True))
@@ -149,6 +149,6 @@ def test_turn_any_measures_sum_with_the_unmeasured_within_the_server(seed: int, 
     for second in range(1, 6):
         lookers = [name for name in names if rng.random() < 0.5]
         told = [measure(name, second, float(rng.uniform(1e6, 1e9))) for name in lookers]
-        came_to = turn(POLICY, watch, Supply("server", supply_k, held), told, float(second))
+        came_to = look(POLICY, watch, Supply("server", supply_k, held), told, float(second))
         watch, held = came_to.watch, {**held, **came_to.grants_k}
         assert sum(held.values()) <= supply_k
