@@ -1,8 +1,9 @@
-"""Proposed grants at VMOF: set in one go within what the server has, or refused with nothing changed."""
+"""Proposed grants at VMOF: set within what the server has, or refused with nothing changed; and who proposes them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from function_house import House, Loop, build, tear_down
 from memory_runtime import MemoryRuntime
 
 from orchestrator.errors import PeerRefused
+from orchestrator.measures import Measure, MeasuredObject, Measures
 from orchestrator.models.manifests import manifests
 from orchestrator.notices import NoticeKind
+from orchestrator.supervise_local import LocalSupervisor
 
 ROWS = (
     "SELECT * FROM shares ORDER BY subscription_id",
@@ -136,3 +139,55 @@ def test_neighbour_joins_after_a_proposal_everybody_has_what_was_allocated(share
     assert set(least) == {"1", "2", "3"}
     assert all(now[name] >= k for name, k in least.items())
     assert sum(now.values()) <= 4_000
+
+
+class Gateway:
+    """The outside of a local supervisor: tells these measures."""
+
+    def __init__(self) -> None:
+        self.measures: list[Measure] = []
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        assert (path, params) == ("/measures", None)
+        return Measures(measures=tuple(self.measures)).to_json()
+
+
+def measured(name: str, rate_bps: float, at: float) -> Measure:
+    objects = tuple(MeasuredObject(object=number, attention=5.0, k=20.0) for number in range(10))
+    return Measure(
+        subscription_id=name, at=at, rate_bps=rate_bps, bit_error=0.0, bits_per_k=5e5, floor=0.5, objects=objects
+    )
+
+
+def test_supervisor_measured_users_get_what_the_controller_proposes_and_routes_follow(shared: House) -> None:
+    gateway, followed, before = Gateway(), Event(), granted(shared)
+    supervisor = LocalSupervisor(shared.store, gateway, shared.vmof, followed.set)
+    supervisor.look()
+    assert (granted(shared), followed.is_set()) == (before, False)
+    gateway.measures = [measured("1", 8e8, 1.0), measured("2", 4e7, 1.0)]
+    supervisor.look()
+    assert granted(shared) == {"1": 200, "2": 80}  # ten objects at the cap; four are what 40 Mb/s carry
+    assert followed.is_set()
+    followed.clear()
+    supervisor.look()
+    assert not followed.is_set()
+
+
+def test_supervisor_neighbour_joins_puts_its_shares_back_and_leaves_his(shared: House) -> None:
+    gateway = Gateway()
+    supervisor = LocalSupervisor(shared.store, gateway, shared.vmof, Event().set)
+    gateway.measures = [measured("1", 8e8, 1.0), measured("2", 4e7, 1.0)]
+    supervisor.look()
+    shared.instantiate(3)
+    anew = granted(shared)
+    assert anew["1"] != 200
+    supervisor.look()
+    assert granted(shared) == {"1": 200, "2": 80, "3": anew["3"]}
+
+
+def test_supervisor_measured_share_was_released_others_are_served(shared: House) -> None:
+    gateway = Gateway()
+    gateway.measures = [measured("1", 8e8, 1.0), measured("2", 4e7, 1.0)]
+    shared.release(2)
+    LocalSupervisor(shared.store, gateway, shared.vmof, Event().set).look()
+    assert granted(shared) == {"1": 200}
