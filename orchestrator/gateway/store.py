@@ -37,7 +37,8 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS routes (subscription TEXT PRIMARY KEY, sealed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS records (
     subscription TEXT NOT NULL, seq INTEGER NOT NULL, record TEXT NOT NULL, gross INTEGER NOT NULL,
-    day INTEGER NOT NULL, request_hash BLOB NOT NULL, pseudonym TEXT NOT NULL, facts BLOB, body BLOB, again INTEGER NOT NULL DEFAULT 0,
+    day INTEGER NOT NULL, request_hash BLOB NOT NULL, pseudonym TEXT NOT NULL, facts BLOB, body BLOB,
+    again INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (subscription, seq), UNIQUE (subscription, pseudonym));
 CREATE INDEX IF NOT EXISTS records_by_request ON records (subscription, request_hash);
 CREATE INDEX IF NOT EXISTS records_kept_by_day ON records (day) WHERE facts IS NOT NULL;

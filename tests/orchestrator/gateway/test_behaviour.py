@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ledger.usage_log import UsageLog, UsageRecord
 from ledger.values import SubscriptionId, Units, to_hex
 from marketplace.errors import ProblemAnswer
 from marketplace.wallet.erasure import demand_erasure, erasure_demand
-from marketplace.wallet.use import UseRefused
+from marketplace.wallet.use import UsageSession, UseRefused
 from orchestrator.gateway.errors import BehaviourKeyUnfit, LogBroken
 from orchestrator.gateway.retention import Retention
 from orchestrator.gateway.sealing import DAY_MS, behaviour_key, pseudonym, unseal
@@ -135,7 +136,7 @@ def test_failed_commit_leaves_no_key_in_memory_that_the_file_lacks(store: UsageS
 
 def test_reopened_with_another_key_refused_by_name(store: UsageStore, tmp_path: Path) -> None:
     store.add(used(ME, 0, TODAY))
-    with pytest.raises(BehaviourKeyUnfit, match="behaviour.key"):
+    with pytest.raises(BehaviourKeyUnfit, match="backup"):
         UsageStore(tmp_path / "usage.db", bytes(32))
     again = UsageStore(tmp_path / "usage.db", KEY)
     assert again.by_request(ME, REQUEST_ID) == used(ME, 0, TODAY)
@@ -175,7 +176,8 @@ def test_behaviour_key_is_made_once_and_only_its_owners(tmp_path: Path) -> None:
 async def test_demanded_erasure_leaves_money_and_proofs_and_a_clear_answer(house: GatewayHouse) -> None:
     objects = [{"object": number, "attention": 2.71828} for number in range(3)]
     bought = await house.served(objects=objects)
-    session = await house.session(bought, habit=NEVER)
+    agreement = replace(house.agreement(bought), attention=dict.fromkeys(range(3), 2.71828))
+    session = await UsageSession.open(house.url, agreement, bought.session, habit=NEVER)
     asked = {"view": {"x": 161.803}, "budget_k": 40}
     await session.use("frame", asked, request_id="mine")
     await session.use("frame", asked, request_id="mine")  # a repeat is known

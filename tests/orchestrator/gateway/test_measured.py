@@ -1,4 +1,4 @@
-"""Measured, not assumed: a link that falls behind the gateway's back lowers R, immersion and the bill; who lies is found."""
+"""Measured, not assumed: a link that falls lowers R, immersion and the bill, and who hides it is found out."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
