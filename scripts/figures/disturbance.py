@@ -36,6 +36,8 @@ FRAME = {"budget_k": 40.0, "objects": list(OBJECTS)}
 """Two objects of attention 5 at 20 K each."""
 PAUSE_S = 0.4
 """Between the starts of two frames of one visitor."""
+BIN_S = 0.5
+"""Width of the figure's means, seconds."""
 ON_ITS_WAY_S = 0.5
 """A frame rendered before the kill may still be on its link for so long."""
 LEAST_PHASE_S = 5.0
@@ -214,15 +216,18 @@ def mean_of(phase: Phase, frames: Sequence[Frame]) -> dict[str, Any]:
     }
 
 
-def per_second(frames: Sequence[dict[str, Any]], field: str, end: float) -> list[float]:
-    """Mean of a field over the frames delivered in each second; where none came, immersion is 0, all else unknown."""
+def binned(frames: Sequence[dict[str, Any]], field: str, end: float) -> list[float]:
+    """Mean of a field over the frames delivered in each bin; where none came, immersion is 0, all else unknown."""
     none = 0.0 if field == "immersion" else math.nan
-    seconds = [[frame[field] for frame in frames if int(frame["t"]) == second] for second in range(int(end))]
-    return [fmean(values) if values else none for values in seconds]
+    bins: list[list[float]] = [[] for _ in range(math.ceil(end / BIN_S))]
+    for frame in frames:
+        if frame["t"] < end:
+            bins[int(frame["t"] / BIN_S)].append(frame[field])
+    return [fmean(values) if values else none for values in bins]
 
 
 def draw(data: dict[str, Any], folder: Path) -> list[Path]:
-    """Immersion, R and price over time, one above the other; dots are frames, the line is the mean of each second."""
+    """Immersion, R and price over time, one above the other; dots are frames, the line is the mean of each half second."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -239,8 +244,14 @@ def draw(data: dict[str, Any], folder: Path) -> list[Path]:
     figure, panels = plt.subplots(3, 1, figsize=(8, 7.5), sharex=True, layout="constrained")
     for panel, (field, label) in zip(panels, rows, strict=True):
         panel.plot([f["t"] for f in frames], [f[field] for f in frames], ".", ms=5, color="0.55", label="a frame")
-        means = per_second(frames, field, end)
-        panel.step(range(len(means) + 1), [*means, means[-1]], where="post", color="black", label="mean of a second")
+        means = binned(frames, field, end)
+        panel.step(
+            [n * BIN_S for n in range(len(means) + 1)],
+            [*means, means[-1]],
+            where="post",
+            color="black",
+            label="mean of half a second",
+        )
         panel.set(ylabel=label, ylim=(0, 1.15 * max(frame[field] for frame in frames)))
         panel.grid(alpha=0.3)
         shade(panel, data)
@@ -249,7 +260,9 @@ def draw(data: dict[str, Any], folder: Path) -> list[Path]:
     for phase in data["phases"]:
         middle = (phase["start"] + phase["end"]) / 2
         panels[0].text(middle, 1.03, phase["name"], ha="center", transform=panels[0].get_xaxis_transform(), fontsize=8)
-    panels[-1].set(xlabel="seconds since the first frame (a second without a frame has immersion 0)", xlim=(0, end))
+    panels[-1].set(
+        xlabel="seconds since the first frame (half a second without a frame has immersion 0)", xlim=(0, end)
+    )
     names = [folder / f"disturbance.{ending}" for ending in ("png", "svg")]
     for name in names:
         figure.savefig(name, dpi=150)
