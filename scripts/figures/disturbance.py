@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,8 @@ FRAME = {"budget_k": 40.0, "objects": list(OBJECTS)}
 """Two objects of attention 5 at 20 K each."""
 PAUSE_S = 0.4
 """Between the starts of two frames of one visitor."""
-BIN_S = 0.5
-"""Width of the figure's means, seconds."""
+GAP_S = 0.5
+"""Without a frame for so long, nobody sees anything: all visitors together fetch one each eighth of a second."""
 ON_ITS_WAY_S = 0.5
 """A frame rendered before the kill may still be on its link for so long."""
 LEAST_PHASE_S = 5.0
@@ -216,18 +217,21 @@ def mean_of(phase: Phase, frames: Sequence[Frame]) -> dict[str, Any]:
     }
 
 
-def binned(frames: Sequence[dict[str, Any]], field: str, end: float) -> list[float]:
-    """Mean of a field over the frames delivered in each bin; where none came, immersion is 0, all else unknown."""
+def as_delivered(frames: Sequence[dict[str, Any]], field: str) -> tuple[list[float], list[float]]:
+    """Times and values, frame by frame; while none comes for `GAP_S`, immersion is 0 and all else unknown."""
     none = 0.0 if field == "immersion" else math.nan
-    bins: list[list[float]] = [[] for _ in range(math.ceil(end / BIN_S))]
-    for frame in frames:
-        if frame["t"] < end:
-            bins[int(frame["t"] / BIN_S)].append(frame[field])
-    return [fmean(values) if values else none for values in bins]
+    times, values = [frames[0]["t"]], [frames[0][field]]
+    for before, frame in pairwise(frames):
+        if frame["t"] - before["t"] > GAP_S:
+            times += [before["t"], frame["t"]]
+            values += [none, none]
+        times.append(frame["t"])
+        values.append(frame[field])
+    return times, values
 
 
 def draw(data: dict[str, Any], folder: Path) -> list[Path]:
-    """Immersion, R and price over time, one above the other; dots are frames, the line is the mean of each half second."""
+    """Immersion, R and price over time, one above the other; dots are frames."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -244,14 +248,7 @@ def draw(data: dict[str, Any], folder: Path) -> list[Path]:
     figure, panels = plt.subplots(3, 1, figsize=(8, 7.5), sharex=True, layout="constrained")
     for panel, (field, label) in zip(panels, rows, strict=True):
         panel.plot([f["t"] for f in frames], [f[field] for f in frames], ".", ms=5, color="0.55", label="a frame")
-        means = binned(frames, field, end)
-        panel.step(
-            [n * BIN_S for n in range(len(means) + 1)],
-            [*means, means[-1]],
-            where="post",
-            color="black",
-            label="mean of half a second",
-        )
+        panel.plot(*as_delivered(frames, field), color="black", lw=1.2, label="as delivered to all visitors")
         panel.set(ylabel=label, ylim=(0, 1.15 * max(frame[field] for frame in frames)))
         panel.grid(alpha=0.3)
         shade(panel, data)
@@ -261,7 +258,7 @@ def draw(data: dict[str, Any], folder: Path) -> list[Path]:
         middle = (phase["start"] + phase["end"]) / 2
         panels[0].text(middle, 1.03, phase["name"], ha="center", transform=panels[0].get_xaxis_transform(), fontsize=8)
     panels[-1].set(
-        xlabel="seconds since the first frame (half a second without a frame has immersion 0)", xlim=(0, end)
+        xlabel="seconds since the first frame (no frame for over half a second: immersion is 0)", xlim=(0, end)
     )
     names = [folder / f"disturbance.{ending}" for ending in ("png", "svg")]
     for name in names:
