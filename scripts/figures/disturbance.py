@@ -2,19 +2,16 @@
 
 A whole house runs; a few visitors of the virtual beach fetch frames through the gateway. What is drawn is what the
 records say: Meta-Immersion of frames that were delivered, R measured on their links, and what the plan's discount left
-of the price. `python -m scripts.figures.disturbance` writes disturbance.{png,svg,json}; it fails where the halved link
-does not halve R or the killed renderer does not come back.
+of the price. It fails where the halved link does not halve R or the killed renderer does not come back.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import math
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,7 +21,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from scripts.figures.style import save
+
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from marketplace.wallet.use import UsageSession
     from s4m.supervisor import House
 
@@ -37,11 +38,20 @@ FRAME = {"budget_k": 40.0, "objects": list(OBJECTS)}
 """Two objects of attention 5 at 20 K each."""
 PAUSE_S = 0.4
 """Between the starts of two frames of one visitor."""
-GAP_S = 0.5
-"""Without a frame for so long, nobody sees anything: all visitors together fetch one each eighth of a second."""
+GAP_S = 2 * PAUSE_S
+"""Without a frame of any visitor for so long, seconds, nobody sees anything."""
+VISITORS = 3
+PHASE_S = 10.0
 ON_ITS_WAY_S = 0.5
 """A frame rendered before the kill may still be on its link for so long."""
-LEAST_PHASE_S = 5.0
+
+
+class DisturbanceFailed(Exception):
+    """The run showed something else than it must."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        told = {name: data[name] for name in ("means", "rate_halved_over_whole", "first_frame_after_kill_s")}
+        super().__init__(f"the link did not halve R, or the renderer did not come back: {json.dumps(told)}")
 
 
 @dataclass(frozen=True)
@@ -190,8 +200,13 @@ async def run(house: House, visitors: int, plan: Sequence[Phase]) -> dict[str, A
     for session in sessions:
         await session.close()
     frames = sorted((frame for each in seen for frame in each), key=lambda frame: frame.t)
-    return {"phases": [asdict(p) for p in plan], "done_s": done, **judged(frames, plan, done),
-            "frames": [asdict(frame) for frame in frames]}  # fmt: skip
+    return {
+        "phases": [asdict(phase) for phase in plan],
+        "floor": bought[0][0].terms.floor_milli / 1000,
+        "done_s": done,
+        **judged(frames, plan, done),
+        "frames": [asdict(frame) for frame in frames],
+    }
 
 
 def judged(frames: Sequence[Frame], plan: Sequence[Phase], done: dict[str, float]) -> dict[str, Any]:
@@ -217,54 +232,41 @@ def mean_of(phase: Phase, frames: Sequence[Frame]) -> dict[str, Any]:
     }
 
 
-def as_delivered(frames: Sequence[dict[str, Any]], field: str) -> tuple[list[float], list[float]]:
-    """Times and values, frame by frame; while none comes for `GAP_S`, immersion is 0 and all else unknown."""
-    none = 0.0 if field == "immersion" else math.nan
-    times, values = [frames[0]["t"]], [frames[0][field]]
-    for before, frame in pairwise(frames):
-        if frame["t"] - before["t"] > GAP_S:
-            times += [before["t"], frame["t"]]
-            values += [none, none]
-        times.append(frame["t"])
-        values.append(frame[field])
-    return times, values
+def as_delivered(times: Sequence[float], values: Sequence[float], none: float) -> tuple[list[float], list[float]]:
+    """The line through the frames; `none` while no frame comes for `GAP_S`."""
+    line = [(times[0], values[0])]
+    for (before, _), (now, value) in pairwise(zip(times, values, strict=True)):
+        if now - before > GAP_S:
+            line += [(before, none), (now, none)]
+        line.append((now, value))
+    return [at for at, _ in line], [value for _, value in line]
 
 
-def draw(data: dict[str, Any], folder: Path) -> list[Path]:
+def plotted(data: dict[str, Any]) -> Figure:
     """Immersion, R and price over time, one above the other; dots are frames."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     frames, end = data["frames"], data["phases"][-1]["end"]
-    for frame in frames:
-        frame |= {"rate_mbps": frame["rate_bps"] / 1e6, "price": frame["units"] / frame["quantity"]}
-    rows = (
-        ("immersion", "Meta-Immersion\nof a delivered frame"),
-        ("rate_mbps", "R measured, Mb/s"),
-        ("price", "units billed\nfor a K"),
-    )
-    figure, panels = plt.subplots(3, 1, figsize=(8, 7.5), sharex=True, layout="constrained")
-    for panel, (field, label) in zip(panels, rows, strict=True):
-        panel.plot([f["t"] for f in frames], [f[field] for f in frames], ".", ms=5, color="0.55", label="a frame")
-        panel.plot(*as_delivered(frames, field), color="black", lw=1.2, label="as delivered to all visitors")
-        panel.set(ylabel=label, ylim=(0, 1.15 * max(frame[field] for frame in frames)))
-        panel.grid(alpha=0.3)
+    shown = {
+        "immersion": ("Meta-Immersion\nof a delivered frame", [frame["immersion"] for frame in frames]),
+        "rate": ("R measured, Mb/s", [frame["rate_bps"] / 1e6 for frame in frames]),
+        "price": ("units billed\nfor a K", [frame["units"] / frame["quantity"] for frame in frames]),
+    }
+    times = [frame["t"] for frame in frames]
+    figure, panels = plt.subplots(3, 1, figsize=(8, 7.5), sharex=True)
+    for panel, (name, (label, values)) in zip(panels, shown.items(), strict=True):
+        panel.plot(times, values, ".", ms=5, color="0.55", label="a frame")
+        none = 0.0 if name == "immersion" else math.nan
+        panel.plot(*as_delivered(times, values, none), color="black", lw=1.2, label="as delivered to all visitors")
+        panel.set(ylabel=label, ylim=(0, 1.15 * max(values)))
         shade(panel, data)
-    panels[0].axhline(0.5, ls="--", color="black", lw=1, label="the plan's floor")
+    panels[0].axhline(data["floor"], ls="--", color="black", lw=1, label="the plan's floor")
     panels[0].legend(fontsize=8, loc="lower left")
     for phase in data["phases"]:
         middle = (phase["start"] + phase["end"]) / 2
-        panels[0].text(middle, 1.03, phase["name"], ha="center", transform=panels[0].get_xaxis_transform(), fontsize=8)
-    panels[-1].set(
-        xlabel="seconds since the first frame (no frame for over half a second: immersion is 0)", xlim=(0, end)
-    )
-    names = [folder / f"disturbance.{ending}" for ending in ("png", "svg")]
-    for name in names:
-        figure.savefig(name, dpi=150)
-    plt.close(figure)
-    return names
+        panels[0].text(middle, 1.03, phase["name"], ha="center", transform=panels[0].get_xaxis_transform(), fontsize=9)
+    panels[-1].set(xlabel=f"seconds since the first frame (no frame for {GAP_S} s: immersion is 0)", xlim=(0, end))
+    return figure
 
 
 def shade(panel: Any, data: dict[str, Any]) -> None:
@@ -275,31 +277,16 @@ def shade(panel: Any, data: dict[str, Any]) -> None:
         panel.axvspan(*span, facecolor="0.93", edgecolor="0.8", hatch="//", lw=0, zorder=0)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs, writes and says where; 1 where what should hold did not."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--visitors", type=int, default=3, help="1 to 8 (default 3)")
-    parser.add_argument("--phase", type=float, default=10.0, help="length of each of the four phases, seconds")
-    parser.add_argument("--out", type=Path, default=Path("out/figures"))
-    options = parser.parse_args(arguments)
-    if not 1 <= options.visitors <= 8 or options.phase < LEAST_PHASE_S:
-        parser.error(f"--visitors must be 1 to 8 and --phase at least {LEAST_PHASE_S:g} s")
+def draw(folder: Path, _seed: int) -> list[Path]:
+    """Runs a house for about a minute and writes disturbance.{png,svg,pdf,json}; nothing in it is random."""
     from s4m.supervisor import House
 
     with (
         tempfile.TemporaryDirectory(prefix="s4m-figure-", ignore_cleanup_errors=True) as home,
         House.start(Path(home), port_base=0) as house,
     ):
-        data = asyncio.run(run(house, options.visitors, phases(options.phase)))
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "disturbance.json").write_text(json.dumps(data, indent=1) + "\n")
-    for name in draw(data, options.out):
-        print(f"wrote {name}")
-    print(json.dumps({name: data[name] for name in ("means", "rate_halved_over_whole", "first_frame_after_kill_s")}))
+        data = asyncio.run(run(house, VISITORS, phases(PHASE_S)))
+    files = save(plotted(data), data, folder, "disturbance")
     if not data["holds"]:
-        print("the link did not halve R, or the renderer did not come back in time", file=sys.stderr)
-    return 0 if data["holds"] else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+        raise DisturbanceFailed(data)
+    return files
