@@ -44,6 +44,8 @@ def _clean(settings: Settings) -> int:
 
 def _serve(settings: Settings) -> int:
     """Take the port first: a taken one is told at once, and callers queue while the rest starts."""
+    import uvloop
+
     from ledger.errors import LedgerError, PortTaken
     from orchestrator import app
     from orchestrator.errors import OrchestratorError
@@ -59,7 +61,7 @@ def _serve(settings: Settings) -> int:
                 raise PortTaken(settings.host, settings.port) from cause
             door.listen(128)
             ground = app.Ground.open(settings)
-            asyncio.run(_run(ground, door))
+            uvloop.run(_run(ground, door))
             ground.close()
     except (LedgerError, OrchestratorError, TrustError) as cause:
         app.log.critical("start.failed", code=cause.code, error=str(cause))

@@ -39,6 +39,7 @@ from orchestrator.instances import take_turn
 from orchestrator.listener import Listener
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
 from orchestrator.models.manifests import manifests
+from orchestrator.models.programs import InstalledModels, Programs
 from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.onchain import OnChain
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
@@ -50,6 +51,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
+from orchestrator.supervise import Supervisor
 from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
 from orchestrator.tenure import Alone, SharedTenure, Tenure
@@ -264,12 +266,13 @@ class Program:
     def _functions(self, transactions: SQLAlchemyDatasource) -> dict[str, FastAPI]:
         """MSMF, VMOF and MMF, each behind its own gate, each with its own key towards the others."""
         ground = self._ground
-        self._runtime = SandboxRuntime(ground.settings.home_dir)
+        self._runtime = SandboxRuntime(ground.settings.home_dir, provided=ground.settings.programs_dir)
+        models = InstalledModels(manifests(), Programs(ground.settings.programs_dir))
         msmf = ground.guard("msmf", build_msmf(MsmfDeps(transactions, reader=ground.store.reader)))
         deps = MmfDeps(
             transactions,
             self._runtime,
-            manifests(),
+            models,
             self._client("mmf", "msmf", ground.settings.msmf_url, msmf),
             topology=ground.topology,
             reader=ground.store.reader,
@@ -279,7 +282,7 @@ class Program:
             transactions,
             mmf=self._client("vmof", "mmf", ground.settings.mmf_url, mmf),
             msmf=self._client("vmof", "msmf", ground.settings.msmf_url, msmf),
-            models=manifests(),
+            models=models,
             reader=ground.store.reader,
         )
         vmof = ground.guard("vmof", build_vmof(vmof_deps))
@@ -317,6 +320,9 @@ class Program:
             workers["takeover"] = Worker("takeover", takeover.look, TAKEOVER_INTERVAL_S)
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
+        if settings.design_epoch_s > 0:
+            self._supervisor = Supervisor(self._ground.store, self._mmf, settings.design_epoch_s)
+            workers["design"] = Worker("design", self._design, settings.design_epoch_s)
         return workers
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
@@ -371,6 +377,10 @@ class Program:
     def _settle(self) -> None:
         if self._acts():
             self._settlement.settle()
+
+    def _design(self) -> None:
+        if self._acts() and self._pool_stands.is_set():
+            self._supervisor.look()
 
     def _acts(self) -> bool:
         return self._ground.tenure.leads and self._listener.halted is None

@@ -1,11 +1,12 @@
 """The documents of a purchase: fetched by their hash, checked, and turned into the gateway's route and the endpoint.
 
 Used by the pipeline's steps. Everything fetched is addressed by its SHA-256, so a wrong answer is a malformed
-document, never a wrong service. Plans never change, nor do specs and terms under their hash: they are kept in memory.
+document, never a wrong service. Plans never change, nor does a document under its hash: they are kept in memory.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from orchestrator.errors import DocumentNotYet, MalformedDocument, PeerRefused
 from orchestrator.requirements import SINGLE_ROLE, FunctionCall
 from orchestrator.store import Row
 
+MOST_KEPT = 500
+"""Documents in memory; each has at most 128 KiB."""
 ENDPOINT_SCHEMA = "s4m/endpoint/1"
 
 
@@ -64,12 +67,12 @@ class Documents:
         self._marketplace = marketplace
         self._plan_facts = plan_facts
         self._plans: dict[int, PlanFacts] = {}
-        self._immutable: dict[str, Any] = {}
+        self._kept = lru_cache(MOST_KEPT)(self.fetch)
 
     def of(self, purchase: Purchase) -> dict[str, Any]:
         """The request document, the plan's spec and terms, its period in seconds, and the degree of isolation that it
         sells; where the request asks for another, the model's plans by degree."""
-        request = self.fetch(purchase.requirements_hash)
+        request = self._kept(purchase.requirements_hash)
         plan = self._plan(int(purchase.plan_id))
         spec, terms = self._kept(plan.spec_hash), self._kept(plan.terms_hash)
         sold = _terms(terms).isolation
@@ -110,11 +113,6 @@ class Documents:
         if plan_id not in self._plans:
             self._plans[plan_id] = self._plan_facts(plan_id)
         return self._plans[plan_id]
-
-    def _kept(self, document_hash: str) -> Any:
-        if document_hash not in self._immutable:
-            self._immutable[document_hash] = self.fetch(document_hash)
-        return self._immutable[document_hash]
 
 
 def _terms(terms: Any) -> Terms:

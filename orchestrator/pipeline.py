@@ -76,12 +76,12 @@ class Pipeline(DBOSConfiguredInstance):
     def instantiate(self, subscription_id: str, attempt: int) -> str:
         """A final purchase becomes a running service, a recorded refusal, or waits for the next attempt."""
         try:
-            purchase = self._change(self._begin, subscription_id, attempt)
+            purchase = self._again(self._begin, subscription_id, attempt)
             if purchase is None:
                 return "overtaken"
             wanted = self._step("step_i", self._translate, purchase)
             share = self._step("step_ii_iii", self._instantiate, purchase, wanted)
-            return self._change(self._hand_over, purchase, wanted["served"], share)
+            return self._again(self._hand_over, purchase, wanted["served"], share)
         except TryLater as cause:
             return self._change(self._postpone, subscription_id, attempt, cause, ServiceState.REQUESTED)
         except Refusal as cause:
@@ -155,7 +155,7 @@ class Pipeline(DBOSConfiguredInstance):
         final = rows.scalar(sa.select(tables.CURSOR.c.timestamp)) or 0
         if row is None or row["attempt"] != attempt or end_reason(row, final) is not None:
             return None
-        if not tables.move(rows, subscription_id, ServiceState.PREPARING, {ServiceState.REQUESTED}):
+        if not tables.move(rows, subscription_id, ServiceState.PREPARING, {ServiceState.REQUESTED, *MAKING}):
             return None
         return Purchase.of(row)
 
@@ -166,7 +166,7 @@ class Pipeline(DBOSConfiguredInstance):
     def _hand_over(self, rows: Session, purchase: Purchase, served: Mapping[str, Any], share: Mapping[str, Any]) -> str:
         at, subscription_id = tables.now_ms(), purchase.subscription_id
         tables.lock_services(rows, {subscription_id, *share.get("grants", {})})
-        tables.move(
+        moved = tables.move(
             rows,
             subscription_id,
             ServiceState.RUNNING,
@@ -176,9 +176,9 @@ class Pipeline(DBOSConfiguredInstance):
             times={"stepII": at, "stepIII": at},
             outcome={**endpoint_of(self._gateway_url, subscription_id), **outcome_of(share), "waiting": None},
         )
-        regrant(rows, share.get("grants", {}))
         row = tables.service(rows, subscription_id)
-        if row is not None:
+        if moved and row is not None:
+            regrant(rows, share.get("grants", {}))
             if row["chain_status"] == ChainStatus.ACTIVE:
                 since = {"activated": tables.now_ms()}
                 tables.move(rows, subscription_id, ServiceState.ACTIVE, {ServiceState.RUNNING}, times=since)
@@ -253,6 +253,10 @@ class Pipeline(DBOSConfiguredInstance):
                 raise StepFailed(f"Step {name} failed: {type(cause).__name__}: {cause}. It is tried again.") from cause
 
         return DBOS.run_step({"name": name}, guarded)
+
+    def _again(self, change: Callable[..., R], *args: Any) -> R:
+        """A plain step around one transaction, for a change that does nothing more when it comes again."""
+        return DBOS.run_step({"name": change.__name__}, self._change, change, *args)
 
     def _change(self, change: Callable[..., R], *args: Any) -> R:
         """A step that is one transaction on the engine's database: exactly once."""

@@ -5,10 +5,10 @@ reconciling loop, once a second. All compare levels, never remember intentions: 
 forgotten is put right by the next look. Neither decides what is wanted: the rows say it.
 """
 
-import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from json import dumps
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -17,6 +17,9 @@ import structlog
 from orchestrator import store as tables
 from orchestrator.errors import OrchestratorError, PeerRefused, TryLater
 from orchestrator.store import SERVED, SERVICES, Store
+
+AT_ONCE = 50
+"""Routes put in one call."""
 
 log = structlog.get_logger("reconcile")
 
@@ -70,9 +73,31 @@ class Routes:
         with self._store.reader.connect() as reader:
             wanted = [(row.subscription_id, _mark(row.route, row.signer, row.cap)) for row in reader.execute(_ROUTES)]
         stale = [name for name, mark in wanted if self._pushed.get(name) != mark]
-        for subscription_id in stale:
-            self.push(subscription_id)
+        for first in range(0, len(stale), AT_ONCE):
+            self._push_all(stale[first : first + AT_ONCE])
         return len(stale)
+
+    def _push_all(self, subscription_ids: Sequence[str]) -> None:
+        """Where one is refused none is taken: then one by one, so that it keeps back no other."""
+        with self._lock:
+            with self._store.reader.connect() as reader:
+                rows = reader.execute(_ROUTES_IN_FULL.where(SERVICES.c.subscription_id.in_(subscription_ids))).all()
+            try:
+                self._gateway.put("/routes", {"routes": [_now(row.route, row.signer, row.cap) for row in rows]})
+                self._pushed.update({row.subscription_id: _mark(dumps(row.route), row.signer, row.cap) for row in rows})
+                return
+            except PeerRefused:
+                log.warning("routes.refused", subscriptions=list(subscription_ids))
+        refusals = [refusal for name in subscription_ids if (refusal := self._refusal_of(name))]
+        if refusals:
+            raise refusals[0]
+
+    def _refusal_of(self, subscription_id: str) -> PeerRefused | None:
+        try:
+            self.push(subscription_id)
+        except PeerRefused as refusal:
+            return refusal
+        return None
 
     def _notice_restart(self) -> None:
         """A gateway that was away, or says that it started anew, may have lost its routes: all are due again."""
@@ -92,8 +117,8 @@ class Routes:
 
     def _put(self, route: Mapping[str, Any], signer: str, cap: str) -> None:
         subscription_id = str(route["subscriptionId"])
-        self._gateway.put(f"/routes/{subscription_id}", {**route, "signer": signer, "cap": cap})
-        self._pushed[subscription_id] = _mark(json.dumps(route), signer, cap)
+        self._gateway.put(f"/routes/{subscription_id}", _now(route, signer, cap))
+        self._pushed[subscription_id] = _mark(dumps(route), signer, cap)
 
 
 class Grants:
@@ -129,14 +154,22 @@ _HELD = sa.select(
     SERVICES.c.route["grant"].label("grant"),
     SERVICES.c.route["sockets"].label("sockets"),
 ).where(_SERVED)
+_ROUTES_IN_FULL = sa.select(SERVICES.c.subscription_id, SERVICES.c.route, SERVICES.c.signer, SERVICES.c.cap).where(
+    _SERVED
+)
 _ROUTES = sa.select(SERVICES.c.subscription_id, _WRITTEN.label("route"), SERVICES.c.signer, SERVICES.c.cap).where(
     _SERVED
 )
 """The routes as they stand written: hundreds are compared each second, and few of them have changed."""
 
 
+def _now(route: Mapping[str, Any], signer: str, cap: str) -> dict[str, Any]:
+    """The route with what may change after the purchase."""
+    return {**route, "signer": signer, "cap": cap}
+
+
 def _mark(route: str, signer: str, cap: str) -> str:
-    """By which a route is told from an older one. Signer and cap may change after the purchase."""
+    """By which a route is told from an older one."""
     return sha256(f"{route} {signer} {cap}".encode()).hexdigest()
 
 

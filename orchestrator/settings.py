@@ -54,6 +54,9 @@ class Settings(SettingsBase):
     access: str = Field(
         default="", description="site where users enter who name none; empty: the topology's own, or its busiest"
     )
+    programs: Path | None = Field(
+        default=None, description="providers' own programs and their manifests; empty: programs/ in home"
+    )
     msmf_url: str = Field(default="", description="base URL of MSMF; empty: in this process")
     vmof_url: str = Field(default="", description="base URL of VMOF; empty: in this process")
     mmf_url: str = Field(default="", description="base URL of MMF; empty: in this process")
@@ -64,11 +67,19 @@ class Settings(SettingsBase):
     settle_batch: int = Field(
         default=100, ge=1, le=100, description="vouchers per transaction; the gas bars are at 100"
     )
+    design_epoch_s: float = Field(
+        default=0.0, ge=0, description="pause between the global controller's designs, seconds; 0: it does not run"
+    )
     max_parallel: int = Field(default=8, ge=1, description="instantiations at work at once; starts are CPU-bound")
     document_retry_s: float = Field(
         default=0.5, description="pause before asking again for a missing document, seconds"
     )
     call_timeout_s: float = Field(default=60.0, description="longest wait for an answer of a neighbour, seconds")
+
+    @property
+    def programs_dir(self) -> Path:
+        """Where `s4m models publish` of this machine puts programs."""
+        return self.programs.expanduser() if self.programs else self.home_dir / "programs"
 
     @property
     def database_url(self) -> str:

@@ -258,17 +258,21 @@ def _begin_immediate(connection: sa.Connection) -> None:
 
 Row = sa.RowMapping
 
+_MINE = SERVICES.c.subscription_id == sa.bindparam("id")
+_SERVICE = sa.select(SERVICES).where(_MINE)
+_LOCKED_SERVICE = _SERVICE.with_for_update()
+
 
 def service(reader: Executor, subscription_id: str) -> Row | None:
     """The row of one subscription's service; in a transactional step (a Session) it is locked until that ends."""
     if isinstance(reader, Session):
         return locked_service(reader, subscription_id)
-    return reader.execute(_service(subscription_id)).mappings().one_or_none()
+    return reader.execute(_SERVICE, {"id": subscription_id}).mappings().one_or_none()
 
 
 def locked_service(writer: Executor, subscription_id: str) -> Row | None:
     """The row for a change that depends on it: nobody else changes it before this transaction ends."""
-    return writer.execute(_service(subscription_id).with_for_update()).mappings().one_or_none()
+    return writer.execute(_LOCKED_SERVICE, {"id": subscription_id}).mappings().one_or_none()
 
 
 def lock_services(writer: Executor, subscription_ids: Collection[str]) -> None:
@@ -277,10 +281,6 @@ def lock_services(writer: Executor, subscription_ids: Collection[str]) -> None:
     writer.execute(
         sa.select(SERVICES.c.subscription_id).where(mine).order_by(SERVICES.c.subscription_id).with_for_update()
     )
-
-
-def _service(subscription_id: str) -> sa.Select[Any]:
-    return sa.select(SERVICES).where(SERVICES.c.subscription_id == subscription_id)
 
 
 def services(reader: Executor, *states: ServiceState) -> Sequence[Row]:

@@ -77,14 +77,19 @@ def publish(session: Session, manifest: Path, account: str) -> None:
     session.show(publish_spec(session, manifest, account))
 
 
-def publish_spec(session: Session, file: Path, account: str) -> dict[str, Any]:
-    """Puts spec and terms at the marketplace, then model, ask and plan on the chain; what is there already stays."""
-    from orchestrator.models.manifests import canonical
+def publish_spec(session: Session, file: Path, account: str, program: Path | None = None) -> dict[str, Any]:
+    """Puts a provider's own program where the orchestrator of this machine finds it; spec and terms at the marketplace;
+    then model, ask and plan on the chain. What is there already stays."""
+    from orchestrator.models.manifests import Manifest, canonical
     from orchestrator.models.pricing import degree_plans
     from s4m.connect import keys, market, sender
+    from s4m.own_program import keep_program
     from s4m.reference import Publisher, read_spec, registered, registered_names
 
     spec = read_spec(file)
+    own = spec if isinstance(spec, Manifest) and spec.own is not None else None
+    if own is not None:
+        keep_program(session, own, file, program)
     with market(session) as client:
         terms = [(one.terms, one.terms_hash) for one in degree_plans(spec)]
         for document, digest in ((spec.document, spec.spec_hash), *terms):
@@ -103,4 +108,5 @@ def publish_spec(session: Session, file: Path, account: str) -> dict[str, Any]:
             for one in degree_plans(spec)
         },
         "owner": listing.owner, "specBytes": len(canonical(spec.document)),
+        "program": own.program if own else None,
     }  # fmt: skip

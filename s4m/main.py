@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "audit": ("s4m.audit:audit", "Prove records against the chain."),
     "supply": ("s4m.supply:supply", "Offer a model's capacity to the pool; list, withdraw, statement, pay."),
     "assets": ("s4m.assets:assets", "List, mint and export things made in the virtual world."),
+    "simulate": ("s4m.simulate:simulate", "Play a scenario's users under the controllers, faster than real time."),
     "trust": ("s4m.trust:trust", "Policy, component keys, enrolment, revocation, journal."),
 }
 

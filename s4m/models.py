@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from orchestrator.models.validation import Finding
     from s4m.trial import Told, Trial
 
+PROGRAM = click.option(
+    "--program",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of your own program; else `program` beside the manifest.",
+)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -40,19 +45,31 @@ def list_installed(session: Session) -> None:
     session.show(rows, "name", "kind", "calls", "isolation", "table1")
 
 
+@models.command("hash")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@common
+def hash_program(session: Session, folder: Path) -> None:
+    """The content hash of your own program's folder: its manifest's `program`."""
+    from s4m.own_program import hash_of
+
+    session.show({"folder": str(folder), "program": hash_of(folder)})
+
+
 @models.command()
 @click.argument("file", type=FILE)
+@PROGRAM
 @common
-def validate(session: Session, file: Path) -> None:
-    """Check a manifest or service: everything that is wrong with it, with cause and remedy."""
+def validate(session: Session, file: Path, program: Path | None) -> None:
+    """Check a manifest or service: everything that is wrong with it, with cause and remedy. Your own program is hashed
+    and tried in a sandbox."""
     from s4m.errors import ManifestInvalid
 
     document = _document(file)
-    wrong = _findings(document)
+    wrong = _findings(document, file, program)
     session.show(
         {
             "file": str(file), "name": document.get("name"), "schema": document.get("schema"), "valid": not wrong,
-            "installed": not wrong and _is_installed(document),
+            "installed": not wrong and _is_installed(session, document),
             "findings": [{"at": one.at, "cause": one.cause, "remedy": one.remedy} for one in wrong],
         }
     )  # fmt: skip
@@ -62,21 +79,24 @@ def validate(session: Session, file: Path) -> None:
 
 @models.command()
 @click.argument("file", type=FILE)
+@PROGRAM
 @click.option("--account", default="provider-worlds", show_default=True, help="Provider account in keys/accounts.")
 @common
-def publish(session: Session, file: Path, account: str) -> None:
-    """Check a manifest or service as `validate` does, then register it and publish its plan."""
+def publish(session: Session, file: Path, program: Path | None, account: str) -> None:
+    """Check a manifest or service as `validate` does, put your own program where this machine's orchestrator finds it,
+    register the model and publish its plans."""
     from s4m.errors import ManifestInvalid
 
-    wrong = _findings(_document(file))
+    wrong = _findings(_document(file), file, program)
     if wrong:
         told = "; ".join(f"{one.at}: {one.cause} ({one.remedy})" for one in wrong)
         raise ManifestInvalid(f"{file} has {len(wrong)} fault(s), nothing was published: {told}.")
-    session.show(publish_spec(session, file, account))
+    session.show(publish_spec(session, file, account, program))
 
 
 @models.command()
 @click.argument("what")
+@PROGRAM
 @click.option("--call", help="Make this one call, print its answer, end.")
 @click.option("--params", default="{}", help="JSON object of the call's parameters.")
 @click.option("--grant", default="", help="JSON object: resources granted; else what an instance with one share has.")
@@ -85,17 +105,34 @@ def publish(session: Session, file: Path, account: str) -> None:
 @click.option("--sandbox/--no-sandbox", default=True, show_default=True, help="In bubblewrap, as the house runs it.")
 @common
 def run(
-    session: Session, what: str, call: str | None, params: str, grant: str, tenant: str, out: Path | None, sandbox: bool
+    session: Session,
+    what: str,
+    program: Path | None,
+    call: str | None,
+    params: str,
+    grant: str,
+    tenant: str,
+    out: Path | None,
+    sandbox: bool,
 ) -> None:
     """Run a model without a house: WHAT is an installed model's name or a manifest file."""
     from contextlib import suppress
     from threading import Event
 
-    from s4m.errors import Exit
+    from s4m.errors import BadInput, Exit
+    from s4m.own_program import program_of, tried
     from s4m.trial import Trial, interruptible
 
     manifest, wanted = _manifest(what), _object(params, "--params")
-    with interruptible(), Trial.start(manifest, _grant(grant), sandbox=sandbox) as trial:
+    folder = program_of(manifest, Path(what), program) if manifest.own else None
+    if folder and not sandbox:
+        raise BadInput("A provider's own program runs in a sandbox only.", "Leave out --no-sandbox.")
+    with (
+        interruptible(),
+        tried(manifest, _grant(grant), folder)
+        if folder
+        else Trial.start(manifest, _grant(grant), sandbox=sandbox) as trial,
+    ):
         if call is None:
             session.show(_ways(manifest, trial, tenant))
             session.say("running until Ctrl-C")
@@ -153,22 +190,26 @@ def _manifest(what: str) -> Manifest:
         manifest = parse_manifest(_document(Path(what)))
     except BadManifest as error:
         raise ManifestInvalid(f"{what}: {error}.") from error
-    for one in program_findings(manifest):
+    for one in program_findings(manifest) if manifest.own is None else ():
         raise ManifestInvalid(f"{what}: {one.at}: {one.cause}; {one.remedy}.")
     return manifest
 
 
-def _findings(document: dict[str, Any]) -> list[Finding]:
+def _findings(document: dict[str, Any], file: Path, program: Path | None) -> list[Finding]:
     from orchestrator.models.validation import findings
+    from s4m.own_program import own_findings
 
-    return findings(document)
+    return findings(document) or own_findings(document, file, program)
 
 
-def _is_installed(document: Mapping[str, Any]) -> bool:
+def _is_installed(session: Session, document: Mapping[str, Any]) -> bool:
     """Whether MMF would run it: the very document lies among the installed ones."""
     from orchestrator.models.errors import UnknownModel
     from orchestrator.models.manifests import installed, spec_hash_of
+    from s4m.own_program import programs_dir
 
+    if "program" in document:
+        return (programs_dir(session) / "manifests" / f"{spec_hash_of(document).hex()}.json").exists()
     try:
         return bool(installed(spec_hash_of(document)).name == document["name"])
     except UnknownModel:

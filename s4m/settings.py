@@ -19,6 +19,8 @@ class CliSettings(BaseSettings):
     orchestrator_url: str = ""
     gateway_url: str = ""
     domain: str = "slicing4meta.devnet"
+    programs: Path | None = None
+    """Where the orchestrator takes providers' own programs from; empty: programs/ in the home."""
     wallet_password: SecretStr | None = None
     """For scripts; people are asked, or use --password-file."""
     scrypt_n: int = 262_144

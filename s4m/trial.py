@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.models.manifests import Manifest
+from orchestrator.models.programs import Programs
 from orchestrator.runtime import unix_http
 from orchestrator.runtime.port import InstanceSpec
 from orchestrator.runtime.sandbox import SandboxRuntime
@@ -61,12 +62,27 @@ class Trial:
 
     @classmethod
     @contextmanager
-    def start(cls, manifest: Manifest, grant: Mapping[str, int] | None = None, *, sandbox: bool) -> Iterator[Trial]:
-        """Runs it until the block is left. Raises SandboxUnavailable, InstanceFailed or ServiceNotReady."""
+    def start(
+        cls,
+        manifest: Manifest,
+        grant: Mapping[str, int] | None = None,
+        *,
+        sandbox: bool,
+        program: Path | None = None,
+        start_s: float = START_S,
+    ) -> Iterator[Trial]:
+        """Runs it until the block is left; a provider's own, from its folder `program`, in a sandbox only.
+
+        Raises SandboxUnavailable, InstanceFailed, ProgramRefused, ProgramUnfit or ServiceNotReady.
+        """
         given = grant if grant is not None else granted(manifest)
         with tempfile.TemporaryDirectory(prefix="s4m-trial-") as folder:
-            begin = _sandboxed if sandbox else _plain
-            with begin(manifest, given, Path(folder)) as (socket, pid, bounds):
+            if manifest.own is not None and program is not None:
+                Programs(Path(folder) / "programs").put(manifest, program)
+            ways = (
+                _sandboxed(manifest, given, Path(folder), start_s) if sandbox else _plain(manifest, given, Path(folder))
+            )
+            with ways as (socket, pid, bounds):
                 yield cls(manifest, socket, pid, given, bounds)
 
     def ask(self, call: str, params: Mapping[str, Any], tenant: str) -> Told:
@@ -101,10 +117,10 @@ def granted(manifest: Manifest) -> dict[str, int]:
 
 
 @contextmanager
-def _sandboxed(manifest: Manifest, grant: Mapping[str, int], folder: Path) -> Iterator[Running]:
-    runtime = SandboxRuntime(folder)
+def _sandboxed(manifest: Manifest, grant: Mapping[str, int], folder: Path, start_s: float) -> Iterator[Running]:
+    runtime = SandboxRuntime(folder, start_timeout_s=start_s)
     try:
-        seen = runtime.ensure(InstanceSpec(INSTANCE, manifest.program, grant, manifest.memory_mib))
+        seen = runtime.ensure(InstanceSpec(INSTANCE, manifest.program, grant, manifest.memory_mib, own=manifest.own))
         yield seen.socket, seen.pid or 0, runtime.bounds()
     finally:
         runtime.delete(INSTANCE)

@@ -11,7 +11,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from scripts import orchestrator_load
 from scripts.bench_placement import admission
 from scripts.load.functions import functions, variants
+from scripts.load.percentiles import percentile
 from scripts.load.purchases import Order, purchases
 
 Figures = list[dict[str, Any]]
@@ -96,12 +97,6 @@ def measure(figure: Callable[..., dict[str, Any]], out: Path, seed: int, data: P
             "sandbox_starts_per_s", round(starts, 1), "1/s", f"{size.sandboxes} sandboxes by two threads", (">=", 2.0)
         ),
     ]
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` of all do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * round(share * 1000) // 1000) - 1)]
 
 
 def _admissions(size: Size) -> list[float]:

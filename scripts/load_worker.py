@@ -8,7 +8,6 @@ is killed.
 """
 
 import argparse
-import asyncio
 import json
 import threading
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import uvloop
 from dbos import DBOS, SQLAlchemyDatasource
 
 from orchestrator.app import QUEUE, QUEUE_POLLING_S, TAKEOVER_INTERVAL_S, durable_engine
@@ -43,29 +43,7 @@ DISPATCH_S = 0.02
 PLAN = "plan.json"
 
 
-class Late:
-    """A neighbour that is built later: VMOF, MMF and MSMF call each other."""
-
-    client: FunctionClient
-
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        """As the client."""
-        return self.client.get(path, params)
-
-    def post(self, path: str, json: Any, idempotency_key: str = "") -> Any:
-        """As the client."""
-        return self.client.post(path, json, idempotency_key)
-
-    def put(self, path: str, json: Any, idempotency_key: str = "") -> Any:
-        """As the client."""
-        return self.client.put(path, json, idempotency_key)
-
-    def delete(self, path: str, idempotency_key: str = "") -> Any:
-        """As the client."""
-        return self.client.delete(path, idempotency_key)
-
-
-class Folder(Late):
+class Folder:
     """The marketplace's documents, one file each, named by their hash."""
 
     def __init__(self, folder: Path) -> None:
@@ -74,6 +52,16 @@ class Folder(Late):
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ARG002
         """The document."""
         return json.loads((self._folder / path.rpartition("/")[2]).read_text("utf-8"))
+
+    def post(self, path: str, json: Any, idempotency_key: str = "") -> Any:
+        """Nobody posts to it."""
+        raise NotImplementedError(path)
+
+    put = post
+
+    def delete(self, path: str, idempotency_key: str = "") -> Any:
+        """Nobody deletes of it."""
+        raise NotImplementedError(path)
 
 
 class NoGateway:
@@ -139,14 +127,13 @@ class LoadWorker:
             time.sleep(3_600)
 
     def _functions(self, transactions: SQLAlchemyDatasource) -> tuple[FunctionCall, FunctionCall, Keeper]:
-        loop = asyncio.new_event_loop()
+        loop = uvloop.new_event_loop()
         threading.Thread(target=loop.run_forever, daemon=True).start()
         models, reader = manifests(), self._store.reader
-        msmf, mmf = Late(), Late()
+        msmf = FunctionClient("msmf", None, loop, app=build_msmf(MsmfDeps(transactions, reader=reader)))
         deps = MmfDeps(transactions, self._runtime, models, msmf, topology=self._topology, reader=reader)
-        msmf.client = FunctionClient("msmf", None, loop, app=build_msmf(MsmfDeps(transactions, reader=reader)))
         app = build_mmf(deps)
-        mmf.client = FunctionClient("mmf", None, loop, app=app)
+        mmf = FunctionClient("mmf", None, loop, app=app)
         vmof = build_vmof(VmofDeps(transactions, models, mmf, msmf, reader=reader))
         return msmf, FunctionClient("vmof", None, loop, app=vmof), Keeper(deps, app.state.supplying.end_overdue)
 

@@ -43,6 +43,7 @@ from orchestrator.resources.pool import ALLOCATIONS  # noqa: E402
 from orchestrator.runtime.port import RunState  # noqa: E402
 from orchestrator.runtime.sandbox import SandboxRuntime  # noqa: E402
 from orchestrator.store import CURSOR, SERVICES, ServiceState  # noqa: E402
+from scripts.load.percentiles import percentile  # noqa: E402
 from scripts.load_worker import PLAN  # noqa: E402
 from scripts.private_postgresql import private_postgresql  # noqa: E402
 from storage import is_postgresql  # noqa: E402
@@ -250,7 +251,7 @@ def takeovers(database: str, purchases: int, kills: int, stops: int) -> dict[str
         "kills": sum(how == "kill" for how in plan),
         "stops": sum(how == "stop" for how in plan),
         "workflows_taken_over": sum(len(one) for one in times.values()),
-        "takeover_p99_s": _p99(times["kill"] + times["stop"]),
+        "takeover_p99_s": percentile(times["kill"] + times["stop"], 0.99),
         "takeover_killed_max_s": max(times["kill"], default=0.0),
         "takeover_stopped_max_s": max(times["stop"], default=0.0),
         "lost": 0,
@@ -290,11 +291,6 @@ def _restart(load: Load, name: str) -> None:
     if worker.stdout is not None:
         worker.stdout.close()
     load.start(name)
-
-
-def _p99(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] if ordered else 0.0
 
 
 def _put(folder: Path, document: Any) -> str:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from ledger.errors import LedgerError
 from orchestrator.errors import OrchestratorError
@@ -18,7 +19,7 @@ from trust.errors import TrustError
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0 after a stop, 1 where the house cannot be opened (the reason goes to stderr)."""
     try:
-        asyncio.run(_serve(_settings(argv)))
+        uvloop.run(_serve(_settings(argv)))
     except (LedgerError, OrchestratorError, TrustError, OSError) as error:
         print(f"gateway: {getattr(error, 'code', 'os_error')}: {error}", file=sys.stderr)
         return 1

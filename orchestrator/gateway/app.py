@@ -6,7 +6,7 @@
 import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -21,7 +21,15 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.gateway.errors import MalformedUse, NoRoute
 from orchestrator.gateway.house import House
 from orchestrator.gateway.logs import log_lines
-from orchestrator.gateway.shapes import AuditGrantHeader, ErasurePost, Route, SessionRequest, UseRequest, VoucherPost
+from orchestrator.gateway.shapes import (
+    AuditGrantHeader,
+    ErasurePost,
+    Route,
+    Routes,
+    SessionRequest,
+    UseRequest,
+    VoucherPost,
+)
 from orchestrator.gateway.use import Served
 from orchestrator.gateway.vouchers import kept_json
 from trust.caller import Caller, CallerKind
@@ -35,6 +43,7 @@ def create_app(house: House) -> FastAPI:
     app = FastAPI(title="Slicing4Meta gateway", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.house = house
     app.add_api_route("/health", health, methods=["GET"])
+    app.add_api_route("/routes", put_routes, methods=["PUT"])
     app.add_api_route("/routes/{subscriptionId}", put_route, methods=["PUT"])
     app.add_api_route("/routes/{subscriptionId}", delete_route, methods=["DELETE"])
     app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
@@ -79,9 +88,24 @@ async def put_route(request: Request, subscriptionId: int) -> dict[str, Any]:
     house, route = _house(request.app), _shape(Route, await request.body())
     if route.subscription != subscriptionId:
         raise MalformedUse(f"The route is for subscription {route.subscriptionId}, the path says {subscriptionId}.")
-    house.put_route(route)
-    await asyncio.to_thread(house.store.put_route, subscriptionId, route.model_dump_json())
+    await _serve(house, [route])
     return {"subscriptionId": str(subscriptionId), "accepted": True}
+
+
+async def put_routes(request: Request) -> dict[str, Any]:
+    """As `put_route`, for several subscriptions; where one route is refused, none is taken."""
+    house, wanted = _house(request.app), _shape(Routes, await request.body())
+    await _serve(house, wanted.routes)
+    return {"accepted": len(wanted.routes)}
+
+
+async def _serve(house: House, routes: Sequence[Route]) -> None:
+    for route in routes:
+        route.servable_terms()
+    for route in routes:
+        house.put_route(route)
+    kept = [(route.subscription, route.model_dump_json()) for route in routes]
+    await asyncio.to_thread(house.store.put_routes, kept)
 
 
 async def delete_route(request: Request, subscriptionId: int) -> dict[str, Any]:

@@ -61,17 +61,22 @@ class Route(BaseModel):
     def subscription(self) -> int:
         return int(self.subscriptionId)
 
-    def require_complete(self, meters: int) -> None:
-        """`MalformedUse` where an operation names a model without a socket or a meter that the terms lack."""
+    def servable_terms(self) -> Terms:
+        """The metering rules. `TermsInvalid` for a malformed document, `MalformedUse` where an operation names a model
+        without a socket or a meter that the terms lack."""
+        terms = Terms.parse(self.terms)
         for name, operation in self.operations.items():
             lacking = {operation.model, operation.cache, operation.link} - {None, *self.sockets}
-            if lacking or operation.meter >= meters:
+            if lacking or operation.meter >= len(terms.meters):
                 what = f"no socket for {', '.join(map(str, lacking))}" if lacking else f"no meter {operation.meter}"
                 raise MalformedUse(f"The route's operation {name!r} cannot be served: it has {what}.")
+        return terms
 
-    def parsed_terms(self) -> Terms:
-        """The metering rules; `TermsInvalid` for a malformed document."""
-        return Terms.parse(self.terms)
+
+class Routes(Shape):
+    """PUT /routes: the routes of several subscriptions at once."""
+
+    routes: tuple[Route, ...] = Field(max_length=100)
 
 
 class Radio(Shape):

@@ -12,7 +12,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,10 +108,15 @@ class UsageStore:
 
     # routes
 
-    def put_route(self, subscription: int, document: str) -> None:
+    def put_routes(self, documents: Iterable[tuple[int, str]]) -> None:
         with self._transaction() as connection:
-            sealed = seal(self._keys.of(subscription, ROUTE_DAY), f"{subscription}/route", document.encode())
-            connection.execute("INSERT OR REPLACE INTO routes VALUES (?, ?)", (str(subscription), sealed))
+            connection.executemany(
+                "INSERT OR REPLACE INTO routes VALUES (?, ?)", [self._sealed(*one) for one in documents]
+            )
+
+    def _sealed(self, subscription: int, document: str) -> tuple[str, bytes]:
+        key = self._keys.of(subscription, ROUTE_DAY)
+        return str(subscription), seal(key, f"{subscription}/route", document.encode())
 
     def delete_route(self, subscription: int) -> None:
         with self._transaction() as connection:

@@ -89,9 +89,7 @@ class UseDesk:
 
     def put_route(self, route: Route) -> None:
         """Serve this route from now on. `TermsInvalid` or `MalformedUse` where it cannot be served."""
-        terms = route.parsed_terms()
-        route.require_complete(len(terms.meters))
-        self._routes[route.subscription] = (route, terms)
+        self._routes[route.subscription] = (route, route.servable_terms())
 
     def drop_route(self, subscription: int) -> None:
         """Serve it no longer."""

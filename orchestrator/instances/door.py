@@ -59,7 +59,7 @@ class Door:
     def __init__(self, function: str, title: str, msmf: FunctionCall | None = None) -> None:
         self.function = function
         self._msmf = msmf
-        self._telling = durable(f"{function}.tell", self._tell_msmf)
+        self._telling = durable(f"{function}.tell", self._tell_patiently)
         self.app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=function)
         self.app.add_exception_handler(OrchestratorError, _problem)
@@ -67,18 +67,24 @@ class Door:
         self.app.add_api_route("/health", self._health, methods=["GET"])
 
     def tell(self, key: str, notices: Sequence[Notice]) -> None:
-        """Let MSMF hear of this, durably, without being waited for. A repeated key tells nothing anew."""
-        if notices:
-            told = [notice.to_json() for notice in notices]
-            self._threads.submit(run_once, f"{key}:{self.function}:tell", self._telling, told)
+        """Let MSMF hear of this without being waited for. A repeated key tells nothing anew."""
+        told = [notice.to_json() for notice in notices]
+        for first in range(0, len(told) if self._msmf is not None else 0, MOST_NOTICES):
+            self._threads.submit(self._tell, f"{key}:{self.function}:tell/{first}", told[first : first + MOST_NOTICES])
 
-    def _tell_msmf(self, notices: list[dict[str, Any]]) -> None:
-        """No step of the engine's: repeated, its key is the same, and MSMF keeps it once."""
-        if self._msmf is None:
-            return
-        for first in range(0, len(notices), MOST_NOTICES):
-            body = {"notices": notices[first : first + MOST_NOTICES]}
-            patient(self._msmf.post, "/notices", body, f"{DBOS.workflow_id}/{first}")
+    def _tell(self, key: str, notices: list[dict[str, Any]]) -> None:
+        """At once where MSMF answers; else the engine keeps at it, also over a restart."""
+        try:
+            self._tell_msmf(key, notices)
+        except TryLater:
+            run_once(key, self._telling, key, notices)
+
+    def _tell_patiently(self, key: str, notices: list[dict[str, Any]]) -> None:
+        patient(self._tell_msmf, key, notices)
+
+    def _tell_msmf(self, key: str, notices: list[dict[str, Any]]) -> None:
+        if self._msmf is not None:
+            self._msmf.post("/notices", {"notices": notices}, key)
 
     async def _health(self) -> dict[str, str]:
         return {"status": "ok", "function": self.function}

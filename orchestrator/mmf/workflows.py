@@ -150,7 +150,7 @@ class MmfWorkflows:
         return idle
 
     def _start(self, specs: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
-        started = self._starter.up([InstanceSpec(**spec) for spec in specs])
+        started = self._starter.up([InstanceSpec.of(spec) for spec in specs])
         return {"sockets": started.sockets, "failed": started.failed}
 
     def _change(self, change: Callable[..., Any], *args: Any) -> Any:

@@ -2,6 +2,7 @@
 
 ModelError
 ├── BadManifest        a shipped or installed manifest does not have the shape it must have
+├── ProgramRefused     a provider's program is missing, too large, changed, or leads out of its folder
 ├── UnknownModel       no manifest or service of that name or spec hash is installed
 └── CallRefused        a call that the model cannot serve; becomes a problem+json answer
     ├── BadCall            400, the caller's parameters are wrong
@@ -21,6 +22,18 @@ class ModelError(Exception):
 
 class BadManifest(ModelError):
     code = "bad_manifest"
+
+
+class ProgramRefused(ModelError):
+    """`reason` is stable: program_missing, program_hash, program_link, program_too_large or program_command."""
+
+    code = "program_refused"
+
+    def __init__(self, reason: str, cause: str, remedy: str) -> None:
+        self.reason = reason
+        self.cause = cause
+        self.remedy = remedy
+        super().__init__(f"{reason}: {cause}; {remedy}")
 
 
 class UnknownModel(ModelError):

@@ -1,6 +1,7 @@
 """The first thing that runs inside a sandbox: lowers its own limits for good, then becomes the model's program.
 
     python -m orchestrator.models.launch --memory-mib 128 --nice 5 <program> -- <its arguments>
+    python -m orchestrator.models.launch --memory-mib 128 --own /programs -- <words that start a provider's own program>
 
 The runtime calls it. Hard limits cannot be raised again by what runs after it.
 """
@@ -11,6 +12,7 @@ import resource
 import runpy
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 OPEN_FILES = 1024
 PROCESSES = 256
@@ -23,12 +25,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Lowers limits, then runs a model.")
     parser.add_argument("--memory-mib", type=int, required=True)
     parser.add_argument("--nice", type=int, default=0)
-    parser.add_argument("program")
+    parser.add_argument("--own", help="folder in which the rest is a command")
+    parser.add_argument("program", nargs="?")
     parser.add_argument("rest", nargs="*")
     arguments = parser.parse_args(argv)
     lower_limits(arguments.memory_mib << 20, arguments.nice)
+    if arguments.own:
+        become(arguments.own, [arguments.program, *arguments.rest])
     sys.argv = [arguments.program, *arguments.rest]
     runpy.run_module(arguments.program, run_name="__main__", alter_sys=True)
+
+
+def become(folder: str, words: Sequence[str]) -> NoReturn:
+    """This process becomes the program, with the same limits; `python` is the interpreter that runs the models."""
+    os.chdir(folder)
+    if words[0] == "python":
+        os.execv(sys.executable, [sys.executable, "-S", "-s", "-P", "-B", *words[1:]])  # noqa: S606
+    os.execv(os.path.join(folder, words[0]), list(words))  # noqa: S606
 
 
 def lower_limits(memory_bytes: int, nice: int) -> None:

@@ -57,13 +57,37 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class HealthCheck:
+    """GET `path` every `interval_s` must answer 200 within `timeout_s` seconds; after `failures` misses in a row the
+    instance is ended, and started anew."""
+
+    path: str = "/health"
+    interval_s: float = 1.0
+    timeout_s: float = 1.0
+    failures: int = 3
+
+
+@dataclass(frozen=True)
+class OwnProgram:
+    """A provider's own program: its content's SHA-256, hexadecimal, and the words that start it in its folder."""
+
+    sha256: str
+    command: tuple[str, ...]
+    health: HealthCheck
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """One MaaS model. `supplies`, `consumes` (once per instance) and `per_share` are resource vectors."""
+    """One MaaS model. `supplies`, `consumes` (once per instance) and `per_share` are resource vectors.
+
+    The name of a provider's own program ends in the first 16 digits of its spec hash: nobody can take another's.
+    """
 
     name: str
     title: str
     kind: str
     module: str
+    own: OwnProgram | None
     calls: Mapping[str, str]
     supplies: Mapping[str, int]
     consumes: Mapping[str, int]
@@ -85,7 +109,9 @@ class Manifest:
 
     @property
     def program(self) -> str:
-        """The module that `python -m` starts."""
+        """The module that `python -m` starts; of a provider's own program `sha256:` and its hash."""
+        if self.own is not None:
+            return f"sha256:{self.own.sha256}"
         return f"orchestrator.models.{self.module}"
 
 
@@ -183,11 +209,13 @@ def _parsed(document: Document, schema: str, build: Callable[[Document], T]) -> 
 
 
 def _manifest(document: Document) -> Manifest:
+    own = _own_program(document) if "program" in document else None
     return Manifest(
-        name=document["name"],
+        name=_name(document, own),
         title=document["title"],
         kind=_one_of(document["kind"], "CaaS", "TaaS"),
-        module=document["module"],
+        module="" if own else document["module"],
+        own=own,
         calls={call: spec["unit"] for call, spec in document["calls"].items()},
         supplies=_vector(document["supplies"]),
         consumes=_vector(document["consumes"]),
@@ -203,6 +231,20 @@ def _manifest(document: Document) -> Manifest:
         document=document,
         spec_hash=spec_hash_of(document),
     )
+
+
+def _name(document: Document, own: OwnProgram | None) -> str:
+    name: str = document["name"]
+    return f"{name}.{spec_hash_of(document).hex()[:16]}" if own else name
+
+
+def _own_program(document: Document) -> OwnProgram:
+    """Raises ValueError for one that would be a part of the pool: only an operator adds capacity by a manifest."""
+    if document["supplies"] and not document["consumes"] and not document["per_share"]:
+        raise ValueError(
+            "an own program that supplies must consume or take per share: offer capacity by a supply offer"
+        )
+    return OwnProgram(document["program"], tuple(document["command"]), HealthCheck(**document.get("health", {})))
 
 
 def _service(document: Document) -> ServiceSpec:

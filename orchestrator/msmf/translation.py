@@ -83,10 +83,10 @@ def translate(request: TranslationRequest) -> ServiceRequirements:
     check_request(request.document)
     document = migrated(request.document)
     name, service_type, scenario, roles = _sold(request.spec, document.get("scenario", "virtual_travelling"))
-    asked = (document["service"], document.get("scenario", scenario))
-    if asked != (name, scenario):
+    asked, sold = (document["service"], document.get("scenario", scenario)), str(request.spec["name"])
+    if asked != (sold, scenario):
         raise ServiceMismatch(
-            f"The request asks for {asked[0]} ({asked[1]}), plan {request.plan_id} sells {name} ({scenario}). "
+            f"The request asks for {asked[0]} ({asked[1]}), plan {request.plan_id} sells {sold} ({scenario}). "
             "Ask for what the plan sells."
         )
     _require_sold(request, Isolation(document.get("isolation", 0)))
@@ -137,7 +137,8 @@ def _require_of_type(document: dict[str, Any], service_type: ServiceType) -> Non
 
 
 def _sold(spec: dict[str, Any], asked: str) -> tuple[str, ServiceType, str, dict[str, str]]:
-    """Name, type, scenario and roles of what the plan sells; a single model fills one role, in any scenario."""
+    """Name, type, scenario and roles of what the plan sells; a single model fills one role, in any scenario. The name
+    of a provider's own program is its full one, so that it never joins another's instance."""
     try:
         if spec.get("schema") == "s4m/model/1":
             model = parse_manifest(spec)

@@ -3,6 +3,7 @@
 RuntimeFault
 ├── SandboxUnavailable   this host cannot isolate programs (bubblewrap_missing | user_namespaces_forbidden | …)
 ├── InstanceFailed       the program ended or stayed silent while it was being started
+├── ProgramUnfit         a provider's own program is missing, changed, or cannot be started by its command
 ├── InstanceConflict     an instance of that id runs another program
 └── BadInstanceId        an id that cannot name a directory
 """
@@ -30,6 +31,10 @@ class SandboxUnavailable(RuntimeFault):
 
 class InstanceFailed(RuntimeFault):
     code = "instance_failed"
+
+
+class ProgramUnfit(RuntimeFault):
+    code = "program_refused"
 
 
 class InstanceConflict(RuntimeFault):

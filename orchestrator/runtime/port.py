@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from orchestrator.models.manifests import HealthCheck, OwnProgram
 
 
 class RunState(StrEnum):
@@ -18,13 +20,24 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class InstanceSpec:
-    """What to run. `program` is a module for `python -m`; `grant` the resources given to the instance."""
+    """What to run. `program` is a module for `python -m`, unless it is a provider's `own`; `grant` the resources given
+    to the instance."""
 
     instance_id: str
     program: str
     grant: Mapping[str, int]
     memory_mib: int
     nice: int = 5
+    own: OwnProgram | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "InstanceSpec":
+        """From what `asdict` made of one, through JSON or not: an intent's file, a workflow's kept step."""
+        own = fields.get("own")
+        if own is None:
+            return cls(**fields)
+        program = OwnProgram(own["sha256"], tuple(own["command"]), HealthCheck(**own["health"]))
+        return cls(**{**fields, "own": program})
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from orchestrator.models.errors import ProgramRefused
+from orchestrator.models.manifests import OwnProgram
+from orchestrator.models.programs import Programs, command_fault
 from orchestrator.runtime import bubblewrap, byte_code, system_calls, unix_http
-from orchestrator.runtime.errors import InstanceConflict, InstanceFailed
+from orchestrator.runtime.errors import InstanceConflict, InstanceFailed, ProgramUnfit
 from orchestrator.runtime.folder import InstanceFolder
 from orchestrator.runtime.governor import BURST_S, DEFAULT_MCORES, MOST_FILES, PERIOD_S, Bounds, Governor
+from orchestrator.runtime.health import HealthWatch
 from orchestrator.runtime.locks import InstanceLocks
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 from orchestrator.runtime.processes import Load, ProcessId, command_of, end, load_of
@@ -30,7 +34,8 @@ TELL_S = 5.0
 
 class SandboxRuntime:
     """Fills `port.Runtime`. `home` is S4M_HOME; its other folders are never shown to a model. `programs` is a folder of
-    modules that may be run besides the installed models; `burst_s` is how long an instance may save up its grant."""
+    modules that may be run besides the installed models; `provided` keeps providers' own programs (empty: in the home);
+    `burst_s` is how long an instance may save up its grant."""
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class SandboxRuntime:
         stop_grace_s: float = 1.0,
         search_path: str | None = None,
         programs: Path | None = None,
+        provided: Path | None = None,
         burst_s: float = BURST_S,
     ) -> None:
         self._home = home.resolve()
@@ -48,6 +54,8 @@ class SandboxRuntime:
         self._stop_grace_s = stop_grace_s
         self._search_path = search_path
         self._programs = programs
+        self._provided = Programs(provided or self._home / "programs")
+        self._health = HealthWatch(self._record_death)
         self._governor = Governor(self._record_death, burst_s)
         self._bwrap: Path | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -87,6 +95,7 @@ class SandboxRuntime:
         folder = self._folder(instance_id)
         with self._locks.holding(instance_id, forget=True):
             self._governor.forget(instance_id)
+            self._health.forget(instance_id)
             running = self._process(folder)
             if running is not None:
                 end(running, self._stop_grace_s)
@@ -112,6 +121,7 @@ class SandboxRuntime:
 
     def let_go(self) -> None:
         """Bound nobody any more and let whoever is stopped go on: for whoever leaves its instances running."""
+        self._health.let_go()
         self._governor.let_go()
 
     def log_of(self, instance_id: str) -> str:
@@ -123,7 +133,7 @@ class SandboxRuntime:
         intent = folder.read("intent.json")
         if intent is None:
             return None
-        spec, running = InstanceSpec(**intent), self._process(folder)
+        spec, running = InstanceSpec.of(intent), self._process(folder)
         if running is not None and folder.read("process.json") is not None:
             self._govern(spec, running)
         return _observation(folder, spec, running)
@@ -131,6 +141,8 @@ class SandboxRuntime:
     def _govern(self, spec: InstanceSpec, running: ProcessId) -> None:
         mcores = spec.grant.get("computing_mcores", DEFAULT_MCORES)
         self._governor.watch(spec.instance_id, running, Bounds(mcores, spec.memory_mib))
+        if spec.own is not None:
+            self._health.watch(spec.instance_id, running, self._folder(spec.instance_id).socket, spec.own.health)
 
     def _record_death(self, instance_id: str, reason: str, detail: str) -> None:
         folder = self._folder(instance_id)
@@ -139,6 +151,7 @@ class SandboxRuntime:
             folder.write("death.json", {"cause": f"{reason}: {detail}", "count": before.get("count", 0) + 1})
 
     def _start(self, spec: InstanceSpec, folder: InstanceFolder) -> ProcessId:
+        programs = self._programs if spec.own is None else self._own_folder(spec.own)
         self._wait_for_child(spec.instance_id)
         death = folder.read("death.json")
         folder.remove()
@@ -146,14 +159,25 @@ class SandboxRuntime:
         if death is not None:
             folder.write("death.json", death)
         folder.write("intent.json", _intent(spec))
-        child = self._spawn(spec, folder)
+        child = self._spawn(spec, folder, programs)
         with self._guard:
             self._children[spec.instance_id] = child
         running = self._ready(spec, folder, child)
         folder.write("process.json", {**asdict(running), "socket": str(folder.socket)})
         return running
 
-    def _spawn(self, spec: InstanceSpec, folder: InstanceFolder) -> subprocess.Popen[bytes]:
+    def _own_folder(self, own: OwnProgram) -> Path:
+        """The program as its manifest names it, checked anew at each start."""
+        try:
+            folder = self._provided.verified(own.sha256)
+        except ProgramRefused as cause:
+            raise ProgramUnfit(str(cause)) from cause
+        fault = command_fault(own.command, folder)
+        if fault:
+            raise ProgramUnfit(f"program_command: {fault}; name a file of the program's folder")
+        return folder
+
+    def _spawn(self, spec: InstanceSpec, folder: InstanceFolder, programs: Path | None) -> subprocess.Popen[bytes]:
         assert self._bwrap is not None  # noqa: S101  (check() has run)
         with (
             (folder.root / "info.json").open("wb") as info,
@@ -161,7 +185,7 @@ class SandboxRuntime:
             _filter_file() as rules,
             folder.listen() as listener,
         ):
-            box = bubblewrap.Box(info.fileno(), rules.fileno(), [self._home], self._programs)
+            box = bubblewrap.Box(info.fileno(), rules.fileno(), [self._home], programs)
             return subprocess.Popen(
                 bubblewrap.command(self._bwrap, box, _program(spec, listener.fileno())),
                 stdin=subprocess.DEVNULL,
@@ -178,7 +202,7 @@ class SandboxRuntime:
             running = self._process(folder)
             if running is not None:
                 self._governor.watch(spec.instance_id, running, Bounds(None, spec.memory_mib))
-                if _healthy(folder, spec.instance_id, deadline - time.monotonic()):
+                if _healthy(folder, spec, deadline - time.monotonic()):
                     return running
             time.sleep(READY_POLL_S)
         ended_with = child.poll()
@@ -204,8 +228,8 @@ class SandboxRuntime:
         return running
 
     def _adopt(self, spec: InstanceSpec, folder: InstanceFolder, running: ProcessId) -> None:
-        intent = folder.read("intent.json") or {}
-        if (intent.get("program"), intent.get("memory_mib")) != (spec.program, spec.memory_mib):
+        intent = folder.read("intent.json") or _intent(spec)
+        if _of_one_kind(InstanceSpec.of(intent)) != _of_one_kind(spec):
             raise InstanceConflict(
                 f"{spec.instance_id} runs {intent.get('program')} with {intent.get('memory_mib')} MiB, asked is "
                 f"{spec.program} with {spec.memory_mib}; delete it first or choose another id"
@@ -215,7 +239,7 @@ class SandboxRuntime:
         if intent.get("grant") != dict(spec.grant):
             _configure(folder, spec)
             folder.write("intent.json", _intent(spec))
-        elif not _wait_until_healthy(folder, spec.instance_id, self._start_timeout_s):
+        elif not _wait_until_healthy(folder, spec, self._start_timeout_s):
             raise InstanceFailed(f"{spec.instance_id} runs but does not answer; delete it and ensure it again")
 
     def _process(self, folder: InstanceFolder) -> ProcessId | None:
@@ -253,12 +277,19 @@ def _filter_file() -> BinaryIO:
 
 def _program(spec: InstanceSpec, listener: int) -> list[str]:
     launch = ["-m", "orchestrator.models.launch", "--memory-mib", str(spec.memory_mib), "--nice", str(spec.nice)]
-    served = ["--listen-fd", str(listener), "--instance", spec.instance_id]
-    return [*launch, spec.program, "--", *served, "--grant", json.dumps(dict(spec.grant))]
+    served = ["--listen-fd", str(listener), "--instance", spec.instance_id, "--grant", json.dumps(dict(spec.grant))]
+    if spec.own is not None:
+        return [*launch, "--own", bubblewrap.PROGRAM_MOUNT, "--", *spec.own.command, *served]
+    return [*launch, spec.program, "--", *served]
 
 
 def _intent(spec: InstanceSpec) -> dict[str, Any]:
     return {**asdict(replace(spec, grant={})), "grant": dict(spec.grant)}
+
+
+def _of_one_kind(spec: InstanceSpec) -> tuple[str, int, OwnProgram | None]:
+    """What cannot be changed while it runs."""
+    return spec.program, spec.memory_mib, spec.own
 
 
 def _observation(folder: InstanceFolder, spec: InstanceSpec, running: ProcessId | None) -> Observation:
@@ -278,18 +309,21 @@ def _observation(folder: InstanceFolder, spec: InstanceSpec, running: ProcessId 
     )
 
 
-def _healthy(folder: InstanceFolder, instance_id: str, timeout_s: float) -> bool:
+def _healthy(folder: InstanceFolder, spec: InstanceSpec, timeout_s: float) -> bool:
     """The socket takes connections before the program serves them: the question waits until it does, or has ended."""
+    left_s = max(timeout_s, READY_POLL_S)
     try:
-        reply = unix_http.ask(folder.socket, "GET", "/health", timeout_s=max(timeout_s, READY_POLL_S))
-        return reply.status == 200 and reply.json()["instance"] == instance_id
+        if spec.own is not None:
+            return unix_http.status_of(folder.socket, spec.own.health.path, left_s) == 200
+        reply = unix_http.ask(folder.socket, "GET", "/health", timeout_s=left_s)
+        return reply.status == 200 and bool(reply.json()["instance"] == spec.instance_id)
     except (OSError, ValueError, KeyError):
         return False
 
 
-def _wait_until_healthy(folder: InstanceFolder, instance_id: str, timeout_s: float) -> bool:
+def _wait_until_healthy(folder: InstanceFolder, spec: InstanceSpec, timeout_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
-    while not _healthy(folder, instance_id, deadline - time.monotonic()):
+    while not _healthy(folder, spec, deadline - time.monotonic()):
         if time.monotonic() >= deadline:
             return False
         time.sleep(READY_POLL_S)

@@ -16,7 +16,7 @@ from dbos import SQLAlchemyDatasource
 from orchestrator.errors import Refusal
 from orchestrator.instances import take_turn
 from orchestrator.instances.door import patient
-from orchestrator.instances.transact import durable, step, transact
+from orchestrator.instances.transact import durable, step, transact, transact_again
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import (
     Acceptance,
@@ -92,7 +92,7 @@ class VmofWorkflows:
         wanted = ServiceRequirements.model_validate(document)
         try:
             sub_instances(wanted, "", self._deps.models)
-            joined = self._change(_join, key, document)
+            joined = self._again(_join, key, document)
         except Refusal as cause:
             return {"refusal": RefusalNotice(code=cause.code, detail=str(cause)).to_json()}
         request = sub_instances(wanted, joined["msi"], self._deps.models)
@@ -106,7 +106,7 @@ class VmofWorkflows:
         )
         if agreed.code:
             return self._refuse(wanted, agreed, decision)
-        share = self._change(_settle, wanted.subscription_id, _json(agreed.models), decision.to_json())
+        share = self._again(_settle, wanted.subscription_id, _json(agreed.models), decision.to_json())
         if share is None:
             return self._withdraw(key, wanted, joined["msi"])
         return {"share": share}
@@ -188,6 +188,10 @@ class VmofWorkflows:
 
     def _change(self, change: Callable[..., Any], *args: Any) -> Any:
         return transact(self._deps.datasource, change, self._deps, *args)
+
+    def _again(self, change: Callable[..., Any], *args: Any) -> Any:
+        """A share that has its place, or runs, keeps it: these may be repeated."""
+        return transact_again(self._deps.datasource, change, self._deps, *args)
 
 
 def _lacking(offer: Offer) -> str:

@@ -16,6 +16,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from dbos import DBOS, SQLAlchemyDatasource
 
 from ledger.chain import Chain
@@ -139,7 +140,7 @@ def _build(ground: Ground, loop: asyncio.AbstractEventLoop, models: Mapping[str,
 @contextmanager
 def _loop() -> Iterator[asyncio.AbstractEventLoop]:
     """An event loop in a thread of its own, as the program's server has it."""
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:

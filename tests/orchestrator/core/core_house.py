@@ -69,6 +69,8 @@ class CoreHouse:
     ports: dict[str, int]
     identities: dict[str, ComponentIdentity]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    database: str = ""
+    """where not in the home"""
 
     @classmethod
     def build(cls, home: Path, market: Market, **plan_options: int) -> "CoreHouse":
@@ -89,11 +91,12 @@ class CoreHouse:
 
     @classmethod
     @contextmanager
-    def running(cls, home: Path) -> Iterator["CoreHouse"]:
+    def running(cls, home: Path, database: str = "") -> Iterator["CoreHouse"]:
         """Gateway and orchestrator up on a chain of their own; the orchestrator's log is printed at the end."""
         with Devnet.start() as devnet:
             market = Market.on(devnet)
             built = cls.build(home, market)
+            built.database = database
             try:
                 built.start("gateway")
                 built.start("orchestrator")
@@ -121,6 +124,7 @@ class CoreHouse:
             "S4M_ORCHESTRATOR_URL": self.url("orchestrator"),
             "S4M_GATEWAY_URL": self.url("gateway"),
             "S4M_SETTLE_INTERVAL_S": "0",
+            **({"S4M_DATABASE": self.database} if self.database else {}),
         }
 
     def url(self, name: str) -> str:

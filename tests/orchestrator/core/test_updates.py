@@ -17,9 +17,10 @@ from ledger.typed_data import RequestUpdate, sign
 from ledger.values import SubscriptionId, to_hex
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreHouse]:
-    with CoreHouse.running(tmp_path_factory.mktemp("home")) as running:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreHouse]:
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgresql").create()
+    with CoreHouse.running(tmp_path_factory.mktemp("home"), database) as running:
         yield running
 
 

@@ -22,16 +22,6 @@ from orchestrator.store import Store, open_store
 from orchestrator.vmof import VmofDeps, build_vmof
 
 
-class LateCall:
-    """A client that is set once its app is built (VMOF and MMF both call MSMF)."""
-
-    def __init__(self) -> None:
-        self.client: FunctionClient | None = None
-
-    def __getattr__(self, verb: str) -> Any:
-        return getattr(self.client, verb)
-
-
 @dataclass
 class House:
     """The three functions, running."""
@@ -136,21 +126,19 @@ def build(
     )
     datasource = SQLAlchemyDatasource.create(store.url, engine=store.writer)
     runtime = runtime or SandboxRuntime(home)
-    late_msmf, late_mmf = LateCall(), LateCall()
-    msmf = build_msmf(MsmfDeps(datasource, reader=store.reader))
-    deps = MmfDeps(datasource, runtime, models, late_msmf, topology=topology, grace_s=0.0, reader=store.reader)
-    mmf = build_mmf(deps)
-    vmof = build_vmof(VmofDeps(datasource, models, late_mmf, late_msmf, reader=store.reader))
-    late_msmf.client = FunctionClient("msmf", None, loop, app=msmf)
-    late_mmf.client = FunctionClient("mmf", None, loop, app=mmf)
+    msmf = FunctionClient("msmf", None, loop, app=build_msmf(MsmfDeps(datasource, reader=store.reader)))
+    deps = MmfDeps(datasource, runtime, models, msmf, topology=topology, grace_s=0.0, reader=store.reader)
+    mmf_app = build_mmf(deps)
+    mmf = FunctionClient("mmf", None, loop, app=mmf_app)
+    vmof = build_vmof(VmofDeps(datasource, models, mmf, msmf, reader=store.reader))
     DBOS.launch()
     house = House(
         store,
         runtime,
-        Keeper(deps, mmf.state.supplying.end_overdue),
-        late_msmf.client,
+        Keeper(deps, mmf_app.state.supplying.end_overdue),
+        msmf,
         FunctionClient("vmof", None, loop, app=vmof),
-        late_mmf.client,
+        mmf,
     )
     if supplied:
         house.keeper()

@@ -42,7 +42,8 @@ def running(house: House) -> set[str]:
     return {one.instance_id for one in house.runtime.observe() if one.state is RunState.RUNNING}
 
 
-def test_more_users_grow_in_place_and_fewer_shrink(house: House) -> None:
+def test_more_users_grow_in_place_and_fewer_shrink(house_on_each_database: House) -> None:
+    house = house_on_each_database
     before = house.instantiate(1, RENDER)
     house.instantiate(2, RENDER)
     more = house.update(1, 1, RENDER, users=3)
@@ -68,8 +69,9 @@ def test_rendering_is_shared_anew_with_the_neighbours(house: House) -> None:
     assert shrunk["grants"]["2"]["rendering_k"] == 1_120
 
 
-def test_a_shared_model_is_scaled_before_another_is_created(house: House) -> None:
+def test_a_shared_model_is_scaled_before_another_is_created(house_on_each_database: House) -> None:
     """Sixteen users need 4,000 K: beside a neighbour that is more than one server has, and two have it."""
+    house = house_on_each_database
     share = house.instantiate(1, RENDER)
     house.instantiate(2, RENDER)
     grown = house.update(1, 1, RENDER, users=16)
@@ -98,7 +100,8 @@ def test_a_role_that_cannot_stay_moves_and_its_old_place_is_given_back(house: Ho
     assert house.rows("SELECT * FROM allocations") == house.rows("SELECT * FROM uses") == []
 
 
-def test_an_infeasible_update_is_refused_and_touches_nothing(house: House) -> None:
+def test_an_infeasible_update_is_refused_and_touches_nothing(house_on_each_database: House) -> None:
+    house = house_on_each_database
     house.instantiate(1, qoe={"rate_mbps": 250})
     before = everything(house)
     refusal = refusal_of(house.update, 1, 1, qoe={"rate_mbps": 30_000})
@@ -119,8 +122,9 @@ def test_alone_in_its_msi_a_share_makes_the_promise_stronger(house: House) -> No
     assert house.rows("SELECT latency_ms, reliability FROM msis") == [{"latency_ms": 1.0, "reliability": 0.99}]
 
 
-def test_a_share_moves_where_its_msi_cannot_promise_the_quality(house: House) -> None:
+def test_a_share_moves_where_its_msi_cannot_promise_the_quality(house_on_each_database: House) -> None:
     """Three share an MSI that promises 5 ms; one asks for 1 ms: another MSI over the same models; the next joins it."""
+    house = house_on_each_database
     share = house.instantiate(1, RENDER, qoe={"latency_ms": 5})
     house.instantiate(2, RENDER, qoe={"latency_ms": 5})
     house.instantiate(3, RENDER, qoe={"latency_ms": 5})
@@ -178,7 +182,8 @@ def test_a_failed_start_gives_everything_back(tmp_path: Path, loop: Loop) -> Non
         tear_down(house, loop)
 
 
-def test_a_release_during_an_update_leaves_nothing(house: House) -> None:
+def test_a_release_during_an_update_leaves_nothing(house_on_each_database: House) -> None:
+    house = house_on_each_database
     house.instantiate(1, RENDER)
     house.instantiate(2, RENDER)
     house.update(1, 1, RENDER, users=28)

@@ -56,7 +56,8 @@ def wait_for_kinds(house: House, kinds: set[str]) -> None:
         time.sleep(0.05)
 
 
-def test_every_kind_is_told_of_whom_it_concerns(house: House) -> None:
+def test_every_kind_is_told_of_whom_it_concerns(house_on_each_database: House) -> None:
+    house = house_on_each_database
     first = house.instantiate(1, RENDER, qoe={"latency_ms": 5})
     house.instantiate(2, RENDER, qoe={"latency_ms": 5})
     house.update(1, 1, RENDER, users=10, qoe={"latency_ms": 5})
@@ -85,7 +86,8 @@ def test_every_kind_is_told_of_whom_it_concerns(house: House) -> None:
     assert numbers == sorted(set(numbers))
 
 
-def test_a_repeated_call_tells_nothing_anew(house: House) -> None:
+def test_a_repeated_call_tells_nothing_anew(house_on_each_database: House) -> None:
+    house = house_on_each_database
     house.instantiate(1, "monitoring")
     house.update(1, 1, "monitoring", users=2)
     wait_for_kinds(house, {"update.accepted"})

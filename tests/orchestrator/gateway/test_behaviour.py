@@ -63,7 +63,7 @@ def on_disk(folder: Path) -> bytes:
 
 def test_behaviour_is_sealed_in_every_file_and_read_back(store: UsageStore, tmp_path: Path) -> None:
     kept = used(ME, 0, TODAY)
-    store.put_route(ME, json.dumps({"objects": [{"object": 41, "attention": ATTENTION}]}))
+    store.put_routes([(ME, json.dumps({"objects": [{"object": 41, "attention": ATTENTION}]}))])
     store.add(kept)
     assert not [trace for trace in TRACES if trace in on_disk(tmp_path)]
     assert store.by_request(ME, REQUEST_ID) == kept
@@ -105,7 +105,7 @@ def test_use_after_an_erasure_is_kept_under_a_new_key(store: UsageStore) -> None
 
 
 def test_behaviour_is_erased_after_its_days_and_money_stays(store: UsageStore) -> None:
-    store.put_route(ME, "{}")
+    store.put_routes([(ME, "{}")])
     for seq, day in enumerate((TODAY - 31, TODAY - 30, TODAY)):
         store.add(used(ME, seq, day, f"use-{seq}"))
     root = UsageLog.of(store.records(ME)).usage_root()
@@ -119,7 +119,7 @@ def test_behaviour_is_erased_after_its_days_and_money_stays(store: UsageStore) -
 
 
 def test_route_withdrawn_takes_its_key_along(store: UsageStore) -> None:
-    store.put_route(ME, "{}")
+    store.put_routes([(ME, "{}")])
     assert len(store._keys.living(ME)) == 1
     store.delete_route(ME)
     assert store._keys.living(ME) == {}

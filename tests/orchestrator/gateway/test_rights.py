@@ -94,6 +94,21 @@ async def test_route_only_from_the_orchestrator_and_only_wellformed(
     await session.close()
 
 
+async def test_of_several_routes_all_are_taken_or_none(house: GatewayHouse, operators: httpx.AsyncClient) -> None:
+    first, second = house.buy(), house.buy()
+    bad = house.route(second, terms={**TERMS, "credit_units": -1})
+    answer = await operators.put("/routes", json={"routes": [house.route(first), bad]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "terms_invalid")
+    session = await house.session(first)
+    with pytest.raises(UseRefused) as caught:
+        await session.use("frame")
+    assert caught.value.server_code in ("no_route", "not_entitled")
+    both = {"routes": [house.route(first), house.route(second)]}
+    assert (await operators.put("/routes", json=both)).json() == {"accepted": 2}
+    assert (await session.use("frame")).record.seq == 0
+    await session.close()
+
+
 async def test_vouchers_replayed_older_forged_or_of_another_log_refused(
     house: GatewayHouse, operators: httpx.AsyncClient
 ) -> None:
@@ -246,7 +261,7 @@ async def test_every_route_has_a_policy_row(house: GatewayHouse, tmp_path: Any) 
     opened = House.open(GatewaySettings(home=tmp_path, rpc_url=house.devnet.rpc_url))
     try:
         entries = RouteTable(create_app(opened)).entries
-        assert len(entries) == 11
+        assert len(entries) == 12
         for entry in entries:
             for method in entry.methods or ():
                 assert Policy.load().find("gateway", method, entry.template), f"{method} {entry.template}"
