@@ -22,7 +22,7 @@ Vector = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Embedded:
-    """A text's meaning as a unit vector: the sum of its pieces' `parts`, (pieces, 384), so each piece's part is known."""
+    """A text's meaning as a unit vector: the sum of its pieces' `parts`, (pieces, 384)."""
 
     pieces: tuple[Piece, ...]
     parts: Vector

@@ -15,6 +15,8 @@ from typing import Any
 from orchestrator.models.manifests import services
 
 REQUESTS = Path(__file__).with_name("requests.jsonl")
+HELD_OUT = Path(__file__).with_name("held_out.jsonl")
+"""written after the rules and the model stood, never learnt: for the figure `intent_macro_f1`"""
 NONE = "none"
 
 
@@ -34,7 +36,13 @@ class Labelled:
 
 @cache
 def labelled() -> tuple[Labelled, ...]:
-    lines = (json.loads(line) for line in REQUESTS.read_text("utf-8").splitlines())
+    """Those that are learnt."""
+    return read(REQUESTS)
+
+
+def read(path: Path) -> tuple[Labelled, ...]:
+    """The labelled requests of a file, one JSON object a line: text, service, template (its family), slots."""
+    lines = (json.loads(line) for line in path.read_text("utf-8").splitlines())
     return tuple(Labelled(one["text"], one["service"], one["template"], one["slots"]) for one in lines)
 
 

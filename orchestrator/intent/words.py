@@ -1,7 +1,8 @@
 """Text → the word pieces that the sentence model reads, each with the place in the text where it stands.
 
-BERT's uncased WordPiece (Devlin et al. 2019): lower case, accents off, split at blanks and punctuation, then the longest
-known piece first. vocabulary.txt is that of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0); its line is the id.
+BERT's uncased WordPiece (Devlin et al. 2019): lower case, accents off, split at blanks and punctuation, then the
+longest known piece first. vocabulary.txt is that of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0);
+its line is the id.
 """
 
 import re
