@@ -80,18 +80,26 @@ def parse(session: Session, file: TextIO) -> None:
 
     With --json one JSON document a line: what was understood, how surely, why, and what to ask back. Needs no house.
     """
-    from orchestrator.intent.understanding import understand
-
     try:
         lines = file.read().splitlines()
     except UnicodeDecodeError as error:
         raise BadInput(f"{file.name} is no UTF-8 text: {error}.", "Give a text file, one request a line.") from error
-    understood = (understand(line).to_json() for line in lines)
+    understood = (_understood(number, line) for number, line in enumerate(lines, 1))
     if session.as_json:
         for one in understood:
             click.echo(json.dumps(one, ensure_ascii=False))
     else:
         session.show([_row(one) for one in understood])
+
+
+def _understood(number: int, line: str) -> dict[str, Any]:
+    from orchestrator.intent.errors import TextTooLong
+    from orchestrator.intent.understanding import understand
+
+    try:
+        return understand(line).to_json()
+    except TextTooLong as error:
+        raise BadInput(f"Line {number}: {error}", "Shorten it, or give one request a line.") from error
 
 
 def _row(one: dict[str, Any]) -> dict[str, Any]:

@@ -46,11 +46,6 @@ def number(written: str) -> float:
     return float(sum(TENS.get(word, SMALL.get(word, 0)) for word in re.split(r"[ -]", plain)))
 
 
-def first(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    """The first place that matches."""
-    return pattern.search(text)
-
-
 def compiled(pattern: str) -> re.Pattern[str]:
     """A pattern in which NUM stands for a number, between word borders, case ignored."""
     return re.compile(rf"(?<![\w.,])(?:{pattern})(?!\w)".replace("NUM", NUMBER), re.IGNORECASE)

@@ -77,16 +77,18 @@ LOW_LATENCY = compiled(
 RELIABILITY: tuple[Rule, ...] = (
     ("reliable part", compiled(rf"{PART} ?%? ?(?:uptime|availability|available|reliability|reliable)"), _part),
     ("reliable part", compiled(rf"(?:uptime|availability|reliability)(?: of| at least| ≥|:)? ?{PART} ?%?"), _part),
-    ("reliable", compiled(r"(?:must|may|should|can|could) ?(?:never|not|n't) (?:ever )?(?:fail|break|break down|go down|"
-                          r"drop|stop|crash)(?: down| out)?|never fails?|don'?t fail(?: us)?|must hold|absolutely reliable|"
-                          r"reliable|24/7|always (?:on|available)|(?:no|without) (?:outages?|downtimes?|dropouts?)"),
+    ("reliable", compiled(r"(?:must|may|should|can|could) ?(?:never|not|n't) (?:ever )?(?:fail|break|break down|"
+                          r"go down|drop|stop|crash)(?: down| out)?|never fails?|don'?t fail(?: us)?|must hold|"
+                          r"absolutely reliable|reliable|24/7|always (?:on|available)|"
+                          r"(?:no|without) (?:outages?|downtimes?|dropouts?)"),
      _always(0.999)),
 )  # fmt: skip
 IMMERSION: tuple[Rule, ...] = (
     ("immersion", compiled(r"immersion(?: floor)?(?: of| at least| above| ≥|:)? (?P<n>\d+(?:\.\d+)?)"),
      lambda match: number(match["n"])),
     ("highest", compiled(r"(?:fully|totally|deeply) immersive|as (?:immersive|real|realistic|lifelike) as "
-                         r"(?:\w+ ){0,2}\w+|photo-?realistic|breath-?taking|wow factor|most realistic|ultra realistic|hyper-?realistic|"
+                         r"(?:\w+ ){0,2}\w+|photo-?realistic|breath-?taking|wow factor|most realistic|"
+                         r"ultra realistic|hyper-?realistic|"
                          r"best (?:possible )?(?:graphics|quality|picture)"), _always(0.5)),
     ("good", compiled(r"(?:very )?(?:sharp|crisp|crystal clear|high quality|good graphics|high[- ]res(?:olution)?|"
                       r"great graphics|4k|hd)"), _always(0.3)),

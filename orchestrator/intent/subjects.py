@@ -8,8 +8,8 @@ from orchestrator.models.beach.kinds import KINDS
 MOST_THINGS = 64
 THINGS: dict[str, str] = {
     "predictive-maintenance": "lathe|mill|milling machine|pump|press|robot|spindle|gearbox|turbine|generator|"
-    "compressor|chiller|fan|valve|heat exchanger|drill|bearing|conveyor|crane|engine|oven|boiler|motor|extruder|forklift|elevator|"
-    "escalator|excavator|locomotive|furnace|welder",
+    "compressor|chiller|fan|valve|heat exchanger|drill|bearing|conveyor|crane|engine|oven|boiler|motor|"
+    "extruder|forklift|elevator|escalator|excavator|locomotive|furnace|welder",
     "product-twin": "bracket|casing|gear wheel|gear|housing|mould|mold|die|frame|panel|blade|bumper|rim|gearbox|chair|"
     "shelf|case|sole|propeller|carton|bottle|lever|ring|valve|crankshaft|hinge|wheel|door|pump|lens|shoe|prototype",
     "patient-twin": "heart|lung|liver|kidney|brain|knee|hip|spine|leg|jaw|tooth|aorta|bed|arm|shoulder",

@@ -31,12 +31,12 @@ def _words(text: str) -> frozenset[str]:
 
 FOREIGN = _words(
     "une le la les des pour avec et dans je nous vous est un der die das und für mit ich wir ein eine ist nicht auf zu "
-    "el los las para con y en una por que il gli di per che sono e o um uma com não het een voor met en van ik wij niet och att "
-    "jag vi ett på är ve bir için w na z do jest się"
+    "el los las para con y en una por que il gli di per che sono e o um uma com não het een voor met en van ik "
+    "wij niet och att jag vi ett på är ve bir için w na z do jest się"
 )
 ENGLISH = _words(
-    "the a an and or of to in on at for with from is are was be i we you my our me us it its this that not no can could "
-    "would like want need please how what which where when who do"
+    "the a an and or of to in on at for with from is are was be i we you my our me us it its this that not no "
+    "can could would like want need please how what which where when who do"
 )
 """little words, by which a language is known"""
 

@@ -14,7 +14,8 @@ from pathlib import Path
 VOCABULARY = Path(__file__).with_name("vocabulary.txt")
 MOST_PIECES = 128
 """more of a text is not read: the model was trained on as many"""
-_WORD = re.compile(r"\w+|[^\w\s]")
+LONGEST_WORD = 100
+_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def _plain(word: str) -> str:
 
 def _ids(word: str, known: dict[str, int]) -> list[int]:
     """The longest known pieces from left to right; a word with an unknown part is unknown as a whole."""
+    if len(word) > LONGEST_WORD:
+        return [known["[UNK]"]]
     found: list[int] = []
     start = 0
     while start < len(word):
