@@ -84,7 +84,7 @@ def parse(session: Session, file: TextIO) -> None:
         lines = file.read().splitlines()
     except UnicodeDecodeError as error:
         raise BadInput(f"{file.name} is no UTF-8 text: {error}.", "Give a text file, one request a line.") from error
-    understood = (_understood(number, line) for number, line in enumerate(lines, 1))
+    understood = [_understood(number, line) for number, line in enumerate(lines, 1)]
     if session.as_json:
         for one in understood:
             click.echo(json.dumps(one, ensure_ascii=False))

@@ -11,7 +11,7 @@ SMALL = {word: number for number, word in enumerate(ONES)}
 OTHERS = {"a dozen": 12, "dozen": 12, "a couple of": 2, "half an": 0.5, "half a": 0.5, "an": 1, "a": 1}
 _TEN = "|".join(TENS)
 _WORDS = "|".join(sorted([*ONES, *OTHERS], key=len, reverse=True))
-NUMBER = rf"(?:\d+(?:[.,]\d+)?|(?:{_TEN})(?:[ -](?:{'|'.join(ONES[1:10])}))?|(?:{_WORDS}))"
+NUMBER = rf"(?:\d{{1,9}}(?:[.,]\d{{1,6}})?|(?:{_TEN})(?:[ -](?:{'|'.join(ONES[1:10])}))?|(?:{_WORDS}))"
 """a number in digits or words, for a pattern that ignores case"""
 
 

@@ -12,7 +12,7 @@ NOUNS = (
     "explorers|singers|voices|women|ladies|men|lads|girls|boys|relatives|neighbours|neighbors|singles|ravers|cousins|"
     "sisters|brothers|investors|journalists|speakers|owners|recruiters|freshers|new hires|drivers|soldiers|learners|"
     "teachers|slots|experts|operators|nurses|surgeons|gamers|teammates|roommates|flatmates|avatars|humans|adventurers|"
-    "grown-ups|viewers|clients|customers|couples|staff"
+    "managers|reps|retirees|seniors|developers|trainees|officials|residents|citizens|grown-ups|viewers|clients|customers|couples|staff"
 )
 FAMILIAR = (
     "friends?|mates?|buddies|pals?|rivals|cousins?|sisters?|brothers?|colleagues?|clients?|kids?|flatmates|others"
@@ -34,7 +34,9 @@ RULES: tuple[tuple[str, re.Pattern[str], Rule], ...] = (
     ("both",
      compiled(r"the two of us|just the two|for two(?! \w)|for a couple|game for 2|one[- ]on[- ]one|two persons"),
      lambda _: 2),
-    ("of us", compiled(r"(NUM)(?: of (?:us|them)|[- ](?:person|people|player|seat|man|user)s?\b)"),
+    ("of us",
+     compiled(r"(NUM)(?: of (?:us|them)| (?:in total|altogether|in all)|"
+              r"[- ](?:person|people|player|seat|man|user)s?\b)"),
      lambda m: number(m[1])),
     ("group of",
      compiled(r"(?:party|group|family|class|team|guild|crew|company|club) of (NUM)"), lambda m: number(m[1])),

@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.intent.found import Found, compiled, number
 
 Rule = tuple[str, re.Pattern[str], Callable[[re.Match[str]], Any]]
-PART = r"(?P<part>\d+(?:[.,]\d+)?)"
+PART = r"(?P<part>\d{1,9}(?:[.,]\d{1,6})?)"
 """a part of one, in percent or not"""
 LATENCY_MS = {"ar_vr": 1.5, "digital_twin": 10}
 """of those who only say that it must be low: Table I's figure; of twins that of msmf/examples"""
@@ -37,7 +37,7 @@ def _rate(match: re.Match[str]) -> int:
 
 
 ISOLATION: tuple[Rule, ...] = (
-    ("within", compiled(r"(?:within|inside|in) (?:our|my|the) (?:own )?(?:company|group|department|organi[sz]ation|"
+    ("within", compiled(r"(?:within|inside) (?:our|my|the) (?:own )?(?:company|group|department|organi[sz]ation|"
                         r"team|cluster|hospital|university|school)(?: only| is enough)?|(?:logical|cluster) isolation"),
      _always(1)),
     ("shared", compiled(r"shar(?:ed|ing)(?: \w+){0,2} (?:is|are|ok|okay|fine)(?: ok| okay| fine)?|"
@@ -84,7 +84,7 @@ RELIABILITY: tuple[Rule, ...] = (
      _always(0.999)),
 )  # fmt: skip
 IMMERSION: tuple[Rule, ...] = (
-    ("immersion", compiled(r"immersion(?: floor)?(?: of| at least| above| ≥|:)? (?P<n>\d+(?:\.\d+)?)"),
+    ("immersion", compiled(r"immersion(?: floor)?(?: of| at least| above| ≥|:)? (?P<n>\d{1,9}(?:\.\d{1,6})?)"),
      lambda match: number(match["n"])),
     ("highest", compiled(r"(?:fully|totally|deeply) immersive|as (?:immersive|real|realistic|lifelike) as "
                          r"(?:\w+ ){0,2}\w+|photo-?realistic|breath-?taking|wow factor|most realistic|"
@@ -106,6 +106,22 @@ FIDELITY: tuple[Rule, ...] = (
                        r"approximate(?:ly)?"),
      _always(0.7)),
 )  # fmt: skip
+
+
+LIMITS: dict[str, Callable[[float], bool]] = {
+    "users": lambda value: 1 <= value <= 64,
+    "rate_mbps": lambda value: 1 <= value <= 1_000_000,
+    "latency_ms": lambda value: 0 < value <= 10_000,
+    "reliability": lambda value: 0 < value <= 1,
+    "fidelity_floor": lambda value: 0 <= value < 1,
+    "update_rate_hz": lambda value: 1 <= value <= 1000,
+}
+"""What a request document may hold (s4m/request/2)."""
+
+
+def can_be_held(found: Found) -> bool:
+    """Whether a request document can hold the value."""
+    return found.field not in LIMITS or LIMITS[found.field](found.value)
 
 
 def isolation(text: str) -> Found | None:

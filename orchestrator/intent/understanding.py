@@ -16,13 +16,12 @@ from orchestrator.intent.errors import TextTooLong
 from orchestrator.intent.found import Found
 from orchestrator.intent.labelled import NONE
 from orchestrator.intent.people import users
-from orchestrator.intent.quality import isolation, qualities
+from orchestrator.intent.quality import can_be_held, isolation, qualities
 from orchestrator.intent.subjects import objects, things
 from orchestrator.intent.wishes import wishes
 from orchestrator.models.manifests import ServiceSpec, services
 
 LONGEST = 2000
-MOST_USERS = 64
 
 
 def _words(text: str) -> frozenset[str]:
@@ -99,14 +98,14 @@ def _classified(text: str) -> Understanding:
 def _documented(
     text: str, service: ServiceSpec, confidence: float, question: str | None, candidates: dict[str, float], of_it: Found
 ) -> Understanding:
-    crowd = users(text)
-    if crowd is not None and crowd.value > MOST_USERS:
-        question = question or f"One request is for at most {MOST_USERS} users: how many shall it be for?"
-        crowd = None
-    qoe = qualities(text, service.service_type)
+    stated = [*filter(None, (users(text), isolation(text))), *qualities(text, service.service_type)]
+    single = [one for one in stated if one.field in ("users", "isolation") and can_be_held(one)]
+    qoe = [one for one in stated if one.field not in ("users", "isolation") and can_be_held(one)]
+    beyond = next((one for one in stated if not can_be_held(one)), None)
+    if question is None and beyond is not None:
+        question = f"{beyond.field} cannot be {beyond.value}: what shall it be?"
     subjects = objects(text) if service.service_type == "ar_vr" else things(text, service.name)
     beside = wishes(text, service.service_type)
-    single = [one for one in (crowd, isolation(text)) if one is not None]
     return Understanding(
         text=text,
         service_type=service.service_type,

@@ -45,6 +45,8 @@ def test_numbers_are_read_as_people_write_them(written: str, value: float) -> No
         ("hiking with my brother", 2),
         ("the two of us", 2),
         ("single player", 1),
+        ("we're 8 in total", 8),
+        ("hologram conference with 6 managers", 6),
         ("family of five.", 5),
         ("twenty-five pupils", 25),
         ("6-person team", 6),

@@ -100,12 +100,29 @@ def test_a_close_call_asks_which_of_the_two() -> None:
     assert all(services()[name].title in answer.question for name in likeliest if name != NONE)
 
 
-def test_more_users_than_a_request_may_have_is_asked_back() -> None:
-    answer = understand("virtual conference with talks and slides for 300 participants")
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("virtual conference with talks and slides for 300 participants", "users", "300"),
+        ("virtual conference with talks and slides, 0 ms latency", "latency_ms", "0"),
+        ("heart twin of our patient with vital signs at 5000 Hz", "update_rate_hz", "5000"),
+        ("heart twin of our patient with vital signs, 100 % fidelity", "fidelity_floor", "1"),
+        ("heart twin of our patient with vital signs, 250 % reliability", "reliability", "2.5"),
+    ],
+)
+def test_a_figure_that_no_document_can_hold_is_asked_back(text: str, field: str, value: str) -> None:
+    answer = understand(text)
     assert answer.document is not None
-    assert "users" not in answer.document
+    assert field not in {**answer.document, **answer.document.get("qoe", {})}
     assert answer.question is not None
-    assert "64" in answer.question
+    assert f"{field} cannot be {value}" in answer.question
+    check_request(answer.document)
+
+
+def test_figures_of_absurd_length_are_no_figures() -> None:
+    answer = understand(f"treasure hunt with points for {'9' * 400} players, {'9' * 400} ms")
+    assert answer.document is not None
+    assert set(answer.document) == {"schema", "service", "scenario"}
 
 
 def test_a_text_too_long_is_refused_with_the_remedy() -> None:
