@@ -1,1 +1,1 @@
-"""Figures drawn from measurements."""
+"""The figures of `make figures`, a module each."""
