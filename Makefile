@@ -59,7 +59,7 @@ contracts: .venv/.dev node_modules/.dev .solcx/.stamp ## compile the contracts i
 bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas, demo, placement, orchestrator or immersion; writes out/bench/AREA.json
 	$(BIN)/python scripts/bench.py --area $(AREA) $(ARGS)
 
-figures: .venv/.runtime ## Fig. 5 of the paper, allocations and the price of fairness, into out/figures/
+figures: .venv/.runtime node_modules/.runtime ## Fig. 5 of the paper, allocations, fairness and a live run (a minute), into out/figures/
 	$(BIN)/python -m scripts.figures $(ARGS)
 
 prove: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## the money arithmetic for all inputs (halmos)

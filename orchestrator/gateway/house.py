@@ -17,6 +17,8 @@ from orchestrator.gateway.errors import LogBroken, ModelUnavailable
 from orchestrator.gateway.link import Links
 from orchestrator.gateway.measures import MeasureBoard
 from orchestrator.gateway.models import ModelClients
+from orchestrator.gateway.retention import Retention
+from orchestrator.gateway.sealing import behaviour_key
 from orchestrator.gateway.sessions import Sessions
 from orchestrator.gateway.settings import GatewaySettings
 from orchestrator.gateway.shapes import Route
@@ -49,6 +51,7 @@ class House:
     vouchers: VoucherDesk
     sessions: Sessions
     uses: UseDesk
+    retention: Retention
     enrolment: Enrolment
     replay: ReplayStore
     journal: Journal
@@ -108,6 +111,7 @@ class House:
             vouchers=vouchers,
             sessions=Sessions(SessionIssuer(identity), watch, contracts.market_domain, settings.session_limit_s),
             uses=uses,
+            retention=Retention(store, settings.retention_days),
             enrolment=enrolment,
             replay=replay,
             journal=journal,
@@ -145,7 +149,7 @@ class House:
 
 
 def _store(settings: GatewaySettings, chain: Chain) -> UsageStore:
-    store = UsageStore(settings.database)
+    store = UsageStore(settings.database, behaviour_key(settings.behaviour_key_file))
     owner = store.bound_to(chain.genesis_hash)
     if owner != chain.genesis_hash:
         store.close()

@@ -97,17 +97,30 @@ def padded(rows: Sequence[ArrayLike]) -> Floats:
 
 
 def _above_floors(weights: Floats, floors: Floats, budget_k: float, cap_k: float, threshold_k: float) -> Floats:
-    """Users whom the optimum of the rest leaves under their floor are held at it, until nobody is left under."""
+    """The better of two ways to hold users at their floors: with the fewest K, or with the same objects filled well.
+
+    Filled well is e x_th, where an object is worth most per K, or the cap.
+    """
     users = Filling(weights, budget_k, cap_k, threshold_k)
     count, level, needed = users.cheapest(floors)
-    kept, held = _affordable(needed, budget_k), np.zeros(floors.shape, np.bool_)
-    least = users.resolutions(count, level)
+    kept, least = _affordable(needed, budget_k), users.resolutions(count, level)
+    well = min(users.cap_k, np.e * threshold_k)
+    tight = _held_at(np.where(kept[:, None], least, 0.0), users, floors, budget_k)
+    ample = _held_at(np.where(kept[:, None] & (least > 0), np.maximum(least, well), 0.0), users, floors, budget_k)
+    return tight if _worth(weights, tight, threshold_k).sum() >= _worth(weights, ample, threshold_k).sum() else ample
+
+
+def _held_at(held_k: Floats, users: Filling, floors: Floats, budget_k: float) -> Floats:
+    """Whom the optimum of the rest leaves under its floor is held at these resolutions (rows of 0: nobody to hold),
+    until nobody is left under; nothing for anybody where the budget does not carry that."""
+    held, weights, threshold = np.zeros(floors.shape, np.bool_), users.weights, users.threshold_k
     while True:
-        rest = budget_k - float(needed[held].sum())
-        result = np.where(
-            held[:, None], least, _pooled(np.where(held[:, None], 0.0, weights), rest, cap_k, threshold_k)
-        )
-        under = kept & ~held & (_worth(weights, result, threshold_k) < floors * (1 - TOLERANCE))
+        rest = budget_k - float(held_k[held].sum())
+        if rest < -TOLERANCE * budget_k:
+            return np.zeros(weights.shape)
+        pooled = _pooled(np.where(held[:, None], 0.0, weights), rest, users.cap_k, threshold)
+        result = np.where(held[:, None], held_k, pooled)
+        under = held_k.any(axis=1) & ~held & (_worth(weights, result, threshold) < floors * (1 - TOLERANCE))
         if not under.any():
             return _topped_up(users, result, held, budget_k)
         held |= under

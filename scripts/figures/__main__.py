@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scripts.figures.style import use_style
 
-FIGURES = ("figure5", "allocation", "fairness")
+FIGURES = ("figure5", "allocation", "fairness", "disturbance")
 """Modules of this package, each with `draw(folder, seed)`, which returns the files that it wrote."""
 
 

@@ -36,7 +36,7 @@ NOISE = 0.25
 MOST_PRICE = 25
 """What half of an equal budget's immersion as everybody's floor may cost the sum, in %."""
 SESSIONS, SAMPLED = 200, 40_000
-SMALL, CONVEX, ROUNDS = 200, 30, 15
+SMALL, CONVEX, ROUNDS = 200, 30, 50
 
 
 def measure(figure: Make, out: Path, seed: int, data: Path | None) -> Figures:
@@ -44,7 +44,7 @@ def measure(figure: Make, out: Path, seed: int, data: Path | None) -> Figures:
     folder = data or (Path(os.environ["S4M_DATA"]) if os.environ.get("S4M_DATA") else None)
     rng = np.random.default_rng(seed)
     return [
-        *(published_attention(figure, folder / "attention") if folder else []),
+        *(published_attention(figure, folder / "attention") if folder and (folder / "attention").is_dir() else []),
         brute_force(figure, rng),
         solver(figure, rng),
         *speed(figure, rng),

@@ -141,7 +141,10 @@ def hpa_variants(trace: Trace) -> dict[str, Floats]:
 
 def measure(figure: Callable[..., dict[str, Any]], out: Path, seed: int, data: Path | None) -> list[dict[str, Any]]:
     """The area's figures; traces from `data` (a folder of traces, or of data with a folder demand), else S4M_DATA."""
-    traces, kind = _traces(data, seed)
+    try:
+        traces, kind = _traces(data, seed)
+    except MalformedTrace as error:
+        raise SystemExit(f"error: {error}") from error
     results = outcomes(traces, seed)
     (out / "forecast-raw.json").write_text(json.dumps([each.document() for each in results]) + "\n")
     figures = []

@@ -48,9 +48,9 @@ def test_more_users_see_the_sum_grow_and_the_even_split_fall() -> None:
 
 def test_price_of_fairness_grows_with_the_floor() -> None:
     cases = [mixed_users(20, np.random.default_rng([1, number])) for number in range(8)]
-    prices, under = zip(*(fairness.price_and_kept(cases, part) for part in (0.01, 0.5, 1.0)), strict=True)
-    assert 0 <= prices[0] < prices[1] < prices[2] < 50
-    assert 0 < under[0] <= under[1] <= under[2]
+    prices, under = zip(*(fairness.price_and_kept(cases, part) for part in (0.01, 0.1, 0.5, 1.0)), strict=True)
+    assert 0 <= prices[0] <= prices[1] < prices[2] < prices[3] < 50
+    assert 0 < under[0] <= under[1] <= under[2] <= under[3]
 
 
 def test_floors_bound_is_above_what_floors_leave() -> None:

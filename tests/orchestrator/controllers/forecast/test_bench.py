@@ -111,3 +111,8 @@ def test_recorded_traces_are_read() -> None:
     assert traces["genai_qps"].step_s == 60
     assert traces["elb_request_count_8c0756"].step_s == 300
     assert len(traces["ec2_network_in_5abac7"].demand) == 4_730
+
+
+def test_measure_of_a_folder_without_traces_ends_with_its_cause(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"error: .* holds no \.csv"):
+        measure(figure, tmp_path, 7, tmp_path)
