@@ -1,19 +1,27 @@
 """Repacking in a real house: two small sites, each with half of its room free, and a request that needs a whole one."""
 
+import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from function_house import House, Loop, build, tear_down
+from memory_runtime import MemoryRuntime
+from rich.console import Console
 
 from orchestrator.errors import PeerRefused
+from orchestrator.explanation import explanation
 from orchestrator.models.manifests import manifests
 from orchestrator.placement.repack import MIGRATION_COST
 from orchestrator.resources import ResourceVector
 from orchestrator.resources.topology import Link, Site, Topology
 from orchestrator.runtime.port import RunState
 from orchestrator.runtime.unix_http import ask
+from orchestrator.top import top
+from s4m.explain import page as explain_page
+from s4m.top import page as top_page
 
 SMALL = ResourceVector(computing_mcores=250)
 BAY = Topology(
@@ -26,6 +34,7 @@ NEAR = {"qoe": {"latency_ms": 0.2}}
 """near enough for hill and dune, not for the harbour"""
 BIG = {"access": "hill", "isolation": 2, "users": 14, **NEAR}
 """240 mcores at one site"""
+ROW = {"plan_id": "1", "state": "active", "chain_status": "active", "times": {}}
 
 
 @pytest.fixture
@@ -47,6 +56,12 @@ def refused(house: House, subscription: int, **request: Any) -> dict[str, Any]:
     with pytest.raises(PeerRefused) as caught:
         house.instantiate(subscription, "monitoring", **request)
     return caught.value.reason
+
+
+def printed(*parts: Any) -> str:
+    said = StringIO()
+    Console(file=said, width=200).print(*parts)
+    return said.getvalue()
 
 
 def running(house: House) -> set[str]:
@@ -85,6 +100,13 @@ def test_a_fragmented_pool_is_consolidated_and_a_refused_big_request_gets_in(bay
     assert move["movedTo"] in running(bay)
     assert move["instance"] not in running(bay)
     assert bay.keeper() == []
+
+    assert f"monitoring {move['origin']}→{move['target']}" in printed(top_page(top(bay.store, bay.vmof, bay.mmf)))
+    row: Any = {**ROW, "subscription_id": moved_share, "outcome": {}}
+    explained = explanation(row, [], [], repacks=kept)
+    assert explained["repacks"] == kept
+    words = printed(*explain_page(explained)).split()
+    assert {repack_id, move["origin"], move["target"], f"{one['objective']:,}", "done"} <= set(words)
 
     big = bay.instantiate(3, "monitoring", **BIG)
     assert big["models"][0]["node"] == move["origin"]
@@ -128,3 +150,36 @@ def test_what_changed_since_the_search_stops_the_repack_and_moves_nothing(bay: H
     assert (kept["state"], kept["cause"], kept["moves"]) == ("stopped", cause, [])
     assert bay.rows("SELECT * FROM allocations ORDER BY allocation_id") == before
     assert {one["models"][0]["instance"] for one in (hill, dune)} <= running(bay)
+
+
+def test_what_draws_on_a_reservation_stays(bay: House) -> None:
+    """What it would leave stays reserved, and makes room for nobody."""
+    for site in ("hill", "dune"):
+        wanted = {"reservation": site, "node": site, "cluster": "ar_vr", "amounts": {"computing_mcores": 110}}
+        bay.mmf.post("/reservations", {**wanted, "until": int(time.time()) + 3600}, f"controller:{site}")
+    fragment(bay)
+    refused(bay, 3, **BIG)
+    assert bay.repacking.look() == ""
+
+
+def test_a_new_instance_that_does_not_start_leaves_all_as_it_was(tmp_path: Path, loop: Loop) -> None:
+    runtime = MemoryRuntime(tmp_path)
+    bay = build(tmp_path, loop.loop, manifests(), topology=BAY, runtime=runtime)
+    try:
+        fragment(bay)
+        refused(bay, 3, **BIG)
+        held, used = bay.rows("SELECT * FROM allocations ORDER BY allocation_id"), bay.rows("SELECT * FROM uses")
+        there = running(bay)
+        runtime.failing = 1
+        bay.repacking.look()
+        kept = bay.mmf.get("/top")["repacks"][0]
+        assert (kept["state"], kept["moves"]) == ("stopped", [])
+        assert "This start was to fail" in kept["cause"]
+        assert bay.rows("SELECT * FROM allocations ORDER BY allocation_id") == held
+        assert bay.rows("SELECT * FROM uses") == used
+        bay.keeper()
+        assert running(bay) == there
+        assert bay.repacking.look() != kept["repack"]
+        assert [one["state"] for one in bay.mmf.get("/top")["repacks"]] == ["done", "stopped"]
+    finally:
+        tear_down(bay, loop)
