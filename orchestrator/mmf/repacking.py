@@ -27,8 +27,8 @@ from orchestrator.placement.repack import Migration, Repack, fits, repack
 from orchestrator.resources import repacks as kept
 from orchestrator.runtime.port import InstanceSpec
 
-SEARCH_S = 2.0
-"""Wall-clock seconds that one search may take: with a look a minute some 3 % of a core."""
+SEARCH_S = 4.0
+"""Wall-clock seconds that one search may take: with a look a minute at most 7 % of a core."""
 log = structlog.get_logger("mmf")
 
 

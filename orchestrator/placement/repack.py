@@ -2,15 +2,18 @@
 
 The pool is given as values, the answer is moves. The running instances and the refused demands form one batch problem
 (orchestrator.placement.problem): each instance is one of its requests that must stay served and may be served at
-another site at MIGRATION_COST, each demand one that earns its worth where all of its roles find room. The background
-search answers it with bound and gap. Then the moves are put in an order in which every new instance finds room while
-the old one still runs; where links or that order do not allow all of them, nothing is moved.
+another site at MIGRATION_COST, each demand one that earns its worth where all of its roles find room. One mixed-integer
+program answers it with bound and gap (the large-neighbourhood search of batches trades in shared instances, of which
+there are none here: from where everything stands it finds no first move). Then the moves are put in an order in which
+every new instance finds room while the old one still runs; where links or that order do not allow all of them, each
+demand is tried alone.
 
 A demand is counted as new instances of all of its roles: what it could share instead only makes it easier to admit.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from orchestrator.placement.problem import Model, Problem, Request, Role, Site, Solution
 from orchestrator.resources import RESOURCES, Isolation, ResourceVector
@@ -116,27 +119,40 @@ class Repack:
         return max(0.0, 1 - self.after / self.bound) if self.bound > 0 else 0.0
 
 
-def repack(pool: PoolState, seconds: float, seed: int = 0) -> Repack:
-    """The moves that bring more than they cost, within `seconds` of wall-clock time; none where there are no such."""
-    from orchestrator.placement.background import place_batch
+def repack(pool: PoolState, seconds: float) -> Repack:
+    """The moves that bring more than they cost, within `seconds` of wall-clock time; none where there are no such.
+
+    Where the best moves for all demands cannot be carried out, those for one demand are looked for, by falling worth.
+    """
+    from orchestrator.placement.background import solve_exactly
 
     reachable = [one for one in pool.demands if all(_within(pool.free, part.ways) for part in one.parts)]
-    pool = replace(pool, demands=tuple(reachable))
-    still = replace(pool, residents=())
-    stays = place_batch(_problem(still, 0), seconds=seconds / 2, seed=seed)
+    demands = tuple(sorted(reachable, key=lambda one: (-one.worth, one.name)))
+    still = replace(pool, residents=(), demands=demands)
+    before = solve_exactly(_problem(still, 0), seconds=seconds / 4).profit
+    movable = replace(still, residents=tuple(one for one in pool.residents if not one.pinned))
+    whole = _attempt(movable, seconds / 2)
+    bound = max(whole.bound, float(before))
+    if whole.after > before:
+        each = (_attempt(replace(movable, demands=(one,)), seconds / 4 / len(demands)) for one in demands)
+        for found in chain([whole], each):
+            if found.waves and found.after > before:
+                return replace(found, before=before, bound=bound)
+    return Repack(before, before, bound)
+
+
+def _attempt(pool: PoolState, seconds: float) -> Repack:
+    """What one program makes of these residents and demands; without waves where links or order forbid its moves."""
+    from orchestrator.placement.background import solve_exactly
+
     keep = sum(demand.worth for demand in pool.demands) + 1
-    movable = replace(pool, residents=tuple(one for one in pool.residents if not one.pinned))
-    offset = keep * len(movable.residents)
-    found = place_batch(_problem(movable, keep), seconds=seconds / 2, seed=seed)
+    found = solve_exactly(_problem(pool, keep), seconds=seconds)
+    offset = keep * len(pool.residents)
+    waves, admits = _waves(pool, _migrations(pool, found)), _admitted(pool, found)
+    if not _get_in(pool, waves, admits):
+        waves = ()
     bound = min(found.bound - offset, float(keep - 1))
-    unmoved = Repack(stays.profit, stays.profit, max(bound, float(stays.profit)))
-    after = found.profit - offset
-    if after <= stays.profit:
-        return unmoved
-    waves, admits = _waves(pool, _migrations(movable, found)), _admitted(movable, found)
-    if not waves or not _get_in(pool, waves, admits):
-        return unmoved
-    return Repack(stays.profit, after, unmoved.bound, waves, tuple(name for name, _ in admits))
+    return Repack(0, found.profit - offset, bound, waves, tuple(name for name, _ in admits))
 
 
 def fits(pool: PoolState, wave: Wave) -> bool:

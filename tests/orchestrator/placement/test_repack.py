@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import product
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,12 +133,8 @@ def worth(demands: tuple[Demand, ...]) -> int:
     return sum(demand.worth for demand in demands)
 
 
-@given(pools())
-@settings(max_examples=150, deadline=None)
-def test_no_wave_over_allocates_moves_what_is_pinned_or_costs_more_than_it_brings(pool: PoolState) -> None:
-    found = repack(pool, SECONDS)
-    assert found.before <= found.after <= found.bound
-    assert 0 <= found.gap <= 1
+def require_sound(pool: PoolState, found: Repack) -> None:
+    """Every wave fits, nothing pinned moves, and what is said to get in does."""
     by_id = {one.instance_id: one for one in pool.residents}
     done: tuple[Migration, ...] = ()
     for wave in found.waves:
@@ -150,17 +147,25 @@ def test_no_wave_over_allocates_moves_what_is_pinned_or_costs_more_than_it_bring
         assert move.target in one.ways
     assert len({move.instance_id for move in done}) == len(done)
     if done:
-        assert found.after > found.before
-        assert found.after == worth(admitted(pool, found)) - MIGRATION_COST * len(done)
+        assert found.after == worth(admitted(pool, found)) - MIGRATION_COST * len(done) > found.before
         assert get_in(pool, admitted(pool, found), done)
     else:
         assert (found.after, found.admits) == (found.before, ())
 
 
 @given(pools())
+@settings(max_examples=150, deadline=None)
+def test_no_wave_over_allocates_moves_what_is_pinned_or_costs_more_than_it_brings(pool: PoolState) -> None:
+    found = repack(pool, SECONDS)
+    assert found.before <= found.after <= found.bound
+    assert 0 <= found.gap <= 1
+    require_sound(pool, found)
+
+
+@given(pools())
 @settings(max_examples=100, deadline=None)
-def test_where_no_link_is_in_the_way_bound_and_answer_are_those_of_all_that_can_be_listed(pool: PoolState) -> None:
-    """The bound is the best of all places at the end; the answer meets it, or no order of moves leads there."""
+def test_where_no_link_is_in_the_way_the_bound_is_the_best_of_all_that_can_be_listed(pool: PoolState) -> None:
+    """The bound is the best of all places at the end; the answer meets it unless no order of moves leads there."""
     if linked(pool):
         pool = replace(pool, free={**pool.free, LINK: ResourceVector(bandwidth_mbps=1000)})
     pool = replace(pool, free={name: free.most(ResourceVector()) for name, free in pool.free.items()})
@@ -175,8 +180,7 @@ def test_where_no_link_is_in_the_way_bound_and_answer_are_those_of_all_that_can_
                 if get_in(pool, demands, moves):
                     best = max(best, worth(demands) - MIGRATION_COST * len(moves))
     found = repack(pool, SECONDS)
-    assert found.bound == best
-    assert found.gap == 0 or not found.waves
+    assert found.bound == best >= found.after
 
 
 HILL = Resident("one-1", "hill", room(4), {"hill": {}, "dune": {}})
@@ -213,6 +217,15 @@ def test_two_that_would_have_to_change_places_at_once_stay() -> None:
     assert found.gap == 1
 
 
+def test_where_the_moves_for_all_have_no_order_those_for_one_demand_are_made() -> None:
+    first = Resident("one-2", "cape", room(6), {"cape": {}, "reef": {}})
+    second = Resident("one-3", "reef", room(4), {"reef": {}, "cape": {}})
+    stuck = Demand("stuck", 4 * MIGRATION_COST, (Part(room(2), {"cape": {}}),))
+    free = {**POOL.free, "cape": room(0), "reef": room(2)}
+    pool = PoolState(("hill", "dune", "cape", "reef"), free, (HILL, first, second), (stuck, BIG))
+    assert repack(pool, SECONDS) == Repack(0, 2 * MIGRATION_COST, 4 * MIGRATION_COST, ((MOVE,),), ("big",))
+
+
 def test_a_link_without_room_keeps_an_instance_where_it_is() -> None:
     far = replace(HILL, ways={"hill": {}, "dune": {LINK: ResourceVector(bandwidth_mbps=5)}})
     pool = replace(POOL, residents=(far,), free={**POOL.free, LINK: ResourceVector(bandwidth_mbps=4)})
@@ -229,13 +242,27 @@ def test_a_wave_fits_no_more_once_its_instance_is_pinned_elsewhere_or_its_room_g
     assert not fits(replace(POOL, free={**POOL.free, "dune": room(3)}), (MOVE,))
 
 
-def test_many_instances_are_searched_with_a_bound() -> None:
-    """Twenty on each of two sites: beyond what is solved exactly at once."""
-    there = tuple(
-        Resident(f"one-{n}", site, room(3), {"hill": {}, "dune": {}}) for n in range(40) for site in [SITES[n % 2]]
-    )
-    pool = PoolState(("hill", "dune"), {"hill": room(7), "dune": room(7)}, there, (BIG,))
-    found = repack(pool, 4.0)
-    assert len(found.waves) == 1
-    assert [(move.origin, move.target) for move in found.waves[0]] == [("hill", "dune")]
-    assert found.after == 2 * MIGRATION_COST <= found.bound <= BIG.worth
+@pytest.mark.parametrize("seed", [5, 7, 8])
+def test_two_dozen_instances_make_room_in_several_waves(seed: int) -> None:
+    draw, sites = Random(seed), tuple(f"site-{number}" for number in range(6))
+    there = []
+    for number in range(24):
+        site = draw.choice(sites)
+        near = {site, *draw.sample(sites, 4)}
+        there.append(
+            Resident(f"one-{number}", site, room(draw.randint(50, 400)), {one: {LINK: room(0)} for one in near})
+        )
+    free = {**{site: room(draw.randint(100, 300)) for site in sites}, LINK: room(0)}
+    demands = [
+        Demand(
+            f"demand-{number}",
+            draw.randint(1000, 9000),
+            (Part(room(draw.randint(300, 600)), {site: {LINK: room(0)} for site in draw.sample(sites, 3)}),),
+        )
+        for number in range(4)
+    ]
+    pool = PoolState(sites, free, tuple(there), tuple(demands))
+    found = repack(pool, 60.0)
+    assert found.before < found.after == found.bound
+    assert len(found.waves) > 1
+    require_sound(pool, found)
