@@ -128,6 +128,8 @@ def repack(pool: PoolState, seconds: float) -> Repack:
 
     reachable = [one for one in pool.demands if all(_within(pool.free, part.ways) for part in one.parts)]
     demands = tuple(sorted(reachable, key=lambda one: (-one.worth, one.name)))
+    if not demands:
+        return Repack(0, 0, 0.0)
     still = replace(pool, residents=(), demands=demands)
     before = solve_exactly(_problem(still, 0), seconds=seconds / 4).profit
     movable = replace(still, residents=tuple(one for one in pool.residents if not one.pinned))

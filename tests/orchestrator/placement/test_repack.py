@@ -198,6 +198,12 @@ def test_a_demand_worth_no_more_than_the_move_moves_nothing() -> None:
     assert repack(pool, SECONDS) == Repack(0, 0, 0)
 
 
+def test_without_a_demand_that_some_site_is_near_enough_to_nothing_moves() -> None:
+    nowhere = replace(BIG, parts=(Part(room(10), {}),))
+    for demands in ((), (nowhere,)):
+        assert repack(replace(POOL, demands=demands), SECONDS) == Repack(0, 0, 0)
+
+
 def test_what_needs_the_room_of_another_that_moves_goes_in_a_later_wave() -> None:
     second = Resident("one-2", "dune", room(4), {"dune": {}, "cape": {}})
     free = {"hill": room(6), "dune": room(0), "cape": room(4)}
