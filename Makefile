@@ -56,11 +56,11 @@ coverage: .venv/.dev node_modules/.dev .solcx/.stamp ## lines and branches of co
 contracts: .venv/.dev node_modules/.dev .solcx/.stamp ## compile the contracts into ledger/artifacts/
 	$(BIN)/python scripts/compile.py
 
-bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas, demo, placement or orchestrator; writes out/bench/AREA.json
+bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas, demo, placement, orchestrator or immersion; writes out/bench/AREA.json
 	$(BIN)/python scripts/bench.py --area $(AREA) $(ARGS)
 
-figures: .venv/.runtime ## the paper's Fig. 5 with our reading of it, into out/figures/
-	$(BIN)/python scripts/figure5.py $(ARGS)
+figures: .venv/.runtime node_modules/.runtime ## Fig. 5 of the paper, allocations, fairness and a live run (a minute), into out/figures/
+	$(BIN)/python -m scripts.figures $(ARGS)
 
 prove: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## the money arithmetic for all inputs (halmos)
 	$(BIN)/python scripts/prove.py $(ARGS)

@@ -1,8 +1,8 @@
 """EIP-712: what is signed, its digest, signing, recovering, and the JSON that wallets show.
 
-Called by the buyer's client (order, permit, voucher, activation, session binding, audit grant), by the gateway
-(voucher, provenance) and by whoever verifies. Mirrors the contracts' hashing; tests/ledger holds both together. It
-never talks to a chain. One set of functions serves every message:
+Called by the buyer's client (order, permit, voucher, activation, session binding, audit grant, demand to erase), by the
+gateway (voucher, provenance) and by whoever verifies. Mirrors the contracts' hashing; tests/ledger holds both together.
+It never talks to a chain. One set of functions serves every message:
 
     digest(domain, message)                 sign(key, domain, message)
     recover(domain, message, signature)     typed_data(domain, message)
@@ -160,6 +160,20 @@ class AuditGrant:
         ("grantee", "address"),
         ("expires", "uint64"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureDemand:
+    """Buyer or session key has the gateway forget a subscription's behaviour; good until `expires` (market domain).
+
+    Off-chain. Said twice it does no harm: what is forgotten stays forgotten.
+    """
+
+    subscription_id: SubscriptionId
+    expires: int
+
+    PRIMARY: ClassVar[str] = "ErasureDemand"
+    FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (("subscriptionId", "uint96"), ("expires", "uint64"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
+from orchestrator.supervise import Supervisor
 from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
 from orchestrator.tenure import Alone, SharedTenure, Tenure
@@ -322,6 +323,9 @@ class Program:
             workers["repack"] = Worker("repack", self._repack, settings.repack_interval_s)
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
+        if settings.design_epoch_s > 0:
+            self._supervisor = Supervisor(self._ground.store, self._mmf, settings.design_epoch_s)
+            workers["design"] = Worker("design", self._design, settings.design_epoch_s)
         return workers
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
@@ -380,6 +384,10 @@ class Program:
     def _repack(self) -> None:
         if self._acts() and self._pool_stands.is_set():
             self._repacking.look()
+
+    def _design(self) -> None:
+        if self._acts() and self._pool_stands.is_set():
+            self._supervisor.look()
 
     def _acts(self) -> bool:
         return self._ground.tenure.leads and self._listener.halted is None

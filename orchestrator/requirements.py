@@ -68,6 +68,12 @@ class AttendedObject(BaseModel):
     attention: int = Field(ge=1, le=5)
 
 
+class RequestInWords(Shape):
+    """What a buyer wants, in its own words; MSMF makes a request document of it (orchestrator.intent)."""
+
+    text: str
+
+
 class TranslationRequest(Shape):
     """Step I, asked of MSMF: the request document and the spec of the plan's model, both already hash-checked."""
 

@@ -72,6 +72,9 @@ class Settings(SettingsBase):
     settle_batch: int = Field(
         default=100, ge=1, le=100, description="vouchers per transaction; the gas bars are at 100"
     )
+    design_epoch_s: float = Field(
+        default=0.0, ge=0, description="pause between the global controller's designs, seconds; 0: it does not run"
+    )
     max_parallel: int = Field(default=8, ge=1, description="instantiations at work at once; starts are CPU-bound")
     document_retry_s: float = Field(
         default=0.5, description="pause before asking again for a missing document, seconds"

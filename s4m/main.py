@@ -18,7 +18,10 @@ GROUPS: dict[str, tuple[str, str]] = {
     "models": ("s4m.models:models", "Installed models; validate, publish and run your own."),
     "buy": ("s4m.buy:buy", "Buy a subscription: shows the cost, asks, signs, waits until it runs."),
     "use": ("s4m.use:use", "Use a subscription through the gateway; checks and signs for what was used."),
-    "subscriptions": ("s4m.subscriptions:subscriptions", "List, show and release subscriptions."),
+    "subscriptions": (
+        "s4m.subscriptions:subscriptions",
+        "List, show and release subscriptions; have their use forgotten.",
+    ),
     "request": ("s4m.request:request", "Change a running request: users, quality of experience, objects."),
     "explain": ("s4m.explain:explain", "Why a service stands as it stands; of a refusal, what would do."),
     "top": ("s4m.top:top", "Live view of pool, clusters, MSIs, models, queue and settlement."),
@@ -27,6 +30,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "audit": ("s4m.audit:audit", "Prove records against the chain."),
     "supply": ("s4m.supply:supply", "Offer a model's capacity to the pool; list, withdraw, statement, pay."),
     "assets": ("s4m.assets:assets", "List, mint and export things made in the virtual world."),
+    "simulate": ("s4m.simulate:simulate", "Play a scenario's users under the controllers, faster than real time."),
     "trust": ("s4m.trust:trust", "Policy, component keys, enrolment, revocation, journal."),
 }
 

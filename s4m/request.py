@@ -1,10 +1,10 @@
-"""`s4m request show|update`: what a subscription asks for, and changing it while it runs."""
+"""`s4m request show|update|parse`: what a subscription asks for, changing it while it runs, and asking in words."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -18,11 +18,12 @@ QOE_OPTIONS = {
     "immersion_floor": "immersion_floor",
 }
 """Option → member of the document's `qoe`."""
+NAMED_APART = ("schema", "service", "scenario")
 
 
 @click.group()
 def request() -> None:
-    """What a subscription asks for: show it, change it while it runs."""
+    """What a subscription asks for: show it, change it while it runs; make a request document of words."""
 
 
 @request.command()
@@ -69,6 +70,49 @@ def update(session: Session, subscription_id: str, document: Path | None, **chan
             "gap": decision["models"]["gap"],
         }
     )
+
+
+@request.command()
+@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@common
+def parse(session: Session, file: TextIO) -> None:
+    """Make request documents (s4m/request/2) of requests in words: one a line of FILE, or of the standard input.
+
+    With --json one JSON document a line: what was understood, how surely, why, and what to ask back. Needs no house.
+    """
+    try:
+        lines = file.read().splitlines()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file.name} is no UTF-8 text: {error}.", "Give a text file, one request a line.") from error
+    understood = [_understood(number, line) for number, line in enumerate(lines, 1)]
+    if session.as_json:
+        for one in understood:
+            click.echo(json.dumps(one, ensure_ascii=False))
+    else:
+        session.show([_row(one) for one in understood])
+
+
+def _understood(number: int, line: str) -> dict[str, Any]:
+    from orchestrator.intent.errors import TextTooLong
+    from orchestrator.intent.understanding import understand
+
+    try:
+        return understand(line).to_json()
+    except TextTooLong as error:
+        raise BadInput(f"Line {number}: {error}", "Shorten it, or give one request a line.") from error
+
+
+def _row(one: dict[str, Any]) -> dict[str, Any]:
+    """What was understood, for people."""
+    asked = {name: value for name, value in (one["document"] or {}).items() if name not in NAMED_APART}
+    return {
+        "request": one["text"],
+        "service": one["service"],
+        "sure": f"{one['confidence']:.0%}",
+        "asked": {**asked, **one["wishes"]},
+        "because of": one["why"][0]["words"] if one["why"] else None,
+        "question": one["question"],
+    }
 
 
 def _wanted(kept: dict[str, Any], path: Path | None, changes: dict[str, float | None]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`s4m subscriptions list|show|release`."""
+"""`s4m subscriptions list|show|release|forget`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from s4m.wallet import PASSWORD_FILE
 
 @click.group()
 def subscriptions() -> None:
-    """List, show and release subscriptions."""
+    """List, show and release subscriptions; have the gateway forget how they were used."""
 
 
 @subscriptions.command("list")
@@ -63,3 +63,24 @@ def release(session: Session, subscription_id: str, wallet_name: str, yes: bool,
     journal = journal_of(session.home, f"wallet-{wallet_name}")
     with market(session) as client, Sender(client.chain, key, journal) as sender:
         session.show(client.give_back(sender, identifier))
+
+
+@subscriptions.command()
+@click.argument("subscription_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common
+def forget(session: Session, subscription_id: str, yes: bool) -> None:
+    """Have the gateway erase what it keeps of how the subscription was used.
+
+    Signed with the subscription's session key. Records, vouchers and proofs stay; the records' own file of this home
+    stays too.
+    """
+    from ledger.values import SubscriptionId
+    from marketplace.wallet.erasure import demand_erasure
+    from s4m.connect import on_chain, url, wallets
+
+    identifier = SubscriptionId(whole_number(subscription_id, "SUBSCRIPTION_ID"))
+    key = wallets(session).session(identifier)
+    session.confirm(f"Erase what the gateway keeps of how {identifier} was used? It cannot be taken back.", yes)
+    with on_chain(session) as ground:
+        session.show(demand_erasure(url(session, "gateway"), ground.contracts.market_domain, identifier, key))

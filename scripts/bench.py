@@ -1,4 +1,4 @@
-"""`make bench AREA=gas|demo|placement|orchestrator|all`: measures, writes out/bench/AREA.json, raw material beside it.
+"""`make bench AREA=…` (or all): measures, writes out/bench/AREA.json, raw material beside it.
 
 Each figure is {"name", "value", "unit", "load", "against": {"what", "value"}, "bar": {"op", "value"}, "holds"}. Exits
 non-zero where a bar does not hold.
@@ -83,8 +83,16 @@ def orchestrator(out: Path, seed: int, data: Path | None) -> list[Figure]:
     return measure(figure, out, seed, data)
 
 
+def immersion(out: Path, seed: int, data: Path | None) -> list[Figure]:
+    """Meta-Immersion, allocation and what steers by them; every solution is the raw material."""
+    from scripts.bench_immersion import measure
+
+    return measure(figure, out, seed, data)
+
+
 AREAS: dict[str, Callable[[Path, int, Path | None], list[Figure]]] = {
     "gas": gas, "demo": demo, "placement": placement, "orchestrator": orchestrator,
+    "immersion": immersion,
 }  # fmt: skip
 
 
@@ -96,7 +104,7 @@ def main() -> int:
     parser.add_argument(
         "--input",
         type=Path,
-        help="area demo: folder of recordings; placement: folder of batches; "
+        help="area demo and immersion: folder of recordings; placement: folder of batches; "
         f"orchestrator: JSON file of sizes; gas: {GAS_INPUT}",
     )
     parser.add_argument("--out", type=Path, default=Path("out/bench"))

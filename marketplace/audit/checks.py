@@ -1,8 +1,8 @@
 """The usage side of the audit, pure: one subscription's log against its plan's terms and the chain's vouchers.
 
 Finding codes: foreign_record, leaf_differs, sequence_broken, total_differs, time_disordered, meter_unknown,
-units_differ, terms_missing, terms_differ, settled_units_differ, root_differs, log_short, voucher_differs,
-session_signature_wrong, meter_signature_wrong, subscription_unknown, log_missing, proof_refused.
+units_differ, immersion_differs, terms_missing, terms_differ, settled_units_differ, root_differs, log_short,
+voucher_differs, session_signature_wrong, meter_signature_wrong, subscription_unknown, log_missing, proof_refused.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def check_log(
         yield Finding("subscription_unknown", log.subscription_id, "the chain knows no such subscription.")
         return
     yield from _check_records(log)
+    yield from _check_immersion(log)
     yield from _check_units(log, one, market.plans[one.plan_id], terms)
     yield from _check_roots(log, one)
     if log.voucher is not None:
@@ -71,6 +72,16 @@ def _check_records(log: SubscriptionLog) -> Iterator[Finding]:
             yield _finding("total_differs", log, where + f"total is {record.total}, the units so far sum to {total}.")
         if record.start_millis > record.end_millis:
             yield _finding("time_disordered", log, where + "it ends before it starts.")
+
+
+def _check_immersion(log: SubscriptionLog) -> Iterator[Finding]:
+    """Recomputes Meta-Immersion from R, E and x wherever the log still has them; erased ones cannot be recomputed."""
+    for index, line in enumerate(log.lines):
+        if line.measured is not None and line.measured.immersion_milli != line.record.immersion:
+            due, said = line.measured.immersion_milli, line.record.immersion
+            yield _finding(
+                "immersion_differs", log, f"record {index}: it says {said} ‰, what was measured makes {due}."
+            )
 
 
 def _check_units(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.errors import LedgerError
+from ledger.measured import Measured
 from ledger.typed_data import Voucher
 from ledger.usage_log import UsageRecord
 from ledger.values import SubscriptionId, Units, expand, from_hex
@@ -23,10 +24,11 @@ LOG_SCHEMA = "s4m/log/1"
 
 @dataclass(frozen=True)
 class RecordLine:
-    """A record and the leaf hash that was written beside it."""
+    """A record, the leaf hash that was written beside it, and where it is kept what its immersion came from."""
 
     record: UsageRecord
     leaf_hash: bytes | None
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,10 @@ def _take(
     """Records belong to the header above them, whatever they say themselves; without one, to their own subscription."""
     if "record" in document:
         record = UsageRecord.from_json(document["record"])
-        leaf = document.get("leafHash")
+        leaf, given = document.get("leafHash"), document.get("measured")
+        measured = Measured.from_json(given) if given else None
         log = current or _log(logs, int(record.subscription_id))
-        log.lines.append(RecordLine(record, from_hex(leaf) if leaf else None))
+        log.lines.append(RecordLine(record, from_hex(leaf) if leaf else None, measured))
         return current
     log = _log(logs, int(document["subscriptionId"]))
     voucher = document.get("voucher", document)

@@ -54,6 +54,8 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     subscriptions_checked: int = 0
     records_checked: int = 0
+    immersions_recomputed: int = 0
+    """Records whose Meta-Immersion was computed again from measured R, E and x; the others' logs do not have them."""
     vouchers_checked: int = 0
     proofs_checked_on_chain: int = 0
     isolation: dict[int, int] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Report:
             "ok": self.ok,
             "subscriptions_checked": self.subscriptions_checked,
             "records_checked": self.records_checked,
+            "immersions_recomputed": self.immersions_recomputed,
             "vouchers_checked": self.vouchers_checked,
             "proofs_checked_on_chain": self.proofs_checked_on_chain,
             "isolation": {str(subscription): degree for subscription, degree in self.isolation.items()},

@@ -78,6 +78,7 @@ class Auditor:
         report.findings += checks.check_log(log, market, terms, domain)
         report.subscriptions_checked += 1
         report.records_checked += len(log.lines)
+        report.immersions_recomputed += sum(line.measured is not None for line in log.lines)
         if one is None or log.voucher is None or not (log.voucher.meter_signature and log.voucher.session_signature):
             return
         report.vouchers_checked += 1

@@ -18,7 +18,8 @@ from PIL import Image
 
 from ledger.contracts import Contracts
 from ledger.errors import SignatureMalformed
-from ledger.metering import Tally, Terms, bill, immersion_milli, vested
+from ledger.measured import Measured
+from ledger.metering import Tally, Terms, bill, vested
 from ledger.typed_data import Domain, Voucher, recover
 from ledger.usage_log import UsageLog, UsageRecord
 from ledger.values import Address, SubscriptionId, Units, from_hex, model_of, plan_of, to_hex
@@ -103,6 +104,7 @@ class Receipts:
         self._file = file
         self._tally = Tally()
         self._waiting: dict[int, UsageRecord] = {}
+        self._measured: dict[int, Measured] = {}
         self.log = UsageLog()
         self.records: list[UsageRecord] = []
         self.signed_size = 0
@@ -236,23 +238,30 @@ class Receipts:
         self.log.append(record)
         self.records.append(record)
         self._tally = after
+        measured = self._measured.pop(record.seq, None)
         if write:
-            self._write("", {"record": record.to_json(), "leafHash": to_hex(record.leaf())})
+            line: dict[str, Any] = {"record": record.to_json(), "leafHash": to_hex(record.leaf())}
+            self._write("", {**line, "measured": measured.to_json()} if measured else line)
 
     def _check_picture(self, record: UsageRecord, info: Mapping[str, Any], body: bytes) -> None:
-        """Meta-Immersion from the tile layout of the picture that really came, at the rate and errors told."""
+        """Meta-Immersion from the tile layout of the picture that really came, at the rate and errors told.
+
+        What it was computed from is kept with the record, for an audit.
+        """
         with Image.open(io.BytesIO(body)) as picture:
             width, height = picture.size
         weights = {int(name): float(value) for name, value in info.get("attention", {}).items()}
-        pairs = []
+        objects = []
         for tile in info["tiles"]:
             kind, (x, y, w, h) = int(tile["object"]), (int(tile[name]) for name in "xywh")
             inside = x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= width and y + h <= height
             self._require(record.seq, "tiles", f"within {width}×{height}", (x, y, w, h), inside)
             expected = self._agreement.attention.get(kind, weights.get(kind, 0.0))
-            pairs.append((expected, w * h / PIXELS_PER_K))
-        value = immersion_milli(float(info.get("rate_bps", 0.0)), float(info.get("bep", 0.0)), pairs)
-        self._require(record.seq, "immersion", value, record.immersion)
+            objects.append((kind, expected, w * h / PIXELS_PER_K))
+        measured = Measured(float(info.get("rate_bps", 0.0)), float(info.get("bep", 0.0)), tuple(objects))
+        self._require(record.seq, "immersion", measured.immersion_milli, record.immersion)
+        if record.seq >= len(self.records):
+            self._measured[record.seq] = measured
 
     def _require(self, seq: int, name: str, expected: object, given: object, holds: bool | None = None) -> None:
         if not (expected == given if holds is None else holds):

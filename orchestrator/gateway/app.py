@@ -21,7 +21,15 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.gateway.errors import MalformedUse, NoRoute
 from orchestrator.gateway.house import House
 from orchestrator.gateway.logs import log_lines
-from orchestrator.gateway.shapes import AuditGrantHeader, Route, Routes, SessionRequest, UseRequest, VoucherPost
+from orchestrator.gateway.shapes import (
+    AuditGrantHeader,
+    ErasurePost,
+    Route,
+    Routes,
+    SessionRequest,
+    UseRequest,
+    VoucherPost,
+)
 from orchestrator.gateway.use import Served
 from orchestrator.gateway.vouchers import kept_json
 from trust.caller import Caller, CallerKind
@@ -44,6 +52,7 @@ def create_app(house: House) -> FastAPI:
     app.add_api_route("/vouchers/{subscriptionId}", accept_voucher, methods=["POST"])
     app.add_api_route("/usage/{subscriptionId}/log", buyers_log, methods=["GET"], response_class=Response)
     app.add_api_route("/usage/{subscriptionId}/voucher", newest_voucher, methods=["GET"])
+    app.add_api_route("/usage/{subscriptionId}/erasure", erase_behaviour, methods=["POST"])
     app.add_api_route("/logs/{subscriptionId}", operators_log, methods=["GET"], response_class=Response)
     app.add_exception_handler(OrchestratorError, _problem)
     app.add_exception_handler(LedgerError, _problem)
@@ -57,13 +66,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     watch = _house(app).watch
     with suppress(LedgerError):  # rights are read before the first request; a node that is down is tried again
         await watch.look()
-    watching = asyncio.create_task(watch.run())
+    tasks = [asyncio.create_task(watch.run()), asyncio.create_task(_house(app).retention.run())]
     try:
         yield
     finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def health(request: Request) -> dict[str, Any]:
@@ -161,7 +171,17 @@ async def buyers_log(
         right = await house.watch.known(subscriptionId)
         house.sessions.check_grant(grant, subscriptionId, right.subscription.buyer)
         follow = False
-    return await _log(house, caller, subscriptionId, since, follow)
+    return await _log(house, caller, subscriptionId, since, follow, with_measured=True)
+
+
+async def erase_behaviour(request: Request, subscriptionId: int) -> dict[str, Any]:
+    """Forget what is kept of the user's behaviour, on the buyer's or the session key's word."""
+    house, demand = _house(request.app), _shape(ErasurePost, await request.body())
+    right = await house.watch.known(subscriptionId)
+    house.sessions.check_erasure(demand, subscriptionId, right.subscription)
+    erased = await house.uses.erase(subscriptionId)
+    served = house.uses.route(subscriptionId) is not None
+    return {"subscriptionId": str(subscriptionId), "recordsErased": erased, "requestKept": served}
 
 
 async def operators_log(
@@ -170,15 +190,17 @@ async def operators_log(
     since: int = Query(default=0, ge=0, alias="from"),
     follow: bool = False,
 ) -> StreamingResponse:
-    """The same log for settlement and the audit."""
-    return await _log(_house(request.app), _caller(request), subscriptionId, since, follow)
+    """The same log for settlement and the audit, without what tells of the user."""
+    return await _log(_house(request.app), _caller(request), subscriptionId, since, follow, with_measured=False)
 
 
-async def _log(house: House, caller: Caller, subscription: int, since: int, follow: bool) -> StreamingResponse:
+async def _log(
+    house: House, caller: Caller, subscription: int, since: int, follow: bool, *, with_measured: bool
+) -> StreamingResponse:
     book, right = house.books.of(subscription), await house.watch.known(subscription)
     if since > book.log.size:
         raise NoRoute(f"The log of subscription {subscription} has {book.log.size} records, none from {since} on.")
-    lines = log_lines(house.store, house.vouchers, book, right.subscription.signer, since, follow)
+    lines = log_lines(house.store, house.vouchers, book, right.subscription.signer, since, follow, with_measured)
     return StreamingResponse(house.gate.stream(caller, lines), media_type="application/jsonl")
 
 

@@ -12,9 +12,12 @@ GatewayError
 ├── StaleVoucher         409  an older voucher than one that was accepted: nothing changes
 ├── RequestIdReused      409  the request id was used for another request
 ├── AnswerGone           410  the first answer to this request id is no longer kept
+├── Erased               410  the request was served and billed; its answer was erased, as its user or time demanded
+├── BadErasure           401  the demand to erase is not the buyer's or session key's, or has ended
 ├── ModelRefused         422  the model said no to the parameters
 ├── ModelUnavailable     503  a model is down, slow or failed: nothing recorded, nothing billed
 ├── ChainUnreachable     503  entitlement cannot be checked at the latest block
+├── BehaviourKeyUnfit    500  the key of users' behaviour is exposed, damaged or another's: the gateway does not start
 └── LogBroken            500  usage.db contradicts itself: the gateway does not start
 """
 
@@ -70,6 +73,18 @@ class RequestIdReused(GatewayError):
 
 class AnswerGone(GatewayError):
     code, status, title = "answer_gone", 410, "The first answer is no longer kept"
+
+
+class Erased(GatewayError):
+    code, status, title = "erased", 410, "The answer was erased"
+
+
+class BadErasure(GatewayError):
+    code, status, title = "bad_erasure", 401, "The demand to erase does not hold"
+
+
+class BehaviourKeyUnfit(GatewayError):
+    code, status, title = "behaviour_key_unfit", 500, "The key of users' behaviour cannot be used"
 
 
 class ModelRefused(GatewayError):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from ledger.metering import immersion_milli
+from ledger.measured import Measured
 from orchestrator.gateway.errors import MalformedUse
 from orchestrator.qoe import allocate_attention, allocate_even
 
@@ -42,10 +42,11 @@ def tile_resolutions(info: Mapping[str, Any]) -> dict[int, float]:
     return {int(tile["object"]): int(tile["w"]) * int(tile["h"]) / PIXELS_PER_K for tile in tiles}
 
 
-def frame_immersion(info: Mapping[str, Any], attention: Mapping[int, float], rate_bps: float, bep: float) -> int:
-    """Meta-Immersion of the delivered picture in thousandths; weights are the route's (1 where it names no object)."""
-    pairs = [(attention.get(o, 0.0 if attention else 1.0), x) for o, x in tile_resolutions(info).items()]
-    return immersion_milli(rate_bps, bep, pairs)
+def measured(info: Mapping[str, Any]) -> Measured:
+    """What an answer's immersion is computed from: rate and errors of its link, attention and tiles of its picture."""
+    weights = {int(kind): float(weight) for kind, weight in info["attention"].items()}
+    objects = tuple((kind, weights[kind], x) for kind, x in tile_resolutions(info).items())
+    return Measured(float(info["rate_bps"]), float(info["bep"]), objects)
 
 
 def _weights(asked: Any, attention: Mapping[int, float]) -> dict[int, float]:

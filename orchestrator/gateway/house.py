@@ -16,6 +16,8 @@ from orchestrator.gateway.books import Books
 from orchestrator.gateway.errors import LogBroken, ModelUnavailable
 from orchestrator.gateway.link import Links
 from orchestrator.gateway.models import ModelClients
+from orchestrator.gateway.retention import Retention
+from orchestrator.gateway.sealing import behaviour_key
 from orchestrator.gateway.sessions import Sessions
 from orchestrator.gateway.settings import GatewaySettings
 from orchestrator.gateway.shapes import Route
@@ -47,6 +49,7 @@ class House:
     vouchers: VoucherDesk
     sessions: Sessions
     uses: UseDesk
+    retention: Retention
     enrolment: Enrolment
     replay: ReplayStore
     journal: Journal
@@ -105,6 +108,7 @@ class House:
             vouchers=vouchers,
             sessions=Sessions(SessionIssuer(identity), watch, contracts.market_domain, settings.session_limit_s),
             uses=uses,
+            retention=Retention(store, settings.retention_days),
             enrolment=enrolment,
             replay=replay,
             journal=journal,
@@ -141,7 +145,7 @@ class House:
 
 
 def _store(settings: GatewaySettings, chain: Chain) -> UsageStore:
-    store = UsageStore(settings.database)
+    store = UsageStore(settings.database, behaviour_key(settings.behaviour_key_file))
     owner = store.bound_to(chain.genesis_hash)
     if owner != chain.genesis_hash:
         store.close()

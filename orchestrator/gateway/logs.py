@@ -1,6 +1,7 @@
 """Usage logs as JSONL: a header line with the newest vouchers, then one line a record, for as long as asked.
 
-Used by `app.py`. It reads committed records only and changes nothing.
+Used by `app.py`. It reads committed records only and changes nothing. What tells of the user (`measured`) goes to the
+buyer and its grantees only, while it is kept.
 """
 
 import asyncio
@@ -18,16 +19,20 @@ IDLE_S: Final = 1.0
 
 
 async def log_lines(
-    store: UsageStore, desk: VoucherDesk, book: Book, signer: str, since: int, follow: bool
+    store: UsageStore, desk: VoucherDesk, book: Book, signer: str, since: int, follow: bool, with_measured: bool
 ) -> AsyncIterator[bytes]:
     """Header, then records from sequence number `since` on; with `follow` it goes on as the log grows."""
     yield _line(await asyncio.to_thread(_header, desk, book, signer, since))
     at = since
     while True:
+        known = await asyncio.to_thread(store.measured, book.subscription, at, BATCH) if with_measured else {}
         for record in await asyncio.to_thread(store.records, book.subscription, at, BATCH):
             if record.seq >= book.log.size:  # committed, not yet grown: the next look has it
                 break
-            yield _line({"record": record.to_json(), "leafHash": to_hex(record.leaf())})
+            line: dict[str, Any] = {"record": record.to_json(), "leafHash": to_hex(record.leaf())}
+            if record.seq in known:
+                line["measured"] = known[record.seq].to_json()
+            yield _line(line)
             at = record.seq + 1
         if at < book.log.size:
             continue

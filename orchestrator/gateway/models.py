@@ -4,6 +4,7 @@ Used by `link.py` and `use.py`. A model that is down, slow or failing raises `Mo
 `ModelRefused`, or `ModelMisses` where it has not got the thing (a cache miss). Nothing here meters.
 """
 
+import asyncio
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ from typing import Any
 import httpx
 
 from orchestrator.gateway.errors import ModelRefused, ModelUnavailable
+
+MOST_BYTES = 64 * 1024 * 1024
+"""The longest answer of a model."""
 
 
 class ModelMisses(ModelRefused):
@@ -87,10 +91,13 @@ class ModelClients:
 
     async def _post(self, socket: str, call: str, content: bytes, headers: dict[str, str]) -> ModelAnswer:
         try:
-            response = await self._client(socket).post(f"/{call}", content=content, headers=headers)
-        except httpx.HTTPError as cause:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._client(socket).stream("POST", f"/{call}", content=content, headers=headers) as response,
+            ):
+                return _judged(call, response, await _body(call, response))
+        except (httpx.HTTPError, TimeoutError) as cause:
             raise _unavailable(call, type(cause).__name__) from cause
-        return _judged(call, response)
 
     def _client(self, socket: str) -> httpx.AsyncClient:
         if socket not in self._clients:
@@ -109,18 +116,28 @@ def _unavailable(call: str, why: str) -> ModelUnavailable:
     )
 
 
-def _judged(call: str, response: httpx.Response) -> ModelAnswer:
+async def _body(call: str, response: httpx.Response) -> bytes:
+    """The whole body: a program may be anybody's, and its answer is held in memory until it is recorded."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise _unavailable(call, f"its answer has more than {MOST_BYTES} bytes")
+    return bytes(body)
+
+
+def _judged(call: str, response: httpx.Response, body: bytes) -> ModelAnswer:
     if response.status_code >= 500:
         raise _unavailable(call, str(response.status_code))
     if response.status_code >= 400:
         kind = ModelMisses if response.status_code == 404 else ModelRefused
-        raise kind(f"The model's `{call}` refused: {response.text[:500]}", call=call)
+        raise kind(f"The model's `{call}` refused: {body[:500].decode(errors='replace')}", call=call)
     try:
         quantity, info = int(response.headers.get("S4M-Quantity", "0")), _info(response.headers.get("S4M-Info", ""))
     except ValueError as cause:
         raise _unavailable(call, "its headers are malformed") from cause
     return ModelAnswer(
-        body=response.content,
+        body=body,
         content_type=response.headers.get("Content-Type", "application/octet-stream"),
         quantity=quantity,
         info=info,

@@ -1,4 +1,5 @@
-"""Opening a session: the session key binds the buyer's DPoP key, the gateway answers with a short-lived token.
+"""Opening a session: the session key binds the buyer's DPoP key, the gateway answers with a short-lived token. And
+the other words of buyers that it believes by their signatures: audit grants, demands to erase.
 
 Grants are read at the finalised block, revocations at the latest. What a session may do afterwards is the gate's.
 """
@@ -6,10 +7,11 @@ Grants are read at the finalised block, revocations at the latest. What a sessio
 import time
 
 from ledger.errors import SignatureMalformed
-from ledger.typed_data import AuditGrant, Domain, SessionBinding, recover
+from ledger.structs import Subscription
+from ledger.typed_data import AuditGrant, Domain, ErasureDemand, SessionBinding, recover
 from ledger.values import SubscriptionId, address, from_hex
-from orchestrator.gateway.errors import BadBinding
-from orchestrator.gateway.shapes import AuditGrantHeader, SessionRequest
+from orchestrator.gateway.errors import BadBinding, BadErasure
+from orchestrator.gateway.shapes import AuditGrantHeader, ErasurePost, SessionRequest
 from orchestrator.gateway.watch import Watch
 from trust.sessions import SessionIssuer
 
@@ -43,7 +45,15 @@ class Sessions:
         if self._signed_by(message, grant.signature) != buyer:
             raise BadBinding("The audit grant is not signed by the subscription's buyer.")
 
-    def _signed_by(self, message: SessionBinding | AuditGrant, signature: str) -> str:
+    def check_erasure(self, demand: ErasurePost, subscription: int, state: Subscription) -> None:
+        """`BadErasure` unless buyer or session key signed this demand for this subscription and it still runs."""
+        message = ErasureDemand(SubscriptionId(int(demand.subscriptionId)), demand.expires)
+        if message.subscription_id != subscription or demand.expires <= time.time():
+            raise BadErasure("The demand is for another subscription or has ended; sign a new one.")
+        if self._signed_by(message, demand.signature) not in (state.buyer, state.signer):
+            raise BadErasure("The demand is not signed by the subscription's buyer or its session key.")
+
+    def _signed_by(self, message: SessionBinding | AuditGrant | ErasureDemand, signature: str) -> str:
         try:
             return recover(self._domain, message, from_hex(signature))
         except SignatureMalformed as cause:

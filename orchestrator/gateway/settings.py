@@ -17,6 +17,9 @@ class GatewaySettings(SettingsBase):
     session_limit_s: int = Field(default=86_400, description="longest life of a session binding, seconds")
     answer_row_bytes: int = Field(default=65_536, description="answers up to this size are kept in the record's commit")
     answer_memory_bytes: int = Field(default=64 * 1024 * 1024, description="memory for repeats of larger answers")
+    retention_days: int = Field(
+        default=30, ge=1, description="days after which users' behaviour is erased: a month's bill can be disputed"
+    )
     pilot_interval_s: float = Field(default=1.0, description="uplink pilot at most this often per session, seconds")
 
     @property
@@ -28,6 +31,11 @@ class GatewaySettings(SettingsBase):
     def meter_key_file(self) -> Path:
         """The secp256k1 key that signs vouchers and provenance."""
         return self.home_dir / "keys" / "accounts" / "meter.json"
+
+    @property
+    def behaviour_key_file(self) -> Path:
+        """The key that wraps the data keys of users' behaviour."""
+        return self.home_dir / "keys" / "behaviour.key"
 
     @property
     def identity_file(self) -> Path:

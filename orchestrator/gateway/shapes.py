@@ -114,6 +114,14 @@ class VoucherPost(Shape):
     signature: Hex65
 
 
+class ErasurePost(Shape):
+    """POST /usage/{subscriptionId}/erasure: an EIP-712 ErasureDemand, signed by the buyer or the session key."""
+
+    subscriptionId: Decimal
+    expires: int = Field(gt=0)
+    signature: Hex65
+
+
 class AuditGrantHeader(Shape):
     """The S4M-Audit-Grant header (base64url JSON): the buyer lets `grantee` read the log until `expires`."""
 

@@ -1,5 +1,8 @@
 """usage.db: routes, records, answers to repeat, signed vouchers, ended sessions. One writer: this process.
 
+What tells of money (records, vouchers) lies open and stays. What tells of users (routes, measurements, request ids,
+answers) is sealed (`sealing.py`) and can be erased; records, roots and proofs do not change by that.
+
 SQLite in WAL mode with synchronous=FULL: a voucher that has left the process names a Merkle root, and a record lost to
 a power cut after that would make the log contradict what both sides signed. The extra fsync costs a millisecond or two
 per use, under the link's own time. All methods block briefly: call them through `asyncio.to_thread`.
@@ -15,15 +18,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.measured import Measured
 from ledger.usage_log import UsageRecord
+from orchestrator.gateway.errors import LogBroken
+from orchestrator.gateway.frames import measured
+from orchestrator.gateway.sealing import (
+    ROUTE_DAY,
+    DataKeys,
+    day_of,
+    pseudonym,
+    seal,
+    seal_json,
+    unseal,
+    unseal_json,
+)
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS routes (subscription TEXT PRIMARY KEY, document TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS routes (subscription TEXT PRIMARY KEY, sealed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS records (
-    subscription TEXT NOT NULL, seq INTEGER NOT NULL, record TEXT NOT NULL, gross INTEGER NOT NULL, info TEXT NOT NULL,
-    request_id TEXT NOT NULL, content_type TEXT NOT NULL, provenance TEXT NOT NULL, body BLOB,
+    subscription TEXT NOT NULL, seq INTEGER NOT NULL, record TEXT NOT NULL, gross INTEGER NOT NULL,
+    day INTEGER NOT NULL, request_hash BLOB NOT NULL, pseudonym TEXT NOT NULL, facts BLOB, body BLOB,
     again INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (subscription, seq), UNIQUE (subscription, request_id));
+    PRIMARY KEY (subscription, seq), UNIQUE (subscription, pseudonym));
+CREATE INDEX IF NOT EXISTS records_by_request ON records (subscription, request_hash);
+CREATE INDEX IF NOT EXISTS records_kept_by_day ON records (day) WHERE facts IS NOT NULL;
 CREATE TABLE IF NOT EXISTS vouchers (
     id INTEGER PRIMARY KEY AUTOINCREMENT, subscription TEXT NOT NULL, units TEXT NOT NULL, usage_root BLOB NOT NULL,
     size INTEGER NOT NULL, signer TEXT NOT NULL, signature BLOB NOT NULL, meter_signature BLOB NOT NULL,
@@ -62,15 +80,22 @@ class KeptVoucher:
 
 
 class UsageStore:
-    """The gateway's one database connection; its lock makes each method one transaction."""
+    """The gateway's one database connection; its lock makes each method one transaction.
 
-    def __init__(self, path: Path) -> None:
+    `key` is the home's behaviour key. `LogBroken` for a file of an earlier layout, `BehaviourKeyUnfit` where the key
+    is not the file's.
+    """
+
+    def __init__(self, path: Path, key: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute("PRAGMA secure_delete=ON")
+        _require_sealed(self._connection, path)
         self._connection.executescript(_TABLES)
+        self._keys = DataKeys(self._connection, key)
 
     def close(self) -> None:
         self._connection.close()
@@ -84,51 +109,83 @@ class UsageStore:
     # routes
 
     def put_routes(self, documents: Iterable[tuple[int, str]]) -> None:
-        rows = [(str(subscription), document) for subscription, document in documents]
         with self._transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO routes VALUES (?, ?)", rows)
+            connection.executemany(
+                "INSERT OR REPLACE INTO routes VALUES (?, ?)", [self._sealed(*one) for one in documents]
+            )
+
+    def _sealed(self, subscription: int, document: str) -> tuple[str, bytes]:
+        key = self._keys.of(subscription, ROUTE_DAY)
+        return str(subscription), seal(key, f"{subscription}/route", document.encode())
 
     def delete_route(self, subscription: int) -> None:
         with self._transaction() as connection:
             connection.execute("DELETE FROM routes WHERE subscription = ?", (str(subscription),))
+            self._keys.destroy_route(subscription)
 
     def routes(self) -> list[str]:
-        return [row[0] for row in self._read("SELECT document FROM routes")]
+        """The route documents."""
+        with self._lock:
+            rows = self._connection.execute("SELECT subscription, sealed FROM routes").fetchall()
+            return [self._route(int(subscription), sealed) for subscription, sealed in rows]
+
+    def _route(self, subscription: int, sealed: bytes) -> str:
+        return unseal(self._keys.of(subscription, ROUTE_DAY), f"{subscription}/route", sealed).decode()
 
     # records
 
     def add(self, kept: Kept) -> None:
         """Commit one record with its answer: after this returns, the record stands."""
-        row = (
-            str(kept.record.subscription_id),
-            kept.record.seq,
-            json.dumps(kept.record.to_json()),
-            kept.gross,
-            json.dumps(kept.info),
-            kept.request_id,
-            kept.content_type,
-            kept.provenance,
-            kept.body,
-        )
+        subscription, seq = int(kept.record.subscription_id), kept.record.seq
+        facts = {"info": kept.info, "type": kept.content_type, "provenance": kept.provenance, "id": kept.request_id}
         with self._transaction() as connection:
+            day = day_of(kept.record.end_millis)
+            key = self._keys.of(subscription, day)
+            row = (
+                str(subscription),
+                seq,
+                json.dumps(kept.record.to_json()),
+                kept.gross,
+                day,
+                kept.record.request_hash,
+                pseudonym(key, kept.request_id),
+                seal_json(key, _place(subscription, seq, "facts"), facts),
+                None if kept.body is None else seal(key, _place(subscription, seq, "body"), kept.body),
+            )
             connection.execute("INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,0)", row)
 
     def by_request(self, subscription: int, request_id: str) -> Kept | None:
-        rows = self._read(
-            "SELECT record, gross, info, request_id, content_type, provenance, body, again FROM records "
-            "WHERE subscription = ? AND request_id = ?",
-            (str(subscription), request_id),
-        )
-        for record, gross, info, *rest in rows:
-            return Kept(UsageRecord.from_json(json.loads(record)), gross, json.loads(info), *rest)
-        return None
+        """The use that had this request id, while its behaviour is kept."""
+        with self._lock:
+            names = [pseudonym(key, request_id) for key in self._keys.living(subscription).values()]
+            row = self._connection.execute(
+                "SELECT record, gross, facts, body, again FROM records WHERE subscription = ? AND pseudonym IN "
+                "(SELECT value FROM json_each(?))",
+                (str(subscription), json.dumps(names)),
+            ).fetchone()
+            return self._kept(subscription, row) if row else None
 
-    def count_again(self, subscription: int, request_id: str) -> None:
+    def _kept(self, subscription: int, row: tuple[Any, ...]) -> Kept:
+        record, gross, facts, body, again = UsageRecord.from_json(json.loads(row[0])), *row[1:]
+        key = self._keys.of(subscription, day_of(record.end_millis))
+        known = unseal_json(key, _place(subscription, record.seq, "facts"), facts)
+        return Kept(
+            record=record,
+            gross=gross,
+            info=known["info"],
+            request_id=known["id"],
+            content_type=known["type"],
+            provenance=known["provenance"],
+            body=None if body is None else unseal(key, _place(subscription, record.seq, "body"), body),
+            again=again,
+        )
+
+    def count_again(self, record: UsageRecord) -> None:
         """Note that a lost answer was made once more."""
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE records SET again = again + 1 WHERE subscription = ? AND request_id = ?",
-                (str(subscription), request_id),
+                "UPDATE records SET again = again + 1 WHERE subscription = ? AND seq = ?",
+                (str(record.subscription_id), record.seq),
             )
 
     def records(self, subscription: int, since: int = 0, most: int = 1000) -> list[UsageRecord]:
@@ -139,10 +196,57 @@ class UsageStore:
         )
         return [UsageRecord.from_json(json.loads(row[0])) for row in rows]
 
+    def measured(self, subscription: int, since: int = 0, most: int = 1000) -> dict[int, Measured]:
+        """Sequence number → what its immersion was computed from, of those `records` that have it and keep it."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT record, gross, facts, NULL, again FROM (SELECT * FROM records WHERE subscription = ? AND "
+                "seq >= ? ORDER BY seq LIMIT ?) WHERE facts IS NOT NULL",
+                (str(subscription), since, most),
+            ).fetchall()
+            kept = [self._kept(subscription, row) for row in rows]
+        return {each.record.seq: measured(each.info) for each in kept if each.record.immersion}
+
     def each_record(self) -> Iterator[tuple[UsageRecord, int]]:
         """All records in the order of their logs, each with its gross units; for rebuilding at start."""
         for record, gross in self._read("SELECT record, gross FROM records ORDER BY subscription, seq"):
             yield UsageRecord.from_json(json.loads(record)), gross
+
+    # erasure
+
+    def erase(self, subscription: int) -> int:
+        """Forget a subscription's behaviour for good; of how many records. Its route stays while it is served."""
+        with self._transaction() as connection:
+            self._keys.destroy(subscription)
+            changed = connection.execute(
+                "UPDATE records SET facts = NULL, body = NULL WHERE subscription = ? AND facts IS NOT NULL",
+                (str(subscription),),
+            ).rowcount
+        self._truncate_wal()
+        return changed
+
+    def erase_before(self, day: int) -> int:
+        """Forget all behaviour of days before `day` for good; of how many records."""
+        with self._transaction() as connection:
+            self._keys.destroy_before(day)
+            changed = connection.execute(
+                "UPDATE records SET facts = NULL, body = NULL WHERE facts IS NOT NULL AND day < ?", (day,)
+            ).rowcount
+        self._truncate_wal()
+        return changed
+
+    def erased(self, subscription: int, request_hash: bytes) -> int | None:
+        """The sequence number of the record of this very request, where its behaviour was erased."""
+        rows = self._read(
+            "SELECT seq FROM records WHERE subscription = ? AND request_hash = ? AND facts IS NULL",
+            (str(subscription), request_hash),
+        )
+        return int(rows[0][0]) if rows else None
+
+    def _truncate_wal(self) -> None:
+        """Pages as they were before lie in the write-ahead log until it is cut."""
+        with self._lock:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # vouchers
 
@@ -200,5 +304,20 @@ class UsageStore:
                 yield self._connection
             except BaseException:
                 self._connection.execute("ROLLBACK")
+                self._keys.drop_known()
                 raise
             self._connection.execute("COMMIT")
+
+
+def _place(subscription: int, seq: int, column: str) -> str:
+    return f"{subscription}/{seq}/{column}"
+
+
+def _require_sealed(connection: sqlite3.Connection, path: Path) -> None:
+    """`LogBroken` for a file of before behaviour was sealed; nothing is touched."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(records)")}
+    if "info" in columns:
+        raise LogBroken(
+            f"{path} was written by an earlier version, which kept users' behaviour in the clear. Nothing was touched: "
+            "settle its vouchers with that version, then move the file away and start again."
+        )

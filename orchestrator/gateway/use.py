@@ -19,7 +19,7 @@ from ledger.typed_data import Domain, Provenance, asset_uri, sign
 from ledger.usage_log import UsageRecord
 from ledger.values import SubscriptionId, Units, address, to_hex
 from orchestrator.gateway.books import MOST_WAITING, Book, Books
-from orchestrator.gateway.errors import AnswerGone, MalformedUse, NoRoute, RequestIdReused, TooManyUses
+from orchestrator.gateway.errors import AnswerGone, Erased, MalformedUse, NoRoute, RequestIdReused, TooManyUses
 from orchestrator.gateway.shapes import Route, UseRequest
 from orchestrator.gateway.store import Kept, UsageStore
 from orchestrator.gateway.vouchers import VoucherDesk
@@ -55,6 +55,11 @@ class Recent:
 
     def get(self, key: tuple[int, str]) -> bytes | None:
         return self._bodies.get(key)
+
+    def forget(self, subscription: int) -> None:
+        """Drop all bodies of a subscription."""
+        for key in [key for key in self._bodies if key[0] == subscription]:
+            self._held -= len(self._bodies.pop(key))
 
 
 class UseDesk:
@@ -99,6 +104,11 @@ class UseDesk:
         """Whether any route leads over this socket."""
         return any(socket in route.sockets.values() for route, _ in self._routes.values())
 
+    async def erase(self, subscription: int) -> int:
+        """Forget a subscription's behaviour, here and in the store; of how many records."""
+        self._recent.forget(subscription)
+        return await asyncio.to_thread(self._store.erase, subscription)
+
     async def use(self, subscription: int, request: UseRequest, raw: bytes) -> Served:
         """One use; a repeat of a request id that is at work waits for it, one that is done gets its answer."""
         self._watch.require(subscription)
@@ -118,6 +128,7 @@ class UseDesk:
         async with book.slots:
             if kept is not None:
                 return await self._again(book, kept, request, raw)
+            await asyncio.to_thread(self._require_not_erased, book.subscription, raw)
             return await self._first(book, self._asked(book.subscription, request, raw))
 
     async def _first(self, book: Book, asked: Asked) -> Served:
@@ -144,10 +155,19 @@ class UseDesk:
                     f"Request {request.requestId} is record {kept.record.seq}, its answer was made {MOST_REPEATS + 1} "
                     "times. Ask with a new request id."
                 )
-            await asyncio.to_thread(self._store.count_again, book.subscription, request.requestId)
+            await asyncio.to_thread(self._store.count_again, kept.record)
             body = (await self._workshop.make(self._asked(book.subscription, request, raw))).body
             self._recent.put((book.subscription, request.requestId), body)
         return Served(kept, body, await asyncio.to_thread(self._vouchers.propose, book))
+
+    def _require_not_erased(self, subscription: int, raw: bytes) -> None:
+        """A repeat is known by its bytes' hash, in its record, where all else of it was erased."""
+        seq = self._store.erased(subscription, sha256(raw).digest())
+        if seq is not None:
+            raise Erased(
+                f"This request is record {seq} of subscription {subscription}: it was served and billed once. Its "
+                "answer was erased since. Ask with a new request id."
+            )
 
     def _asked(self, subscription: int, request: UseRequest, raw: bytes) -> Asked:
         route, terms = self._routes.get(subscription, (None, None))

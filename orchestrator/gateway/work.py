@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from ledger.metering import Terms
-from orchestrator.gateway.frames import frame_immersion, frame_params, tile_resolutions
+from orchestrator.gateway.frames import frame_params, measured, tile_resolutions
 from orchestrator.gateway.link import Links, Path
 from orchestrator.gateway.models import ModelAnswer, ModelClients, ModelMisses, Tenant
 from orchestrator.gateway.shapes import Operation, Route, UseRequest
@@ -88,8 +88,9 @@ class Workshop:
         if not operation.immersion:
             return Made(body, answer.content_type, answer.quantity, 0, info)
         weights = {item: asked.attention.get(item, 1.0) for item in tile_resolutions(answer.info)}
-        immersion = frame_immersion(answer.info, weights, rate, bep)
-        info |= {"attention": weights, "immersion": immersion}
+        info |= {"attention": weights}
+        immersion = measured(info).immersion_milli
+        info |= {"immersion": immersion}
         return Made(body, answer.content_type, answer.quantity, immersion, info)
 
     async def _answer(self, asked: Asked) -> ModelAnswer:

@@ -11,7 +11,7 @@ from orchestrator.instances.transact import read, transact
 from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_notices, keep_requirements, notices, requirements_of
 from orchestrator.msmf.translation import translate
 from orchestrator.notices import NoticeKind
-from orchestrator.requirements import Notice, Notices, ServiceRequirements, TranslationRequest
+from orchestrator.requirements import Notice, Notices, RequestInWords, ServiceRequirements, TranslationRequest
 
 
 def build_msmf(deps: MsmfDeps) -> FastAPI:
@@ -26,6 +26,10 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
     async def list_requirements(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
         return {"requirements": await door.run(read, deps.reading, requirements_of, subscription_id)}
 
+    @door.app.post("/request-documents")
+    async def request_document(words: RequestInWords) -> dict[str, Any]:
+        return await door.run(_understood, words.text)
+
     @door.app.post("/notices")
     async def take_notices(told: Notices, key: IdempotencyKey) -> dict[str, int]:
         await door.run(transact, deps.datasource, keep_notices, key, told.notices, deps.clock())
@@ -38,6 +42,13 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
         return {"notices": await door.run(read, deps.reading, notices, since, subscription_id)}
 
     return door.app
+
+
+def _understood(text: str) -> dict[str, Any]:
+    """A request in words as a document; the sentence model is loaded by the first one, and only then."""
+    from orchestrator.intent.understanding import understand
+
+    return understand(text).to_json()
 
 
 def _translate(deps: MsmfDeps, request: TranslationRequest, key: str) -> ServiceRequirements:

@@ -1,10 +1,17 @@
 """Quality of experience: Meta-Immersion, the link models behind it and how rendering capacity is split. Pure functions.
 
-Called by the gateway (what one user's budget renders), the simulators and the figures. They measure nothing, hold no
-state and know no clock.
+Called by the gateway (what one user's budget renders), controllers, simulators and figures. They measure nothing,
+hold no state and know no clock.
 """
 
-from orchestrator.qoe.allocation import allocate_attention, allocate_even
+from orchestrator.qoe.allocation import (
+    allocate_attention,
+    allocate_even,
+    allocate_users,
+    even_users,
+    padded,
+)
+from orchestrator.qoe.fairness import allocate_proportionally
 from orchestrator.qoe.immersion import (
     CAP_K,
     FULL_RATE_BPS,
@@ -21,10 +28,14 @@ __all__ = [
     "THRESHOLD_K",
     "allocate_attention",
     "allocate_even",
+    "allocate_proportionally",
+    "allocate_users",
     "bpsk_bit_error",
     "ergodic_rate",
+    "even_users",
     "meta_immersion",
     "normalised_rate",
+    "padded",
     "rendering_experience",
     "scaled_e1",
 ]

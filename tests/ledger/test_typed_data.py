@@ -9,6 +9,7 @@ from ledger.typed_data import (
     Activation,
     AuditGrant,
     Domain,
+    ErasureDemand,
     Message,
     Order,
     Permit,
@@ -33,6 +34,7 @@ MESSAGES: list[Message] = [
     Provenance(HASH, BUYER, ID, "s4m:shell"),
     SessionBinding(ID, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", 1_800_000_000),
     AuditGrant(ID, BUYER, 1_800_000_000),
+    ErasureDemand(ID, 1_800_000_000),
     Permit(BUYER, SIGNER, Money(5), 0, 1_800_000_000),
 ]
 

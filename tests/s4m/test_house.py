@@ -141,6 +141,24 @@ def test_use_settle_audit_and_take_home(run: Run, subscription: str, tmp_path: P
     assert run("subscriptions", "show", subscription).json["usage"]["units"] == made["signedUnits"]
 
 
+def test_use_is_forgotten_on_its_users_word_and_stays_proven(run: Run, subscription: str) -> None:
+    assert run("subscriptions", "forget", subscription).json["code"] == "not_confirmed"
+    run("use", subscription, "frame", "--params", FRAME)
+    forgotten = run("subscriptions", "forget", subscription, "--yes").json
+    assert int(forgotten["recordsErased"]) > 0
+    assert forgotten["requestKept"] is True
+    again = run("subscriptions", "forget", subscription, "--yes").json
+    assert again["recordsErased"] == 0
+    assert run("subscriptions", "forget", "7", "--yes").code != 0
+    run("settle")
+    report = run("audit", "--proofs", "all").json
+    assert (report["ok"], report["immersions_recomputed"]) == (True, 0)  # the operator's logs tell nothing of users
+    own = Path(run("use", subscription, "frame", "--params", FRAME).json["log"])
+    recomputed = run("audit", "--log", own).json
+    assert recomputed["ok"]
+    assert recomputed["immersions_recomputed"] >= 2  # the buyer's own file keeps what it was told
+
+
 def test_a_provider_offers_capacity_and_takes_it_back(run: Run) -> None:
     models = {model["name"]: model["modelId"] for model in run("catalog", "list").json}
     amounts = '{"computing_mcores": 4000, "storage_mib": 512}'

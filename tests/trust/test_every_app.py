@@ -82,4 +82,5 @@ def test_only_these_routes_answer_without_a_token(found: Found) -> None:
         ("gateway", "GET", "/health"),
         ("gateway", "POST", "/sessions"),
         ("gateway", "GET", "/usage/{subscriptionId}/log"),
+        ("gateway", "POST", "/usage/{subscriptionId}/erasure"),
     }

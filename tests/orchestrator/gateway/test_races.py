@@ -33,7 +33,7 @@ def book_of(records: int) -> Book:
 async def test_older_voucher_posted_at_the_same_time_never_replaces_the_newer(
     house: GatewayHouse, tmp_path: Path
 ) -> None:
-    store, session = UsageStore(tmp_path / "usage.db"), WalletKey.create()
+    store, session = UsageStore(tmp_path / "usage.db", bytes(32)), WalletKey.create()
     desk, book = VoucherDesk(WalletKey.create(), house.contracts.market_domain, store), book_of(3)
 
     def post(size: int) -> VoucherPost:
@@ -54,7 +54,7 @@ def watch_of(house: GatewayHouse, store: UsageStore) -> Watch:
 
 
 async def test_late_answer_of_an_older_block_does_not_undo_a_release(house: GatewayHouse, tmp_path: Path) -> None:
-    store, bought = UsageStore(tmp_path / "usage.db"), house.buy()
+    store, bought = UsageStore(tmp_path / "usage.db", bytes(32)), house.buy()
     watch = watch_of(house, store)
     watch.watch(bought.id)
     await watch.look()
@@ -70,7 +70,7 @@ async def test_late_answer_of_an_older_block_does_not_undo_a_release(house: Gate
 
 
 async def test_subscription_that_nobody_bought_is_not_followed(house: GatewayHouse, tmp_path: Path) -> None:
-    store = UsageStore(tmp_path / "usage.db")
+    store = UsageStore(tmp_path / "usage.db", bytes(32))
     watch = watch_of(house, store)
     await watch.look()
     for number in range(3):

@@ -1,0 +1,1 @@
+"""What `make bench AREA=immersion` measures, a module for each part."""

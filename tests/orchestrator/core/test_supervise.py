@@ -1,0 +1,84 @@
+"""The global controller on a live house: after a purchase its cluster's room is reserved, and the reason is logged."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from core_house import CoreHouse
+from core_wait import wait_for
+
+from orchestrator.controllers.environment import Demand, Design
+from orchestrator.resources import ResourceVector
+from orchestrator.supervise import reservation
+
+SITE = {
+    "node": "site-1",
+    "capacity": {"computing_mcores": 1_000},
+    "used": {"computing_mcores": 300},
+    "reserved": {"computing_mcores": 100},
+}
+
+
+def design(mcores: int) -> Design:
+    return Design("ar_vr", ResourceVector(computing_mcores=mcores), {}, 10.0, 1.0, "", {})
+
+
+def demand(mcores: int) -> Demand:
+    held = ResourceVector(computing_mcores=mcores)
+    return Demand(1, held, held)
+
+
+def held(amount: int, drawn: int) -> dict[str, Any]:
+    one = {"node": "site-1", "amounts": {"computing_mcores": amount}, "drawn": {"computing_mcores": drawn}}
+    return {"design:ar_vr": one}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "before", "amount"),
+    [
+        (500, 300, {}, 200),
+        (2_000, 300, {}, 600),
+        (2_000, 300, held(100, 0), 700),
+        (100, 300, held(100, 50), 50),
+        (400, 300, held(100, 50), 150),
+    ],
+    ids=["beside what is held", "no more than is free", "what it keeps counts as free", "drawn stays", "drawn counts"],
+)
+def test_reservation_design_any_makes_what_is_held_what_is_wanted(
+    wanted: int, has: int, before: dict[str, Any], amount: int
+) -> None:
+    made = reservation(design(wanted), demand(has), [SITE], before, 20)
+    assert made == {
+        "reservation": "design:ar_vr",
+        "node": "site-1",
+        "cluster": "ar_vr",
+        "amounts": {"computing_mcores": amount},
+        "until": 20,
+    }
+
+
+def test_reservation_nothing_wanted_none_is_made() -> None:
+    assert reservation(design(100), demand(300), [SITE], {}, 20) is None
+
+
+def test_house_with_purchases_reserves_ahead_of_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S4M_DESIGN_EPOCH_S", "1")
+    with CoreHouse.running(tmp_path) as house:
+        requested = house.documents.put(house.request())
+        bought = [house.market.buy(house.plan, requested) for _ in range(2)]
+        for one in bought:
+            assert house.wait_state(one, "running", "refused")["state"] == "running"
+        wait_for(lambda: reserved(house).get("cluster") == "ar_vr", 30)
+        assert reserved(house)["amounts"]
+        logged = [json.loads(line) for line in house.tail().splitlines() if "design.reserved" in line]
+        assert any(line["cluster"] == "ar_vr" for line in logged)
+
+
+def reserved(house: CoreHouse) -> dict[str, Any]:
+    """The design's reservation for AR/VR, as MMF shows it."""
+    with house.client("orchestrator", "mmf", at="orchestrator") as client:
+        answer = client.get("/mmf/reservations")
+    assert answer.status_code == 200, answer.text
+    found = {one["reservation"]: one for one in answer.json()["reservations"]}
+    return dict(found.get("design:ar_vr", {}))
