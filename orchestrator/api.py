@@ -127,7 +127,9 @@ def build_api(api: Api) -> FastAPI:
         translated = api.msmf.get("/service-requirements", of_it)["requirements"]
         with api.store.reader.connect() as reader:
             updates = updates_of(reader, subscription)
-        return explanation(api.row(subscription), translated, api.mmf.get("/offers", of_it)["offers"], updates)
+        offers = api.mmf.get("/offers", of_it)["offers"]
+        repacks = api.mmf.get("/repacks", of_it)["repacks"]
+        return explanation(api.row(subscription), translated, offers, updates, repacks)
 
     @app.get("/instances")
     def instances() -> Any:

@@ -37,7 +37,7 @@ from orchestrator.errors import HomeGone, NoSandbox
 from orchestrator.in_process import AsgiApp
 from orchestrator.instances import take_turn
 from orchestrator.listener import Listener
-from orchestrator.mmf import Keeper, MmfDeps, build_mmf
+from orchestrator.mmf import Keeper, MmfDeps, Repacking, build_mmf
 from orchestrator.models.manifests import manifests
 from orchestrator.models.programs import InstalledModels, Programs
 from orchestrator.msmf import MsmfDeps, build_msmf
@@ -289,6 +289,7 @@ class Program:
         )
         vmof = ground.guard("vmof", build_vmof(vmof_deps))
         self._keeper = Keeper(deps, mmf.state.supplying.end_overdue)
+        self._repacking: Repacking = mmf.state.repacking
         return {"msmf": msmf, "vmof": vmof, "mmf": mmf}
 
     def _client(self, caller: str, peer: str, base_url: str, app: AsgiApp | None = None) -> FunctionClient:
@@ -320,6 +321,8 @@ class Program:
         if isinstance(self._ground.tenure, SharedTenure):
             takeover = Takeover(self._ground.tenure, Register(settings.home_dir))
             workers["takeover"] = Worker("takeover", takeover.look, TAKEOVER_INTERVAL_S)
+        if settings.repack_interval_s > 0:
+            workers["repack"] = Worker("repack", self._repack, settings.repack_interval_s)
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
         if settings.local_interval_s > 0:
@@ -381,6 +384,10 @@ class Program:
     def _settle(self) -> None:
         if self._acts():
             self._settlement.settle()
+
+    def _repack(self) -> None:
+        if self._acts() and self._pool_stands.is_set():
+            self._repacking.look()
 
     def _design(self) -> None:
         if self._acts() and self._pool_stands.is_set():

@@ -39,9 +39,14 @@ Json = Mapping[str, Any]
 
 
 def explanation(
-    row: Row, translated: Sequence[Json], offers: Sequence[Json], updates: Sequence[Json] = ()
+    row: Row,
+    translated: Sequence[Json],
+    offers: Sequence[Json],
+    updates: Sequence[Json] = (),
+    repacks: Sequence[Json] = (),
 ) -> dict[str, Any]:
-    """Steps I to III with their candidates, the rounds of offers, the refusal and what would make it feasible."""
+    """Steps I to III with their candidates, the rounds of offers, the repacks that moved its models, the refusal and
+    what would make it feasible."""
     outcome = row["outcome"]
     refusal = outcome.get("refusal")
     decision = outcome.get("decision") or (refusal or {}).get("decision")
@@ -56,6 +61,7 @@ def explanation(
         "decision": decision,
         "offers": list(offers),
         "updates": list(updates),
+        "repacks": list(repacks),
         "refusal": None if refusal is None else {name: refusal[name] for name in refusal if name != "decision"},
         "feasibleIf": [] if refusal is None else feasible_if(refusal, requirements),
         "times": row["times"],

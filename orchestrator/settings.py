@@ -64,6 +64,11 @@ class Settings(SettingsBase):
     log_span_blocks: int = Field(default=500, description="most blocks asked for in one getLogs; public nodes cap it")
     reconcile_interval_s: float = Field(default=1.0, description="pause between reconciliations, seconds")
     settle_interval_s: float = Field(default=5.0, description="pause between settlements, seconds; 0 only on request")
+    repack_interval_s: float = Field(
+        default=0.0,
+        ge=0,
+        description="pause between looks for a better packing of what runs, seconds; 0: nothing moves",
+    )
     settle_batch: int = Field(
         default=100, ge=1, le=100, description="vouchers per transaction; the gas bars are at 100"
     )

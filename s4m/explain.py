@@ -84,6 +84,8 @@ def page(told: dict[str, Any]) -> list[RenderableType]:
         parts += [_step_ii(told["decision"]), _step_iii(told["decision"]["models"])]
     if told["offers"]:
         parts.append(_rounds(told["offers"]))
+    if told["repacks"]:
+        parts.append(_repacks(told["repacks"]))
     parts.append(Text("Times: " + _times(told["times"]), style="dim"))
     return parts
 
@@ -178,6 +180,22 @@ def _rounds(offers: list[dict[str, Any]]) -> RenderableType:
             "-" if decision.get("objective") is None else f"{decision['objective']:,}",
             "-" if gap is None else f"{100 * gap:.2f} %", why or "-",
         )  # fmt: skip
+    return table
+
+
+def _repacks(repacks: list[dict[str, Any]]) -> RenderableType:
+    """Each move of one of its models that made room for others."""
+    from rich.table import Table
+
+    table = Table("repack", "model", "from", "to", "objective", "bound", "gap", "state", title="Moved to make room",
+                  box=None, header_style="bold", title_justify="left", title_style="bold")  # fmt: skip
+    for one in repacks:
+        for move in one["moves"]:
+            table.add_row(
+                one["repack"], move["model"], move["origin"], move["target"],
+                f"{one['objectiveBefore']:,} → {one['objective']:,}", f"{one['bound']:,.0f}",
+                f"{100 * one['gap']:.2f} %", one["cause"] or one["state"],
+            )  # fmt: skip
     return table
 
 

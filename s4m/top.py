@@ -111,7 +111,8 @@ def rows_for(height: int, told: dict[str, Any]) -> int:
     resources = sum(len(site["capacity"]) for site in told["pool"]["sites"])
     beside = max(len(told["queue"]["services"]) + 2, len(told["clusters"]))
     titles = 2 + 2 * 4 + 2  # the head, four tables' titles and names, two last lines
-    return max(FEWEST_ROWS, min(ROWS, (height - titles - resources - beside) // 2))
+    repacks = 2 + len(told["repacks"]) if told["repacks"] else 0
+    return max(FEWEST_ROWS, min(ROWS, (height - titles - resources - beside - repacks) // 2))
 
 
 def page(told: dict[str, Any], rows: int = ROWS) -> Group:
@@ -119,8 +120,8 @@ def page(told: dict[str, Any], rows: int = ROWS) -> Group:
     from rich.columns import Columns
     from rich.console import Group
 
-    return Group(_head(told), _pool(told["pool"]), Columns([_queue(told), _clusters(told)], padding=(0, 4)),
-                 _msis(told, rows), _models(told, rows))  # fmt: skip
+    tables = [_msis(told, rows), _models(told, rows), *([_repacks(told["repacks"])] if told["repacks"] else [])]
+    return Group(_head(told), _pool(told["pool"]), Columns([_queue(told), _clusters(told)], padding=(0, 4)), *tables)
 
 
 def _head(told: dict[str, Any]) -> RenderableType:
@@ -192,6 +193,16 @@ def _models(told: dict[str, Any], rows: int) -> Table:
         table.add_row(model["model"], str(model["instances"]), states, f"up to {model['maxScale']}", seats,
                       bar(model["shares"], model["maxShares"]))  # fmt: skip
     _more(table, len(busiest) - rows)
+    return table
+
+
+def _repacks(repacks: list[dict[str, Any]]) -> Table:
+    """What was moved last to make room, and what it brought in points."""
+    table = _table("Repacks", "repack", "moved", "objective", "bound", "gap", "state")
+    for one in repacks:
+        moved = ", ".join(f"{move['model']} {move['origin']}→{move['target']}" for move in one["moves"])
+        table.add_row(one["repack"], moved or "-", f"{one['objectiveBefore']:,} → {one['objective']:,}",
+                      f"{one['bound']:,.0f}", f"{100 * one['gap']:.2f} %", one["cause"] or one["state"])  # fmt: skip
     return table
 
 

@@ -7,6 +7,7 @@ offers to MMF. They live in the engine's database and change only inside its tra
 import sqlalchemy as sa
 
 from orchestrator.resources import payments as payments  # its tables, and those of the offers, are of the same set
+from orchestrator.resources import repacks as repacks
 from orchestrator.resources.pool import METADATA, NODES
 from orchestrator.resources.triggers import keep_sums
 

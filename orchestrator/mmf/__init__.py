@@ -1,11 +1,12 @@
 """MaaS Management Function, Step III: which models and resources to reuse, modify or create, and running them.
 
-`build_mmf` makes its app; `Keeper` holds its rows against the runtime. It owns model instances, uses and offers, and
-knows neither users nor money.
+`build_mmf` makes its app; `Keeper` holds its rows against the runtime, `Repacking` moves what runs to make room. It
+owns model instances, uses and offers, and knows neither users nor money.
 """
 
 from orchestrator.mmf.app import build_mmf
 from orchestrator.mmf.keeper import Keeper
+from orchestrator.mmf.repacking import Repacking
 from orchestrator.mmf.workflows import MmfDeps
 
-__all__ = ["Keeper", "MmfDeps", "build_mmf"]
+__all__ = ["Keeper", "MmfDeps", "Repacking", "build_mmf"]

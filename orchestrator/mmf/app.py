@@ -13,6 +13,7 @@ from orchestrator.instances.models import instances
 from orchestrator.instances.transact import read, snapshot, transact_on_one_view
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
+from orchestrator.mmf.repacking import repacking_routes
 from orchestrator.mmf.reserving import reservation_routes
 from orchestrator.mmf.supplying import supply_routes
 from orchestrator.mmf.top import top
@@ -80,6 +81,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
     reservation_routes(door, deps)
     door.app.state.supplying = supply_routes(door, deps)
+    door.app.state.repacking = repacking_routes(door, deps)
 
     @door.app.get("/models")
     async def list_models() -> Mapping[str, Any]:

@@ -90,7 +90,7 @@ def plan(rows: sa.Connection, models: Models, topology: Topology, offer: SupplyO
         holds = held.get(one.instance_id, ResourceVector())
         if not left or not any(holds.amounts().get(name) for name in left):
             continue
-        tenants = _tenants(rows, one)
+        tenants = tenants_of(rows, one)
         lacks = {
             name: _lacks(models, topology, one, tenants, holds, node, rooms)
             for name, node in there.items()
@@ -169,7 +169,8 @@ def _relief(holds: ResourceVector | None, short: Mapping[str, int]) -> float:
     return sum(min(there.get(name, 0) / amount, 1.0) for name, amount in short.items())
 
 
-def _tenants(rows: sa.Connection, one: ModelInstance) -> tuple[Tenant, ...]:
+def tenants_of(rows: sa.Connection, one: ModelInstance) -> tuple[Tenant, ...]:
+    """Who uses an instance, with what was agreed for each use."""
     found: list[Tenant] = []
     for use in uses_at(rows, one.instance_id):
         known, held = find_offer(rows, use.offer_id), share(rows, use.subscription_id)

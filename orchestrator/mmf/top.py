@@ -1,4 +1,5 @@
-"""MMF's part of the live view: the pool by site, models by name, and the fullest instances. It changes nothing."""
+"""MMF's part of the live view: the pool by site, models by name, the fullest instances, the newest repacks. It changes
+nothing."""
 
 from collections import defaultdict
 from typing import Any
@@ -8,13 +9,16 @@ import sqlalchemy as sa
 from orchestrator.instances.models import STANDING
 from orchestrator.instances.tables import INSTANCES
 from orchestrator.resources.pool import virtual_pool
+from orchestrator.resources.repacks import repacks
 
 SHOWN = 40
 """Instances in the view; the sums by model are of all."""
+NEWEST = 3
+"""Repacks in the view."""
 
 
 def top(rows: sa.Connection) -> dict[str, Any]:
-    """{"pool", "models", "instances", "instancesLeftOff"}."""
+    """{"pool", "models", "instances", "instancesLeftOff", "repacks"}."""
     models = _models(rows)
     instances = _instances(rows)
     count = sum(model["instances"] for model in models)
@@ -23,6 +27,7 @@ def top(rows: sa.Connection) -> dict[str, Any]:
         "models": models,
         "instances": instances,
         "instancesLeftOff": max(count - len(instances), 0),
+        "repacks": repacks(rows, NEWEST),
     }
 
 

@@ -303,6 +303,12 @@ def held_on_sites(rows: sa.Connection, instance_ids: Collection[str]) -> dict[st
     return _sums(rows, mine & (ALLOCATIONS.c.node_id != ALLOCATIONS.c.instance_id) & ~_on_a_link())
 
 
+def drawing_on_reservations(rows: sa.Connection) -> frozenset[str]:
+    """The model instances that, or whose shares, hold something of a reservation."""
+    drawn = sa.select(ALLOCATIONS.c.instance_id).where(ALLOCATIONS.c.reservation_id.is_not(None))
+    return frozenset(rows.scalars(drawn.distinct()))
+
+
 def virtual_pool(rows: sa.Connection) -> VirtualPool:
     """The pool over all sites."""
     sites = tuple(nodes(rows, "site"))

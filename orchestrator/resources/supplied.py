@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.resources.pool import ALLOCATIONS, METADATA, SUPPLIES, amounts_of, supply, withdraw
+from orchestrator.resources.repacks import being_repacked
 from orchestrator.resources.statement import Change
 from orchestrator.resources.triggers import append_only, record_changes
 from orchestrator.resources.vector import RESOURCES, ResourceVector
@@ -212,7 +213,7 @@ def on_the_move(rows: sa.Connection) -> tuple[dict[str, ResourceVector], frozens
     for row in rows.execute(query).mappings():
         going[row["site"]] = going.get(row["site"], ResourceVector()) + ResourceVector.of(row["amounts"])
         moving |= {*row["moving"], *row["moving"].values()}
-    return going, frozenset(moving)
+    return going, being_repacked(rows) | moving
 
 
 def history(rows: sa.Connection, site: str) -> list[Change]:

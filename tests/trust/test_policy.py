@@ -42,7 +42,9 @@ def test_templates_are_compared_without_parameter_names() -> None:
 def test_scopes_are_the_least_that_a_component_needs() -> None:
     policy = Policy.load()
     reserving = {"reservations.read", "reservations.write", "supplies.read", "supplies.write", "payments.write"}
-    assert policy.scopes("mmf", "orchestrator") == {"models.read", "offers.read", "pool.read", "top.read"} | reserving
+    assert policy.scopes("mmf", "orchestrator") == {
+        "models.read", "offers.read", "pool.read", "repacks.read", "top.read",
+    } | reserving  # fmt: skip
     assert policy.scopes("mmf", "marketplace") == frozenset()
 
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,8 @@ from fastapi import FastAPI, HTTPException, Request
 
 from ledger.devnet import Devnet
 from ledger.values import Kind, PlanId, SubscriptionId
+from orchestrator.gateway.sealing import behaviour_key
+from orchestrator.gateway.store import UsageStore
 from orchestrator.models.manifests import service_named
 from trust.enrol import enrol_components
 from trust.gate import GateAuth
@@ -126,6 +128,13 @@ class CoreHouse:
             "S4M_SETTLE_INTERVAL_S": "0",
             **({"S4M_DATABASE": self.database} if self.database else {}),
         }
+
+    def route(self, subscription: object) -> dict[str, Any]:
+        """The route as the gateway keeps it, sealed."""
+        key = behaviour_key(self.home / "keys" / "behaviour.key")
+        with closing(UsageStore(self.home / "db" / "usage.db", key)) as kept:
+            routes = [json.loads(document) for document in kept.routes()]
+        return next(route for route in routes if route["subscriptionId"] == str(subscription))
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"

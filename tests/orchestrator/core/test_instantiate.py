@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -154,25 +153,18 @@ def test_a_release_whose_workflow_came_to_nothing_is_made_again(house: CoreHouse
 def test_a_grant_that_was_written_down_too_late_is_put_right(house: CoreHouse) -> None:
     bought = house.market.buy(house.plan, house.documents.put(house.request()))
     house.wait_state(bought, "running")
-    granted = route_at_the_gateway(house, str(bought))["grant"]
+    granted = house.route(bought)["grant"]
     with closing(sqlite3.connect(house.home / "db" / "engine.db", timeout=10)) as engine, engine:
         older = "UPDATE services SET route = json_set(route, '$.grant', json(?)) WHERE subscription_id = ?"
         engine.execute(older, ('{"rendering_k": 4000}', str(bought)))
     wait_for(lambda: json.loads(stored_route(house, str(bought)))["grant"] == granted)
-    wait_for(lambda: route_at_the_gateway(house, str(bought))["grant"] == granted)
+    wait_for(lambda: house.route(bought)["grant"] == granted)
 
 
 def stored_route(house: CoreHouse, subscription: str) -> str:
     with closing(sqlite3.connect(house.home / "db" / "engine.db", timeout=10)) as engine:
         query = "SELECT route FROM services WHERE subscription_id = ?"
         return str(engine.execute(query, (subscription,)).fetchone()[0])
-
-
-def route_at_the_gateway(house: CoreHouse, subscription: str) -> dict[str, Any]:
-    with closing(sqlite3.connect(house.home / "db" / "usage.db")) as usage:
-        query = "SELECT document FROM routes WHERE subscription = ?"
-        found: dict[str, Any] = json.loads(usage.execute(query, (subscription,)).fetchone()[0])
-        return found
 
 
 def allocations(house: CoreHouse) -> list[tuple[object, ...]]:

@@ -79,12 +79,6 @@ def bought_monitoring(house: CoreHouse, access: str, **request_changes: Any) -> 
     return house.market.buy(plan, house.documents.put(request))
 
 
-def route(house: CoreHouse, subscription: SubscriptionId) -> dict[str, Any]:
-    with closing(sqlite3.connect(house.home / "db" / "usage.db")) as base:
-        row = base.execute("SELECT document FROM routes WHERE subscription = ?", (str(subscription),)).fetchone()
-    return dict(json.loads(row[0]))
-
-
 def rows(house: CoreHouse, query: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(house.home / "db" / "engine.db")) as base:
         return base.execute(query).fetchall()
@@ -123,7 +117,7 @@ def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: C
     service = house.wait_state(bought, "running", "refused")
     assert service["models"][0]["node"] == "hill", service
     old = in_use(house)
-    assert route(house, bought)["sockets"] == {"model": old[2]}
+    assert house.route(bought)["sockets"] == {"model": old[2]}
 
     ended = withdrawal(house, offer, model, 2)
     answers: list[httpx.Response] = []
@@ -146,7 +140,7 @@ def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: C
     new = in_use(house)
     assert new[1] == "harbour"
     assert new[0] != old[0]
-    wait_for(lambda: route(house, bought)["sockets"] == {"model": new[2]}, 20)
+    wait_for(lambda: house.route(bought)["sockets"] == {"model": new[2]}, 20)
     assert rows(house, "SELECT DISTINCT instance_id FROM uses") == [(new[0],)]
     assert rows(house, "SELECT DISTINCT instance_id FROM allocations") == [(new[0],)]
     assert rows(house, "SELECT state FROM supply_offers") == [("ended",)]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dbos import DBOS, SQLAlchemyDatasource
 
 from orchestrator.calls import FunctionClient
-from orchestrator.mmf import Keeper, MmfDeps, build_mmf
+from orchestrator.mmf import Keeper, MmfDeps, Repacking, build_mmf
 from orchestrator.models.manifests import Manifest, manifests, services
 from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.resources.physical import establish
@@ -32,6 +32,7 @@ class House:
     msmf: FunctionClient
     vmof: FunctionClient
     mmf: FunctionClient
+    repacking: Repacking
     tried: dict[str, int] = field(default_factory=dict)
 
     def requirements(self, subscription: int, service: str = "virtual-beach-travel", **request: Any) -> dict[str, Any]:
@@ -139,6 +140,7 @@ def build(
         msmf,
         FunctionClient("vmof", None, loop, app=vmof),
         mmf,
+        mmf_app.state.repacking,
     )
     if supplied:
         house.keeper()
