@@ -8,7 +8,7 @@ import pytest
 from core_house import CoreHouse
 from core_market import Market
 from core_wait import wait_for
-from test_supply_moves import route, rows
+from test_supply_moves import rows
 
 from ledger.devnet import Devnet
 from ledger.values import SubscriptionId
@@ -85,7 +85,7 @@ def test_a_killed_repack_is_carried_on_and_the_refused_buyer_gets_in(house: Core
     stayed = next(one for one in small.values() if one != moved)
     assert uses == {str(moved): move["movedTo"], str(stayed): before[move["target"]]["models"][0]["instance"]}
     sockets = dict(rows(house, "SELECT instance_id, socket FROM model_instances"))
-    wait_for(lambda: route(house, moved)["sockets"] == {"model": sockets[move["movedTo"]]}, 20)
+    wait_for(lambda: house.route(moved)["sockets"] == {"model": sockets[move["movedTo"]]}, 20)
     wait_for(lambda: not (house.home / "instances" / move["instance"]).exists(), 40)
 
     told = decisions(house, moved)["repacks"]
