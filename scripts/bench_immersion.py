@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,6 @@ PARTS = ("allocation", "forecast", "closed_loop", "controller", "intent")
 
 
 def measure(figure: Callable[..., dict[str, Any]], out: Path, seed: int, data: Path | None) -> list[dict[str, Any]]:
-    """All figures of the area, part by part; a part that this house does not have is left out, and said so."""
-    figures = []
-    for part in PARTS:
-        module = f"scripts.immersion.{part}"
-        if find_spec(module) is None:
-            print(f"{module} is not there: its figures are left out")
-            continue
-        figures += import_module(module).measure(figure, out, seed, data)
-    return figures
+    """All figures of the area, part by part."""
+    parts = [import_module(f"scripts.immersion.{part}") for part in PARTS]
+    return [found for part in parts for found in part.measure(figure, out, seed, data)]

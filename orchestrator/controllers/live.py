@@ -74,10 +74,17 @@ def look(policy: Policy, watch: Watch, supply: Supply, measures: Sequence[Measur
     until = max((one.at for one in looking.values()), default=watch.until)
     return Look(
         Watch(step.state, newest, until),
-        {name: k for name, k in step.state.grants_k.items() if k != supply.grants_k[name]},
+        {name: k for name, k in _with_spare(step.state.grants_k, seen).items() if k != supply.grants_k[name]},
         _reason(watch.state, step.state),
         tuple(one for one in step.changes if isinstance(one, Report | AskMore)),
     )
+
+
+def _with_spare(shared_k: Mapping[str, int], seen: Observation) -> dict[str, int]:
+    """What nobody needs now is dealt out evenly: a user's next frame may ask for more than the last one did."""
+    spare = max(int(seen.capacity_k) - sum(shared_k.values()), 0)
+    each, rest = divmod(spare, max(len(shared_k), 1))
+    return {name: k + each + (number < rest) for number, (name, k) in enumerate(shared_k.items())}
 
 
 def observation(
