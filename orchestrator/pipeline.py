@@ -400,6 +400,8 @@ class Dispatcher:
             rows = tables.asking(reader, timestamp, *ENDABLE, *MAKING)
         for row in rows:
             work = wanted_work(row, timestamp, now)
+            if work is not None and row["state"] not in MAKING and not self._has(work):
+                continue  # it waits for its start; the engine does not know it
             status = DBOS.get_workflow_status(work.workflow_id) if work else None
             if work is None or status is None or status.status in OPEN:
                 continue
