@@ -13,7 +13,7 @@ from dbos import DBOS, DBOSConfiguredInstance, SQLAlchemyDatasource
 from sqlalchemy.orm import Session
 
 from orchestrator import store as tables
-from orchestrator.documents import Documents, Purchase
+from orchestrator.documents import Documents, Purchase, models_told
 from orchestrator.errors import OrchestratorError, Refusal, StepFailed, TryLater
 from orchestrator.pipeline import regrant
 from orchestrator.reconcile import Routes
@@ -137,11 +137,12 @@ def _accept(rows: Session, subscription_id: str, revision: int, share: Mapping[s
             "sockets": dict(share["sockets"]),
             "objects": update["document"].get("objects", []),
         }
-        models = [
-            {name: model[name] for name in ("role", "model", "instance", "isolation", "verdict", "node")}
-            for model in share["models"]
-        ]
-        outcome = {"msi": share["msi"], "models": models, "decision": share["decision"], "revision": revision}
+        outcome = {
+            "msi": share["msi"],
+            "models": models_told(share),
+            "decision": share["decision"],
+            "revision": revision,
+        }
         tables.amend(rows, subscription_id, route=route, outcome=outcome, times={"updated": tables.now_ms()})
     regrant(rows, share.get("grants", {}))
     return end_update(rows, subscription_id, revision, state=ACCEPTED, decision=share["decision"])

@@ -164,13 +164,14 @@ def route_of(purchase: Purchase, served: Mapping[str, Any], share: Mapping[str, 
 
 def outcome_of(share: Mapping[str, Any]) -> dict[str, Any]:
     """What is told of a share: the instance, the models chosen and why."""
+    told = {name: share[name] for name in ("msi", "reused", "decision")}
+    return {**told, "models": models_told(share)}
+
+
+def models_told(share: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of each model of a share what buyers and operators are told."""
     told = ("role", "model", "instance", "isolation", "verdict", "node")
-    return {
-        "msi": share["msi"],
-        "reused": share["reused"],
-        "models": [{name: model[name] for name in told} for model in share["models"]],
-        "decision": share["decision"],
-    }
+    return [{name: model[name] for name in told} for model in share["models"]]
 
 
 def operations_of(spec: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -93,12 +93,17 @@ class CoreHouse:
 
     @classmethod
     @contextmanager
-    def running(cls, home: Path, database: str = "") -> Iterator["CoreHouse"]:
-        """Gateway and orchestrator up on a chain of their own; the orchestrator's log is printed at the end."""
+    def running(cls, home: Path, database: str = "", files: Mapping[str, Any] | None = None) -> Iterator["CoreHouse"]:
+        """Gateway and orchestrator up on a chain of their own; the orchestrator's log is printed at the end.
+
+        `files` (JSON by name) lie in the home before anything starts.
+        """
         with Devnet.start() as devnet:
             market = Market.on(devnet)
             built = cls.build(home, market)
             built.database = database
+            for name, document in (files or {}).items():
+                (home / name).write_text(json.dumps(document))
             try:
                 built.start("gateway")
                 built.start("orchestrator")

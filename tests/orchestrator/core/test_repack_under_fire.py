@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 from core_house import CoreHouse
-from core_market import Market
 from core_wait import wait_for
 from test_supply_moves import rows
 
-from ledger.devnet import Devnet
 from ledger.values import SubscriptionId
 from orchestrator.models.manifests import manifests
 
@@ -37,18 +35,8 @@ class BayHouse(CoreHouse):
 
 @pytest.fixture
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreHouse]:
-    with Devnet.start() as devnet:
-        market = Market.on(devnet)
-        built = BayHouse.build(tmp_path_factory.mktemp("home"), market)
-        (built.home / "bay.json").write_text(json.dumps(BAY))
-        try:
-            built.start("gateway")
-            built.start("orchestrator")
-            yield built
-        finally:
-            print((built.home / "orchestrator.log").read_text())
-            built.close()
-            market.close()
+    with BayHouse.running(tmp_path_factory.mktemp("home"), files={"bay.json": BAY}) as running:
+        yield running
 
 
 def bought(house: CoreHouse, model: str, access: str, latency_ms: float, users: int = 1) -> SubscriptionId:

@@ -14,11 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from core_house import CoreHouse
-from core_market import Market
 from core_wait import wait_for
 from test_supply_on_chain import send, withdrawal
 
-from ledger.devnet import Devnet
 from ledger.supply import SupplyOffer, hash_of, supply_domain
 from ledger.typed_data import sign
 from ledger.values import Kind, ModelId, Money, SubscriptionId, model_of, to_hex
@@ -41,20 +39,9 @@ class CoastHouse(CoreHouse):
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoastHouse]:
-    with Devnet.start() as devnet:
-        market = Market.on(devnet)
-        built = CoastHouse.build(tmp_path_factory.mktemp("home"), market)
-        assert isinstance(built, CoastHouse)
-        (built.home / "coast.json").write_text(json.dumps(COAST))
-        try:
-            built.start("gateway")
-            built.start("orchestrator")
-            yield built
-        finally:
-            print((built.home / "orchestrator.log").read_text())
-            built.close()
-            market.close()
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreHouse]:
+    with CoastHouse.running(tmp_path_factory.mktemp("home"), files={"coast.json": COAST}) as running:
+        yield running
 
 
 def offered(house: CoreHouse, model: ModelId, nonce: int) -> str:
@@ -91,7 +78,7 @@ def in_use(house: CoreHouse) -> tuple[Any, ...]:
     return found[0]
 
 
-def test_a_topology_that_is_none_ends_the_start_with_cause_and_remedy(house: CoastHouse) -> None:
+def test_a_topology_that_is_none_ends_the_start_with_cause_and_remedy(house: CoreHouse) -> None:
     before = rows(house, "SELECT * FROM nodes ORDER BY node_id")
     for setting, access, cause in (("atlantis", "", "no topology sndlib/atlantis"), ("", "moon", "no site 'moon'")):
         wrong = {**os.environ, **house.environment(), "S4M_TOPOLOGY": setting, "S4M_ACCESS": access}
@@ -103,7 +90,7 @@ def test_a_topology_that_is_none_ends_the_start_with_cause_and_remedy(house: Coa
     assert rows(house, "SELECT * FROM nodes ORDER BY node_id") == before
 
 
-def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: CoastHouse) -> None:
+def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: CoreHouse) -> None:
     with house.client() as client:
         pool = client.get("/pool").json()
     assert [site["node"] for site in pool["sites"]] == ["harbour", "hill"]
@@ -149,7 +136,7 @@ def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: C
     assert house.service(bought)["state"] == "running"
 
 
-def test_the_command_shows_what_stands_on_an_offer_that_cannot_be_moved(house: CoastHouse) -> None:
+def test_the_command_shows_what_stands_on_an_offer_that_cannot_be_moved(house: CoreHouse) -> None:
     plan = house.market.register(manifests()["infrastructure"].spec_hash, kind=Kind.CAAS)
     house.market.devnet.mine(3)
     offer = offered(house, ModelId(model_of(plan)), 3)
