@@ -166,7 +166,8 @@ def test_supervisor_measured_users_get_what_the_controller_proposes_and_routes_f
     assert (granted(shared), followed.is_set()) == (before, False)
     gateway.measures = [measured("1", 8e8, 1.0), measured("2", 4e7, 1.0)]
     supervisor.look()
-    assert granted(shared) == {"1": 200, "2": 80}  # ten objects at the cap; four are what 40 Mb/s carry
+    # Ten objects at the cap, and the four that 40 Mb/s carry; the 3,720 K that nobody needs now are dealt out evenly
+    assert granted(shared) == {"1": 200 + 1_860, "2": 80 + 1_860}
     assert followed.is_set()
     followed.clear()
     supervisor.look()
@@ -180,9 +181,10 @@ def test_supervisor_neighbour_joins_puts_its_shares_back_and_leaves_his(shared: 
     supervisor.look()
     shared.instantiate(3)
     anew = granted(shared)
-    assert anew["1"] != 200
+    spare = (4_000 - anew["3"] - 200 - 80) // 2
+    assert anew["1"] != 200 + spare
     supervisor.look()
-    assert granted(shared) == {"1": 200, "2": 80, "3": anew["3"]}
+    assert granted(shared) == {"1": 200 + spare, "2": 80 + spare, "3": anew["3"]}
 
 
 def test_supervisor_measured_share_was_released_others_are_served(shared: House) -> None:
@@ -190,4 +192,4 @@ def test_supervisor_measured_share_was_released_others_are_served(shared: House)
     gateway.measures = [measured("1", 8e8, 1.0), measured("2", 4e7, 1.0)]
     shared.release(2)
     LocalSupervisor(shared.store, gateway, shared.vmof, Event().set).look()
-    assert granted(shared) == {"1": 200}
+    assert granted(shared) == {"1": 4_000}
