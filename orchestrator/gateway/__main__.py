@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 from typing import Any
 
@@ -38,6 +39,7 @@ def _settings(argv: list[str] | None) -> GatewaySettings:
 
 async def _serve(settings: GatewaySettings) -> None:
     house = await asyncio.to_thread(House.open, settings)
+    gc.freeze()  # what lives as long as the program is not walked by each full collection
     try:
         config = uvicorn.Config(
             create_app(house),

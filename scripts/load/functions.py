@@ -7,6 +7,7 @@ less the listener and the pipeline. Used by bench_orchestrator.py, in one proces
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -93,8 +94,10 @@ def functions(home: Path, models: Mapping[str, Manifest]) -> Iterator[Functions]
             with ground.store.writer.begin() as rows:
                 supply(rows, "bench", "site-1", ROOM)
             built.keeper()
+            gc.freeze()  # as the orchestrator's program does
             yield built
         finally:
+            gc.unfreeze()
             DBOS.destroy(workflow_completion_timeout_sec=10)
             for client in (built.msmf, built.vmof, built.mmf):
                 asyncio.run_coroutine_threadsafe(client.close(), loop).result(10)
