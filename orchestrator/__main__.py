@@ -15,6 +15,10 @@ from typing import Any
 
 from orchestrator.settings import Settings
 
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread may keep the interpreter while others wait, seconds. A transaction gives it up at each statement
+and, by Python's 5 ms, would wait for it a dozen times while it holds SQLite's one write lock and all others queue."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, then serve or clean."""
@@ -80,7 +84,8 @@ async def _run(ground: Any, door: socket.socket) -> None:
         program.app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=2
     )
     await asyncio.to_thread(program.start)
-    gc.freeze()  # what lives as long as the program is not walked by each full collection (150 ms of every caller's wait)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.freeze()  # what lives as long as the program is not walked by each full collection, 150 ms of everybody's wait
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: None)  # uvicorn stops on it, then hands it on to this
     await uvicorn.Server(config).serve(sockets=[door])

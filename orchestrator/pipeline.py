@@ -76,12 +76,7 @@ class Pipeline(DBOSConfiguredInstance):
     def instantiate(self, subscription_id: str, attempt: int) -> str:
         """A final purchase becomes a running service, a recorded refusal, or waits for the next attempt."""
         try:
-            purchase = self._again(self._begin, subscription_id, attempt)
-            if purchase is None:
-                return "overtaken"
-            wanted = self._step("step_i", self._translate, purchase)
-            share = self._step("step_ii_iii", self._instantiate, purchase, wanted)
-            return self._again(self._hand_over, purchase, wanted["served"], share)
+            return self._foreseen("serve", self._serve, subscription_id, attempt)
         except TryLater as cause:
             return self._change(self._postpone, subscription_id, attempt, cause, ServiceState.REQUESTED)
         except Refusal as cause:
@@ -99,7 +94,7 @@ class Pipeline(DBOSConfiguredInstance):
     @DBOS.workflow(name="activate", max_recovery_attempts=None)
     def activate(self, subscription_id: str, endpoint_hash: str, signature: str) -> str:
         """The session key's activation goes on-chain; the listener moves the row when the event is final."""
-        return self._step("submit", self._submit, subscription_id, endpoint_hash, signature)
+        return self._foreseen("submit", self._submit, subscription_id, endpoint_hash, signature)
 
     @DBOS.workflow(name="release", max_recovery_attempts=None)
     def release(self, subscription_id: str, attempt: int, reason: str) -> str:
@@ -114,7 +109,17 @@ class Pipeline(DBOSConfiguredInstance):
         except (TryLater, Refusal) as cause:
             return self._change(self._postpone, subscription_id, attempt, cause, None)
 
-    # what the steps do: calls, each at least once, each idempotent at the callee
+    # calls, each at least once, each idempotent at the callee
+
+    def _serve(self, subscription_id: str, attempt: int) -> str:
+        """Step I to III and handover. No steps of the engine's: after a crash all of it comes again, under the same
+        keys, to the same answers, and finds its rows where they were."""
+        purchase = self._again(self._begin, subscription_id, attempt)
+        if purchase is None:
+            return "overtaken"
+        wanted = self._translate(purchase)
+        share = self._instantiate(purchase, wanted)
+        return self._again(self._hand_over, purchase, wanted["served"], share)
 
     def _translate(self, purchase: Purchase) -> dict[str, Any]:
         """Step I: the requirements, and what of the documents the gateway must know to serve them."""
@@ -146,7 +151,7 @@ class Pipeline(DBOSConfiguredInstance):
             tables.amend(rows, subscription_id, outcome={"activationTx": tx_hash}, times={"submitted": tables.now_ms()})
         return tx_hash
 
-    # what the transactions do: rows of this room, exactly once
+    # what the transactions do: rows of this room
 
     def _begin(self, rows: Session, subscription_id: str, attempt: int) -> Purchase | None:
         """None where the chain wants no service any more, judged at the very block the dispatcher judges by, so that
@@ -241,22 +246,23 @@ class Pipeline(DBOSConfiguredInstance):
         return state.value
 
     def _step(self, name: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """A plain durable step: its answer is kept; an error nobody foresaw becomes a later attempt."""
+        """A plain durable step: its answer is kept."""
+        return DBOS.run_step({"name": name}, lambda: self._foreseen(name, work, *args, **kwargs))
 
-        def guarded() -> R:
-            try:
-                return work(*args, **kwargs)
-            except (TryLater, Refusal):
-                raise
-            except Exception as cause:
-                log.exception("step.failed", step=name)
-                raise StepFailed(f"Step {name} failed: {type(cause).__name__}: {cause}. It is tried again.") from cause
-
-        return DBOS.run_step({"name": name}, guarded)
+    def _foreseen(self, name: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The work's answer; an error nobody foresaw becomes a later attempt."""
+        try:
+            return work(*args, **kwargs)
+        except (TryLater, Refusal):
+            raise
+        except Exception as cause:
+            log.exception("step.failed", step=name)
+            raise StepFailed(f"Step {name} failed: {type(cause).__name__}: {cause}. It is tried again.") from cause
 
     def _again(self, change: Callable[..., R], *args: Any) -> R:
-        """A plain step around one transaction, for a change that does nothing more when it comes again."""
-        return DBOS.run_step({"name": change.__name__}, self._change, change, *args)
+        """One transaction and no step, for a change that does nothing more when it comes again."""
+        with Session(self._transactions.engine) as rows, rows.begin():
+            return change(rows, *args)
 
     def _change(self, change: Callable[..., R], *args: Any) -> R:
         """A step that is one transaction on the engine's database: exactly once."""

@@ -327,7 +327,14 @@ class Notice(Shape):
     """UTC seconds; 0 = when MSMF got it"""
 
 
+class ToldNotice(Notice):
+    """A change on its way to MSMF."""
+
+    key: str = ""
+    """by which it is kept once, whatever call tells it; "" = by its call's key and its place there"""
+
+
 class Notices(Shape):
     """Changes that MSMF is told of at once, in their order."""
 
-    notices: tuple[Notice, ...] = Field(max_length=MOST_NOTICES)
+    notices: tuple[ToldNotice, ...] = Field(max_length=MOST_NOTICES)

@@ -16,8 +16,9 @@ from dbos import DBOS
 from fastapi import Query
 
 from orchestrator.instances import take_turn
-from orchestrator.instances.door import Door, run_once
+from orchestrator.instances.door import Door
 from orchestrator.instances.models import instances_named, users_of
+from orchestrator.instances.repeats import run_once
 from orchestrator.instances.transact import durable, read, snapshot, step, transact
 from orchestrator.mmf import drain, offers
 from orchestrator.mmf.repack_view import pool_state, state_around

@@ -15,8 +15,9 @@ from pydantic import Field
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.instances import take_turn
-from orchestrator.instances.door import Door, IdempotencyKey, run_once
+from orchestrator.instances.door import Door, IdempotencyKey
 from orchestrator.instances.models import instances_named
+from orchestrator.instances.repeats import run_once
 from orchestrator.instances.transact import durable, read, step, transact
 from orchestrator.mmf import drain, offers
 from orchestrator.mmf.starter import Starter, specs_of

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dbos import SQLAlchemyDatasource
 
 from orchestrator.instances.tables import NOTICES, REQUIREMENTS, number_in_order
-from orchestrator.requirements import Notice, ServiceRequirements
+from orchestrator.requirements import Notice, ServiceRequirements, ToldNotice
 
 
 def now_s() -> int:
@@ -68,10 +68,10 @@ def keep_notice(rows: sa.Connection, key: str, notice: Notice, now: int) -> None
     )
 
 
-def keep_notices(rows: sa.Connection, key: str, told: Sequence[Notice], now: int) -> None:
+def keep_notices(rows: sa.Connection, key: str, told: Sequence[ToldNotice], now: int) -> None:
     """Write what was told at once; a repeat changes nothing."""
     for number, notice in enumerate(told):
-        keep_notice(rows, f"{key}/{number}", notice, now)
+        keep_notice(rows, notice.key or f"{key}/{number}", notice, now)
 
 
 def notices(rows: sa.Connection, since: int, subscription_id: str | None) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from dbos import SQLAlchemyDatasource
 
 from orchestrator.errors import Refusal
 from orchestrator.instances import take_turn
-from orchestrator.instances.door import patient
+from orchestrator.instances.repeats import patient
 from orchestrator.instances.transact import durable, step, transact, transact_again
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ from ledger.deployment import deploy
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
+from orchestrator.__main__ import SWITCH_INTERVAL_S
 from orchestrator.app import Ground, durable_engine
 from orchestrator.calls import FunctionClient
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
@@ -94,7 +96,8 @@ def functions(home: Path, models: Mapping[str, Manifest]) -> Iterator[Functions]
             with ground.store.writer.begin() as rows:
                 supply(rows, "bench", "site-1", ROOM)
             built.keeper()
-            gc.freeze()  # as the orchestrator's program does
+            sys.setswitchinterval(SWITCH_INTERVAL_S)  # both as the orchestrator's program does
+            gc.freeze()
             yield built
         finally:
             gc.unfreeze()
