@@ -5,6 +5,7 @@ TrustError
 │   ├── TokenMissing  TokenInvalid  TokenExpired            401
 │   ├── ProofInvalid  ProofReplayed  BodyAltered            401
 │   ├── KeyNotEnrolled  KeyRevoked                          401
+│   ├── SignInRefused  SignedOut                            401
 │   ├── NotAllowed  NotEntitled                             403
 │   ├── BodyTooSlow                                         408
 │   ├── BodyTooLarge                                        413
@@ -98,6 +99,20 @@ class KeyRevoked(Refusal):
     status = 401
     title = "The key is revoked or past its validity"
     remedy = "Rotate: delete the component's key file, start it again, enrol the new key."
+
+
+class SignInRefused(Refusal):
+    code = "sign_in_refused"
+    status = 401
+    title = "The sign-in is refused"
+    remedy = "Ask for a new nonce and sign the message that this site shows, with the account that it names."
+
+
+class SignedOut(Refusal):
+    code = "signed_out"
+    status = 401
+    title = "The sign-in has ended"
+    remedy = "Sign in again."
 
 
 class NotAllowed(Refusal):

@@ -23,6 +23,7 @@ from trust.errors import (
     ProofInvalid,
     ProofReplayed,
     Refusal,
+    SignedOut,
     TokenInvalid,
     TokenMissing,
 )
@@ -30,19 +31,23 @@ from trust.inbound import Inbound
 from trust.journal import Decision, Journal
 from trust.keys import ComponentIdentity
 from trust.middleware import GateMiddleware
-from trust.policy import Policy, Row
+from trust.policy import TOKENED, Policy, Row
 from trust.replay import ReplayStore
 from trust.routes import RouteMatch, RouteTable
 
 __all__ = ["Gate", "GateAuth", "SessionAuth", "StillEntitled"]
 
 SESSION_ISSUER = "gateway"
+ACCOUNT_ISSUER = "marketplace"
 STREAM_CHECK_S = 30.0
 BODY_TIMEOUT_S = 15.0  # a body of 1 MiB at half a megabit a second
 _TOKEN_CACHE = 2048
 
 StillEntitled = Callable[[int], bool]
 """Whether a subscription may still be used; quick and synchronous, asked on every session call."""
+
+StillStanding = Callable[[str], bool]
+"""Whether a sign-in, or a pass, still stands; quick and synchronous, asked on every call that hangs on one."""
 
 T = TypeVar("T")
 
@@ -64,6 +69,7 @@ class Gate:
         *,
         identity: ComponentIdentity | None = None,
         still_entitled: StillEntitled | None = None,
+        still_standing: StillStanding | None = None,
         prefixes: tuple[str, ...] = (),
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
@@ -76,6 +82,7 @@ class Gate:
         self._journal = journal
         self._clock = clock
         self._still_entitled = still_entitled
+        self._still_standing = still_standing
         self._prefixes = ("", *prefixes)
         self._verified: dict[str, tokens.TokenClaims] = {}
 
@@ -107,6 +114,8 @@ class Gate:
         caller = _caller(claims)
         if caller.kind is CallerKind.COMPONENT:
             self._require_component(caller, row)
+        elif caller.kind is CallerKind.ACCOUNT:
+            self._require_account(caller, row)
         else:
             self._require_session(caller, row, match)
         return caller
@@ -132,6 +141,8 @@ class Gate:
         (await self.enrolment.current()).key(caller.issuer, caller.issuer_jkt, now)
         if caller.kind is CallerKind.SESSION:
             self._require_entitled(caller)
+        if caller.standing:
+            self._require_standing(caller)
 
     async def stream(
         self, caller: Caller, source: AsyncIterator[T], every_s: float = STREAM_CHECK_S, route: str = "stream"
@@ -175,7 +186,7 @@ class Gate:
 
     def _token(self, inbound: Inbound, row: Row) -> str | None:
         """The token to verify, or None where the row lets the request in without one."""
-        header = inbound.single("authorization", TokenInvalid) if row.callers or "session" in row.access else None
+        header = inbound.single("authorization", TokenInvalid) if row.callers or row.access & TOKENED else None
         if header is not None:
             scheme, _, token = header.partition(" ")
             if scheme.lower() != "dpop" or not token:
@@ -207,6 +218,8 @@ class Gate:
         view.key(claims.issuer, claims.issuer_jkt, now)
         if claims.subscription is not None and claims.issuer != SESSION_ISSUER:
             raise TokenInvalid(f"Session tokens come from {SESSION_ISSUER}, not from {claims.issuer}.")
+        if claims.account and claims.issuer != ACCOUNT_ISSUER:
+            raise TokenInvalid(f"Tokens of accounts come from {ACCOUNT_ISSUER}, not from {claims.issuer}.")
         return claims
 
     def _remember(self, token: str, claims: tokens.TokenClaims) -> None:
@@ -228,12 +241,26 @@ class Gate:
         if row.scope not in caller.scope:
             raise NotAllowed(f"The token lacks the scope {row.scope}.")
 
+    def _require_account(self, caller: Caller, row: Row) -> None:
+        if "account" not in row.access:
+            raise NotAllowed(f"A person who signed in may not call {row.method} {row.path} of {self.app_name}.")
+        self._require_standing(caller)
+
     def _require_session(self, caller: Caller, row: Row, match: RouteMatch) -> None:
-        if "session" not in row.access or row.subscription_at is None:
-            raise NotAllowed(f"A session may not call {row.method} {row.path} of {self.app_name}.")
+        way = "delegate" if caller.standing else "session"
+        if way not in row.access or row.subscription_at is None:
+            raise NotAllowed(f"A {way} may not call {row.method} {row.path} of {self.app_name}.")
         if match.values[row.subscription_at] != str(caller.subscription):
             raise NotAllowed("The session is for another subscription.")
         self._require_entitled(caller)
+        if caller.standing:
+            self._require_standing(caller)
+
+    def _require_standing(self, caller: Caller) -> None:
+        if caller.ends and caller.ends <= self._clock():
+            raise SignedOut("Its time is over.")
+        if self._still_standing is None or not self._still_standing(caller.standing):
+            raise SignedOut("It was ended, revoked, or is not known here.")
 
     def _require_entitled(self, caller: Caller) -> None:
         if caller.ends and caller.ends <= self._clock():
@@ -252,12 +279,20 @@ class Gate:
         return True
 
 
+def _kind(claims: tokens.TokenClaims) -> CallerKind:
+    if claims.component is not None:
+        return CallerKind.COMPONENT
+    return CallerKind.ACCOUNT if claims.account else CallerKind.SESSION
+
+
 def _caller(claims: tokens.TokenClaims) -> Caller:
     return Caller(
-        kind=CallerKind.SESSION if claims.component is None else CallerKind.COMPONENT,
+        kind=_kind(claims),
         subject=claims.subject,
         component=claims.component,
         subscription=claims.subscription,
+        account=claims.account,
+        standing=claims.standing,
         scope=claims.scope,
         jkt=claims.jkt,
         issuer=claims.issuer,
