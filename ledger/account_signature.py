@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from ledger.errors import Reverted, SignatureMalformed
+from ledger.errors import NodeError, Reverted, SignatureMalformed
 from ledger.keys import recover_digest
 from ledger.values import Address, Call
 
@@ -54,6 +54,6 @@ def _contract_says_so(
     data = MAGIC + encode(["bytes32", "bytes"], [digest, signature])
     try:
         answer = chain.call(Call(account, data), block)
-    except Reverted:
+    except (Reverted, NodeError):  # it refuses, breaks, or never ends
         return False
     return answer == MAGIC.ljust(32, b"\x00")

@@ -31,6 +31,9 @@ from marketplace.catalog import endpoints as catalog
 from marketplace.database import open_database
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
+from marketplace.identity import endpoints as identity_feature
+from marketplace.identity.passkeys import Passkeys
+from marketplace.identity.sign_ins import SignIns
 from marketplace.orders import endpoints as orders
 from marketplace.parts import Parts
 from marketplace.projection import Projection
@@ -38,11 +41,13 @@ from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
 from marketplace.usage import endpoints as usage
 from trust.enrolment import Enrolment
+from trust.errors import Refusal
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
 from trust.keys import ComponentIdentity
 from trust.policy import Policy
 from trust.replay import ReplayStore
+from trust.sessions import SessionIssuer
 
 API = "/api/v1"
 INTERNAL = {
@@ -77,6 +82,7 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
             base_url=settings.orchestrator_url, auth=GateAuth(identity, "orchestrator"), timeout=30.0
         ),
         clock=clock,
+        identity=identity,
     )
 
 
@@ -89,10 +95,18 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     for feature in (catalog, orders, subscriptions, decisions, updates, notices, usage, assets, audit):
         app.include_router(feature.router(parts), prefix=API)
     app.include_router(documents_feature.router(parts.documents), prefix=API)
+    sign_ins = _add_identity(app, parts)
     _add_health(app, parts)
     _add_problems(app)
-    _gate(parts, app, stack)
+    _gate(parts, app, stack, sign_ins)
     return app
+
+
+def _add_identity(app: FastAPI, parts: Parts) -> SignIns:
+    passkeys = Passkeys(parts)
+    sign_ins = SignIns(parts, SessionIssuer(parts.identity, clock=parts.clock), passkeys)
+    app.include_router(identity_feature.router(sign_ins, passkeys), prefix=API)
+    return sign_ins
 
 
 def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
@@ -114,7 +128,7 @@ def _closing(parts: Parts) -> ExitStack:
     return stack
 
 
-def _gate(parts: Parts, app: FastAPI, stack: ExitStack) -> None:
+def _gate(parts: Parts, app: FastAPI, stack: ExitStack, sign_ins: SignIns) -> None:
     """Goes on last: default deny on every route."""
     settings = parts.settings
     domain_id = parts.contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
@@ -123,7 +137,8 @@ def _gate(parts: Parts, app: FastAPI, stack: ExitStack) -> None:
     journal = Journal(settings.home / "journal" / "marketplace.jsonl")
     for each in (enrolment, replay, journal):
         stack.callback(each.close)
-    Gate("marketplace", Policy.load(), enrolment, replay, journal, parts.clock).protect(app)
+    gate = Gate("marketplace", Policy.load(), enrolment, replay, journal, parts.clock, still_standing=sign_ins.stands)
+    gate.protect(app)
 
 
 def domain_owner(settings: MarketplaceSettings) -> Address:
@@ -154,7 +169,7 @@ def _add_problems(app: FastAPI) -> None:
         return JSONResponse(INTERNAL, 500, media_type="application/problem+json")
 
     handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[JSONResponse]]]] = [
-        (MarketplaceError, named), (LedgerError, named), (RequestValidationError, invalid),
+        (MarketplaceError, named), (LedgerError, named), (Refusal, named), (RequestValidationError, invalid),
         (Exception, unforeseen),
     ]  # fmt: skip
     for kind, handler in handlers:

@@ -27,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from marketplace.errors import StoreUnusable
+from marketplace.identity.tables import declare
 from storage import DatabaseUnusable, Schema, database_url, is_postgresql, shown
 
 projected = MetaData()
@@ -154,6 +155,7 @@ orders = Table(
     Column("problem", JSON),
 )
 
+nonces, sign_ins, passkeys = declare(kept)
 
 SCHEMA = Schema("market", (projected, kept), Path(__file__).parent / "migrations")
 

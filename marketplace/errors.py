@@ -5,6 +5,7 @@ Raised by the feature folders and by the wallet's client; `app.py` turns them in
 
 MarketplaceError
 ├── UnknownModel  UnknownPlan  UnknownQuote  UnknownOrder  UnknownSubscription  UnknownAsset  UnknownDocument
+├── UnknownSignIn  UnknownPasskey  PasskeyRefused  TooManyNonces  ClaimRequired
 ├── MalformedInput
 │   ├── MalformedDocument  MalformedLog
 │   └── OrderDiffers
@@ -84,6 +85,26 @@ class UnknownAsset(MarketplaceError):
 
 class UnknownDocument(MarketplaceError):
     code, status, title = "unknown_document", 404, "No such document"
+
+
+class UnknownSignIn(MarketplaceError):
+    code, status, title = "unknown_sign_in", 404, "No such sign-in"
+
+
+class UnknownPasskey(MarketplaceError):
+    code, status, title = "unknown_passkey", 404, "No such passkey"
+
+
+class PasskeyRefused(MarketplaceError):
+    code, status, title = "passkey_refused", 422, "The passkey is refused"
+
+
+class TooManyNonces(MarketplaceError):
+    code, status, title = "too_many_nonces", 503, "Too many sign-ins were begun"
+
+
+class ClaimRequired(MarketplaceError):
+    code, status, title = "claim_required", 403, "The plan asks for a claim that is not shown"
 
 
 class MalformedInput(MarketplaceError):

@@ -15,6 +15,7 @@ from ledger.sender import Sender
 from marketplace.documents import Documents
 from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
+from trust.keys import ComponentIdentity
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,4 @@ class Parts:
     orchestrator: httpx.Client
     clock: Callable[[], float]
     """UTC seconds."""
+    identity: ComponentIdentity

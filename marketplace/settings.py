@@ -19,6 +19,9 @@ class MarketplaceSettings(BaseSettings):
     gateway_url: str = "http://127.0.0.1:8703"
     host: str = "127.0.0.1"
     port: int = 8701
+    site: str = ""
+    """Origin that people sign in at (https://market.example); empty: http://localhost and the port. Passkeys are bound
+    to its host, which must be the deployment's `rp_id`."""
     domain: str = "slicing4meta.devnet"
     """Name of the operator's trust domain."""
     domain_owner: str = ""
@@ -36,6 +39,11 @@ class MarketplaceSettings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @property
+    def site_origin(self) -> str:
+        """Scheme, host and port, as browsers write it."""
+        return self.site or f"http://localhost:{self.port}"
 
     @property
     def database(self) -> str:

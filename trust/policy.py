@@ -2,9 +2,9 @@
 
 A row is (app, method, path template) with the components that may call it and, if any, the other ways in: `public`
 (harmless), `signed` (the handler verifies a signature in the body or in `signed_header`), `session` (a buyer's session
-token, only for the subscription that the path's {subscriptionId} names), `delegate` (a session opened by a pass, likewise),
-`account` (a person who signed in). Method MOUNT lets a sub-app through to its own
-gate, or, with access "public", opens a folder of static files to GET. Templates are compared without parameter names.
+token, only for the subscription that the path's {subscriptionId} names), `delegate` (likewise, of a session that a pass
+opened), `account` (a person who signed in). Method MOUNT lets a sub-app through to its own gate, or, with access
+"public", opens a folder of static files to GET. Templates are compared without parameter names.
 """
 
 import re
