@@ -177,6 +177,43 @@ class ErasureDemand:
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """Buyer or session key lets the holder of a DPoP key use a subscription (market domain, off-chain).
+
+    `operations` are names, sorted, joined by commas; `units` count before included units; `salt` tells
+    two like passes apart. A pass' id is its digest.
+    """
+
+    subscription_id: SubscriptionId
+    jkt: str
+    operations: str
+    units: Units
+    expires: int
+    salt: bytes
+
+    PRIMARY: ClassVar[str] = "Pass"
+    FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("subscriptionId", "uint96"),
+        ("jkt", "string"),
+        ("operations", "string"),
+        ("units", "uint40"),
+        ("expires", "uint64"),
+        ("salt", "bytes32"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PassRevocation:
+    """Buyer or session key takes a pass back, with all that were made of it, for good (market domain, off-chain)."""
+
+    subscription_id: SubscriptionId
+    pass_id: bytes
+
+    PRIMARY: ClassVar[str] = "PassRevocation"
+    FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (("subscriptionId", "uint96"), ("passId", "bytes32"))
+
+
+@dataclass(frozen=True, slots=True)
 class RequestUpdate:
     """The session key changes a running request until `deadline`; revisions only grow (market domain, off-chain).
 

@@ -5,7 +5,8 @@ TrustError
 │   ├── TokenMissing  TokenInvalid  TokenExpired            401
 │   ├── ProofInvalid  ProofReplayed  BodyAltered            401
 │   ├── KeyNotEnrolled  KeyRevoked                          401
-│   ├── SignInRefused  SignedOut                            401
+│   ├── SignInRefused  SignedOut  PassRefused               401
+│   ├── PassSpent                                           402
 │   ├── NotAllowed  NotEntitled                             403
 │   ├── BodyTooSlow                                         408
 │   ├── BodyTooLarge                                        413
@@ -113,6 +114,20 @@ class SignedOut(Refusal):
     status = 401
     title = "The sign-in has ended"
     remedy = "Sign in again."
+
+
+class PassRefused(Refusal):
+    code = "pass_refused"
+    status = 401
+    title = "The pass does not hold"
+    remedy = "Ask whoever gave it for a new one, made for this device's key."
+
+
+class PassSpent(Refusal):
+    code = "pass_spent"
+    status = 402
+    title = "The pass' units do not suffice"
+    remedy = "Ask for less, or ask whoever gave the pass for another one."
 
 
 class NotAllowed(Refusal):

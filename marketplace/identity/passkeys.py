@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import webauthn
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from eth_abi.abi import encode
 from sqlalchemy import Connection, RowMapping, select, update
 from webauthn.helpers import decode_credential_public_key, encode_cbor
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
@@ -29,6 +28,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from ledger.identity import passkey_challenge
 from ledger.values import Address, Call, from_hex, to_hex
 from marketplace.database import passkeys
 from marketplace.errors import PasskeyRefused, UnknownPasskey
@@ -158,9 +158,8 @@ class Passkeys:
     def _binding_challenge(self, row: Any) -> bytes:
         """As the registry computes it: this chain, this registry, this account, this key."""
         deployment = self._parts.deployment
-        kinds = ["uint256", "address", "address", "bytes32", "bytes32"]
         point = from_hex(row["x"]), from_hex(row["y"])
-        return sha256(encode(kinds, [deployment.chain_id, deployment.identity, row["account"], *point])).digest()
+        return passkey_challenge(deployment.chain_id, deployment.identity, Address(row["account"]), *point)
 
     def _registration(self, row: RowMapping, response: dict[str, Any]) -> Call:
         client_data = _bytes(response["clientDataJSON"]).decode()

@@ -135,18 +135,18 @@ class UsageSession:
         request_hash = sha256(body).digest()
         self.receipts.sending(request_hash)
         response = await self._insist("POST", f"/use/{self._agreement.subscription_id}", body)
-        record = UsageRecord.from_json(_header(response, "S4M-Record"))
-        info = _header(response, "S4M-Info")
+        record = UsageRecord.from_json(header_of(response, "S4M-Record"))
+        info = header_of(response, "S4M-Info")
         self.receipts.check_answer(operation, request_hash, record, info, response.content)
         self.receipts.take(record)
-        self.receipts.check_proposal(_header(response, "S4M-Voucher"))
+        self.receipts.check_proposal(header_of(response, "S4M-Voucher"))
         await self._sign_if_due()
         return Use(
             body=response.content,
             content_type=response.headers.get("Content-Type", ""),
             record=record,
             info=info,
-            provenance=_header(response, "S4M-Provenance") or None,
+            provenance=header_of(response, "S4M-Provenance") or None,
         )
 
     async def sign(self) -> int:
@@ -283,6 +283,8 @@ class UsageSession:
         fresh = self.receipts.started_empty
         path = f"/usage/{self._agreement.subscription_id}/log?from={len(self.receipts.records)}"
         lines = [json.loads(line) for line in (await self._insist("GET", path)).text.splitlines()]
+        if not fresh and len(lines) > 1:
+            await self._acknowledge_delegates()
         for line in lines[1:]:
             record = UsageRecord.from_json(line["record"])
             (self.receipts.trust_first if fresh else self.receipts.adopt)(record)
@@ -291,6 +293,17 @@ class UsageSession:
             self.receipts.resume_signed(int(signed["size"]), str(signed["usageRoot"]))
         if proposed:
             self.receipts.check_proposal(proposed)
+
+    async def _acknowledge_delegates(self) -> None:
+        """Take what was asked by the buyer's passes for ours, as far as the delegates' own proofs show it."""
+        from marketplace.wallet.passes import delegated
+
+        subscription = self._agreement.subscription_id
+        path = f"/passes/{subscription}?from={len(self.receipts.records)}"
+        told = (await self._insist("GET", path)).json()
+        granters = {self._session_key.address, self._agreement.buyer}
+        for body_hash in delegated(told, self._agreement.domain, int(subscription), granters).values():
+            self.receipts.sending(urlsafe_b64decode(body_hash + "="))
 
 
 class BlockingUsage:
@@ -337,17 +350,17 @@ async def _awaited(opening: Callable[[], Awaitable[UsageSession]]) -> UsageSessi
     return await opening()
 
 
-def _header(response: httpx.Response, name: str) -> dict[str, Any]:
+def header_of(response: httpx.Response, name: str) -> dict[str, Any]:
     text = response.headers.get(name, "")
     value = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4))) if text else {}
     return value if isinstance(value, dict) else {}
 
 
 def _code(response: httpx.Response | None) -> str:
-    return str(_problem(response).get("code", "")) if response is not None and response.status_code >= 400 else ""
+    return str(problem_in(response).get("code", "")) if response is not None and response.status_code >= 400 else ""
 
 
-def _problem(response: httpx.Response) -> dict[str, Any]:
+def problem_in(response: httpx.Response) -> dict[str, Any]:
     with suppress(ValueError):
         body = response.json()
         if isinstance(body, dict):
@@ -358,4 +371,4 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
 def _refusal(response: httpx.Response | None) -> UseRefused | GatewayDown:
     if response is None:
         return GatewayDown("no connection.", remedy="Start the house (`s4m up`), then repeat: nothing is billed twice.")
-    return UseRefused(response.status_code, _problem(response))
+    return UseRefused(response.status_code, problem_in(response))

@@ -24,6 +24,8 @@ from orchestrator.gateway.logs import log_lines
 from orchestrator.gateway.shapes import (
     AuditGrantHeader,
     ErasurePost,
+    PassRequest,
+    RevocationPost,
     Route,
     Routes,
     SessionRequest,
@@ -33,6 +35,7 @@ from orchestrator.gateway.shapes import (
 from orchestrator.gateway.use import Served
 from orchestrator.gateway.vouchers import kept_json
 from trust.caller import Caller, CallerKind
+from trust.errors import Refusal
 
 S = TypeVar("S", bound=BaseModel)
 AUDIT_GRANT_HEADER = "S4M-Audit-Grant"
@@ -49,6 +52,9 @@ def create_app(house: House) -> FastAPI:
     app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
     app.add_api_route("/measures", measures, methods=["GET"])
     app.add_api_route("/sessions", open_session, methods=["POST"])
+    app.add_api_route("/pass-sessions", open_pass_session, methods=["POST"])
+    app.add_api_route("/passes/{subscriptionId}", passes, methods=["GET"])
+    app.add_api_route("/passes/{subscriptionId}/revocations", revoke_pass, methods=["POST"])
     app.add_api_route("/use/{subscriptionId}", use, methods=["POST"], response_class=Response)
     app.add_api_route("/vouchers/{subscriptionId}", accept_voucher, methods=["POST"])
     app.add_api_route("/usage/{subscriptionId}/log", buyers_log, methods=["GET"], response_class=Response)
@@ -58,6 +64,7 @@ def create_app(house: House) -> FastAPI:
     app.add_exception_handler(OrchestratorError, _problem)
     app.add_exception_handler(LedgerError, _problem)
     app.add_exception_handler(TermsInvalid, _problem)
+    app.add_exception_handler(Refusal, _problem)
     house.gate.protect(app)
     return app
 
@@ -135,10 +142,32 @@ async def open_session(request: Request) -> dict[str, Any]:
     return {"token": token, "expires": expires, "meterKey": house.vouchers.meter_key.address}
 
 
+async def open_pass_session(request: Request) -> dict[str, Any]:
+    """Exchange a pass for a token bound to its holder's key."""
+    house, asked = _house(request.app), _shape(PassRequest, await request.body())
+    token, expires = await house.passes.open(asked, _caller(request).jkt)
+    return {"token": token, "expires": expires}
+
+
+async def passes(request: Request, subscriptionId: int, since: int = Query(default=0, ge=0, alias="from")) -> Any:
+    """What the buyer's passes were used for."""
+    return await _house(request.app).passes.shown(subscriptionId, since)
+
+
+async def revoke_pass(request: Request, subscriptionId: int) -> dict[str, Any]:
+    """Take a pass back, on the buyer's or the session key's word."""
+    house, posted = _house(request.app), _shape(RevocationPost, await request.body())
+    right = await house.watch.known(subscriptionId)
+    await house.passes.revoke(subscriptionId, posted, right.subscription)
+    return {"subscriptionId": str(subscriptionId), "passId": posted.passId, "revoked": True}
+
+
 async def use(request: Request, subscriptionId: int) -> Response:
     """One metered use."""
     raw = await request.body()
-    served = await _house(request.app).uses.use(subscriptionId, _shape(UseRequest, raw), raw)
+    house = _house(request.app)
+    delegate = house.passes.delegate(_caller(request), request.headers.get("DPoP", ""))
+    served = await house.uses.use(subscriptionId, _shape(UseRequest, raw), raw, delegate)
     return Response(served.body, media_type=served.kept.content_type, headers=_headers(served))
 
 
@@ -253,8 +282,9 @@ def _caller(request: Request) -> Caller:
 
 
 async def _problem(_request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, OrchestratorError):
-        body = error.problem()
+    body: dict[str, Any]
+    if isinstance(error, OrchestratorError | Refusal):
+        body = dict(error.problem())
     else:
         code, status = str(getattr(error, "code", "gateway_error")), 422 if isinstance(error, TermsInvalid) else 503
         body = {"type": f"urn:s4m:problem:{code}", "title": code, "status": status, "code": code, "detail": str(error)}

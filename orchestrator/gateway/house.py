@@ -17,6 +17,7 @@ from orchestrator.gateway.errors import LogBroken, ModelUnavailable
 from orchestrator.gateway.link import Links
 from orchestrator.gateway.measures import MeasureBoard
 from orchestrator.gateway.models import ModelClients
+from orchestrator.gateway.passes import PassDesk
 from orchestrator.gateway.retention import Retention
 from orchestrator.gateway.sealing import behaviour_key
 from orchestrator.gateway.sessions import Sessions
@@ -50,6 +51,7 @@ class House:
     measures: MeasureBoard
     vouchers: VoucherDesk
     sessions: Sessions
+    passes: PassDesk
     uses: UseDesk
     retention: Retention
     enrolment: Enrolment
@@ -76,12 +78,15 @@ class House:
         meter_key = WalletKey.load_or_create(settings.meter_key_file)
         vouchers = VoucherDesk(meter_key, contracts.market_domain, store)
         identity = ComponentIdentity.load_or_create(settings.identity_file, "gateway", settings.domain)
+        issuer = SessionIssuer(identity)
+        passes = PassDesk(store, watch, issuer, contracts.market_domain)
         uses = UseDesk(
             store,
             books,
             watch,
             Workshop(models, links, measures),
             vouchers,
+            passes,
             contracts.assets_domain,
             row_bytes=settings.answer_row_bytes,
             memory_bytes=settings.answer_memory_bytes,
@@ -97,6 +102,7 @@ class House:
             journal,
             identity=identity,
             still_entitled=watch.may_sign,
+            still_standing=passes.stands,
             prefixes=("/gateway",),
         )
         house = cls(
@@ -109,7 +115,8 @@ class House:
             links=links,
             measures=measures,
             vouchers=vouchers,
-            sessions=Sessions(SessionIssuer(identity), watch, contracts.market_domain, settings.session_limit_s),
+            sessions=Sessions(issuer, watch, contracts.market_domain, settings.session_limit_s),
+            passes=passes,
             uses=uses,
             retention=Retention(store, settings.retention_days),
             enrolment=enrolment,

@@ -105,6 +105,19 @@ class SessionRequest(Shape):
     signature: Hex65
 
 
+class PassRequest(Shape):
+    """POST /pass-sessions: a chain of passes (trust.passes), used by the holder of its last."""
+
+    document: dict[str, Any]
+
+
+class RevocationPost(Shape):
+    """POST /passes/{subscriptionId}/revocations: an EIP-712 PassRevocation, signed by the buyer or the session key."""
+
+    passId: Hex32
+    signature: Hex65
+
+
 class VoucherPost(Shape):
     """POST /vouchers/{subscriptionId}: the proposed voucher, signed by the session key."""
 

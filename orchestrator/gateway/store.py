@@ -22,6 +22,8 @@ from ledger.measured import Measured
 from ledger.usage_log import UsageRecord
 from orchestrator.gateway.errors import LogBroken
 from orchestrator.gateway.frames import measured
+from orchestrator.gateway.pass_rows import TABLES as _PASS_TABLES
+from orchestrator.gateway.pass_rows import PassRows
 from orchestrator.gateway.sealing import (
     ROUTE_DAY,
     DataKeys,
@@ -63,6 +65,9 @@ class Kept:
     provenance: str
     body: bytes | None
     again: int = 0
+    passes: tuple[str, ...] = ()
+    """the pass that it was used by, and those that it was made of; for `add` only, with the use's `proof`"""
+    proof: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,9 @@ class UsageStore:
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA secure_delete=ON")
         _require_sealed(self._connection, path)
-        self._connection.executescript(_TABLES)
+        self._connection.executescript(_TABLES + _PASS_TABLES)
         self._keys = DataKeys(self._connection, key)
+        self.passes = PassRows(self._transaction, self._read)
 
     def close(self) -> None:
         self._connection.close()
@@ -153,6 +159,8 @@ class UsageStore:
                 None if kept.body is None else seal(key, _place(subscription, seq, "body"), kept.body),
             )
             connection.execute("INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,0)", row)
+            if kept.passes:
+                self.passes.spend(connection, subscription, seq, kept.passes, kept.gross, kept.proof)
 
     def by_request(self, subscription: int, request_id: str) -> Kept | None:
         """The use that had this request id, while its behaviour is kept."""
