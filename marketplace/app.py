@@ -6,15 +6,17 @@ Called by `python -m marketplace` and by tests, which hand in their own settings
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -23,8 +25,8 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import decisions, notices, updates
-from marketplace import documents as documents_feature
+from marketplace import decisions, documents, notices, openapi, updates
+from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
 from marketplace.catalog import endpoints as catalog
@@ -88,14 +90,28 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     stack = _closing(parts)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(parts, stack))
     app.state.parts = parts
-    for feature in (catalog, orders, subscriptions, decisions, updates, notices, usage, assets, audit):
-        app.include_router(feature.router(parts), prefix=API)
-    app.include_router(documents_feature.router(parts.documents), prefix=API)
+    add_features(app, parts)
     _add_health(app, parts)
     _add_problems(app)
     site.furnish(app, parts)
+    _add_openapi(app)
     _gate(parts, app, stack)
     return app
+
+
+def add_features(app: FastAPI, parts: Parts) -> None:
+    """Every feature's routes. They look at their parts when they are called, not before."""
+    for feature in (catalog, orders, subscriptions, decisions, updates, notices, usage, assets, audit, documents):
+        app.include_router(feature.router(parts), prefix=API)
+
+
+def _add_openapi(app: FastAPI) -> None:
+    """The document is made once: routes do not change while the program runs."""
+    body = json.dumps(openapi.document(app, API), separators=(",", ":")).encode()
+
+    @app.get(f"{API}/openapi.json", include_in_schema=False)
+    async def get_openapi() -> Response:
+        return Response(body, media_type="application/json")
 
 
 def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
@@ -105,7 +121,13 @@ def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
             await asyncio.to_thread(parts.projection.refresh, True)
-            yield
+            follower = threading.Thread(target=parts.projection.follow, name="projection")
+            follower.start()
+            try:
+                yield
+            finally:
+                parts.projection.stop()
+                await asyncio.to_thread(follower.join)
 
     return run
 
@@ -137,8 +159,9 @@ def domain_owner(settings: MarketplaceSettings) -> Address:
 
 
 def _add_health(app: FastAPI, parts: Parts) -> None:
-    @app.get(f"{API}/health")
-    def health() -> dict[str, Any]:
+    @app.get(f"{API}/health", tags=["market"])
+    def health() -> Health:
+        """Whether the marketplace is alive and its node answers."""
         head = parts.chain.latest()
         return {"status": "ok", "chainId": str(parts.deployment.chain_id), "block": str(head.number)}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 from sqlalchemy import Engine
@@ -32,3 +33,5 @@ class Parts:
     orchestrator: httpx.Client
     clock: Callable[[], float]
     """UTC seconds."""
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What features remember between requests; may be lost at any time."""
