@@ -10,6 +10,7 @@ MarketplaceError
 │   └── OrderDiffers
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
 ├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
+├── UnknownOnChain  FaucetDry  OperatorOnly
 └── WalletError (client side)
     ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
@@ -128,6 +129,18 @@ class PlanRetired(MarketplaceError):
 
 class OrchestratorDown(MarketplaceError):
     code, status, title = "orchestrator_down", 503, "The orchestrator does not answer"
+
+
+class UnknownOnChain(MarketplaceError):
+    code, status, title = "unknown_on_chain", 404, "The chain knows nothing of this"
+
+
+class FaucetDry(MarketplaceError):
+    code, status, title = "faucet_dry", 429, "The faucet gives no more for now"
+
+
+class OperatorOnly(MarketplaceError):
+    code, status, title = "operator_only", 403, "This desk is the operator's"
 
 
 class TooManyReaders(MarketplaceError):

@@ -30,5 +30,6 @@ class Parts:
     documents: Documents
     relayer: Sender
     orchestrator: httpx.Client
+    gateway: httpx.Client
     clock: Callable[[], float]
     """UTC seconds."""
