@@ -12,7 +12,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -40,6 +40,8 @@ from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
 from marketplace.usage import endpoints as usage
+from marketplace.web import site
+from marketplace.web.failures import failure_page, wants_page
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
@@ -102,6 +104,7 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     app.include_router(desks.operator_router(parts, domain_owner(settings)))
     _add_health(app, parts)
     _add_problems(app)
+    site.furnish(app, parts)
     _gate(parts, app, stack)
     return app
 
@@ -158,19 +161,24 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
 
 
 def _add_problems(app: FastAPI) -> None:
-    """Every named error becomes problem+json; what is unknown is a 500 that tells nothing of the inside."""
+    """Every named error becomes problem+json, or a page where a person asked for one; what is unknown is a 500 that
+    tells nothing of the inside."""
 
-    async def named(_request: Request, error: Exception) -> JSONResponse:
-        status, body = problem_of(error)
+    def answer(request: Request, status: int, body: dict[str, Any]) -> Response:
+        if wants_page(request):
+            return failure_page(request, status, body)
         return JSONResponse(body, status, media_type="application/problem+json")
 
-    async def invalid(request: Request, error: Exception) -> JSONResponse:
+    async def named(request: Request, error: Exception) -> Response:
+        return answer(request, *problem_of(error))
+
+    async def invalid(request: Request, error: Exception) -> Response:
         return await named(request, MalformedInput(_first(error), remedy="Correct the field and send it again."))
 
-    async def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
-        return JSONResponse(INTERNAL, 500, media_type="application/problem+json")
+    async def unforeseen(request: Request, _error: Exception) -> Response:
+        return answer(request, 500, INTERNAL)
 
-    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[JSONResponse]]]] = [
+    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
         (MarketplaceError, named), (LedgerError, named), (RequestValidationError, invalid),
         (Exception, unforeseen),
     ]  # fmt: skip
