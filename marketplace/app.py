@@ -25,14 +25,17 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import decisions, documents, notices, openapi, updates
+from marketplace import decisions, documents, faucet, node, notices, openapi, updates
 from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
 from marketplace.catalog import endpoints as catalog
 from marketplace.database import open_database
+from marketplace.desks import endpoints as desks
+from marketplace.devnets import is_devnet
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
+from marketplace.explorer import endpoints as explorer
 from marketplace.orders import endpoints as orders
 from marketplace.parts import Parts
 from marketplace.projection import Projection
@@ -80,6 +83,7 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
         orchestrator=httpx.Client(
             base_url=settings.orchestrator_url, auth=GateAuth(identity, "orchestrator"), timeout=30.0
         ),
+        gateway=httpx.Client(base_url=settings.gateway_url, auth=GateAuth(identity, "gateway"), timeout=5.0),
         clock=clock,
     )
 
@@ -91,6 +95,13 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(parts, stack))
     app.state.parts = parts
     add_features(app, parts)
+    app.include_router(node.router(parts), prefix=API)
+    on_devnet = is_devnet(parts)
+    if on_devnet:
+        app.include_router(faucet.router(parts), prefix=API)
+    app.include_router(explorer.router(parts))
+    app.include_router(desks.router(parts, on_devnet=on_devnet))
+    app.include_router(desks.operator_router(parts, domain_owner(settings)))
     _add_health(app, parts)
     _add_problems(app)
     site.furnish(app, parts)
@@ -134,7 +145,13 @@ def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
 
 def _closing(parts: Parts) -> ExitStack:
     stack = ExitStack()
-    for close in (parts.chain.close, parts.engine.dispose, parts.relayer.close, parts.orchestrator.close):
+    for close in (
+        parts.chain.close,
+        parts.engine.dispose,
+        parts.relayer.close,
+        parts.orchestrator.close,
+        parts.gateway.close,
+    ):
         stack.callback(close)
     return stack
 

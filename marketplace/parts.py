@@ -31,6 +31,7 @@ class Parts:
     documents: Documents
     relayer: Sender
     orchestrator: httpx.Client
+    gateway: httpx.Client
     clock: Callable[[], float]
     """UTC seconds."""
     memory: dict[str, Any] = field(default_factory=dict)
