@@ -5,14 +5,16 @@ import { hex } from './node.js';
 
 const word = (number) => toHex(number, { size: 32 });
 
-/** Throws where the chain does not know the subscription. `firstBlock`: of the deployment. */
+export class SubscriptionUnknown extends Error {}
+
+/** Throws SubscriptionUnknown where the chain does not know the subscription. `firstBlock`: of the deployment. */
 export async function factsOf(node, market, subscriptionId, firstBlock) {
   const [chainId, head] = [await node.request('eth_chainId'), await node.request('eth_getBlockByNumber', ['latest', false])];
   const block = Number(head.number);
   const catalog = await node.read(MARKET, market, 'catalog', [], hex(block));
   const life = await node.events(MARKET, market, [null, word(subscriptionId)], firstBlock, block);
   const bought = life.find((event) => event.name === 'Subscribed');
-  if (!bought) throw new Error(`The chain knows no subscription ${subscriptionId} at ${market}.`);
+  if (!bought) throw new SubscriptionUnknown(`The chain knows no subscription ${subscriptionId} at ${market}.`);
   const planId = subscriptionId >> 32n;
   const plans = await node.events(CATALOG, catalog, [null, word(planId)], firstBlock, block);
   const keys = await node.events(CATALOG, catalog, [null, word(planId >> 32n)], firstBlock, block);
