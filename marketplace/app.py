@@ -96,7 +96,7 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     app.state.parts = parts
     add_features(app, parts)
     app.include_router(node.router(parts), prefix=API)
-    on_devnet = is_devnet(parts)
+    app.state.on_devnet = on_devnet = is_devnet(parts)
     if on_devnet:
         app.include_router(faucet.router(parts), prefix=API)
     app.include_router(explorer.router(parts))

@@ -23,7 +23,7 @@ ANY_NODE = "connect-src 'self' https: http://127.0.0.1:* http://localhost:*"
 
 def router(parts: Parts, *, on_devnet: bool) -> APIRouter:
     """Every desk but the operator's."""
-    routes = APIRouter()
+    routes = APIRouter(include_in_schema=False)
     facts = facts_of(parts)
 
     @routes.get("/auditor")
@@ -59,7 +59,7 @@ def facts_of(parts: Parts) -> dict[str, Any]:
 
 def operator_router(parts: Parts, owner: Address) -> APIRouter:
     """The operator's desk; `owner` signs its passes."""
-    routes = APIRouter()
+    routes = APIRouter(include_in_schema=False)
 
     def ends(request: Request, given: str | None = None) -> int:
         shown = request.cookies.get(operator_pass.COOKIE, "") if given is None else given

@@ -11,7 +11,7 @@ from marketplace.web.pages import page
 
 
 def router(parts: Parts) -> APIRouter:
-    routes = APIRouter()
+    routes = APIRouter(include_in_schema=False)
 
     @routes.get("/explorer")
     def overview(request: Request, before: str | None = None) -> Response:

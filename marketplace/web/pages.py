@@ -38,6 +38,9 @@ NAVIGATION = [
     Place("/", "Catalogue"),
     Place("/services", "My services"),
     Place("/assets", "My assets"),
+    Place("/explorer", "Explorer"),
+    Place("/auditor", "Auditor"),
+    Place("/provider", "Provider"),
 ]
 
 
@@ -68,7 +71,8 @@ def chain_of(deployment: Deployment) -> dict[str, str]:
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """A whole page, or a fragment of one. `title` names it; `here` marks its place in the navigation."""
-    chain = chain_of(request.app.state.parts.deployment)
+    state = request.app.state
+    chain = {**chain_of(state.parts.deployment), "devnet": state.on_devnet}
     body = render(template, {"here": request.url.path, "title": "", "chain": chain, **values}).encode()
     headers = {"cache-control": "no-store", "vary": "accept-encoding"}
     if len(body) > PACK_FROM and accepts_gzip(request.scope):

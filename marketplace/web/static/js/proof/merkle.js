@@ -1,13 +1,13 @@
 // The append-only Merkle log of usage records (RFC 6962 with SHA-256), as ledger/usage_log.py and MaaSMarket have it:
 // leaf = SHA-256(0x00 ‖ record), node = SHA-256(0x01 ‖ left ‖ right), usageRoot = SHA-256(0x02 ‖ uint64 size ‖ root).
 // Hashes are 0x-hexadecimal strings. Pure: it asks nobody.
-import { concat, sha256, toHex } from "../../vendor/viem.js";
+import { concat, sha256, toHex } from '../../vendor/viem.js';
 
-export const EMPTY_ROOT = sha256("0x");
+export const EMPTY_ROOT = sha256('0x');
 
-export const leafHash = (data) => sha256(concat(["0x00", data]));
-export const nodeHash = (left, right) => sha256(concat(["0x01", left, right]));
-export const usageRoot = (size, root) => sha256(concat(["0x02", toHex(size, { size: 8 }), root]));
+export const leafHash = (data) => sha256(concat(['0x00', data]));
+export const nodeHash = (left, right) => sha256(concat(['0x01', left, right]));
+export const usageRoot = (size, root) => sha256(concat(['0x02', toHex(size, { size: 8 }), root]));
 
 /** The tree over leaves' hashes; `levels[k][i]` is the i-th complete subtree of 2^k leaves. */
 export class UsageLog {

@@ -5,7 +5,7 @@ export class TermsInvalid extends Error {}
 
 /** The terms document as rules. */
 export function parseTerms(document) {
-  if (document.schema !== "s4m/terms/1") throw new TermsInvalid(`the terms' schema is ${document.schema}`);
+  if (document.schema !== 's4m/terms/1') throw new TermsInvalid(`the terms' schema is ${document.schema}`);
   return {
     meters: document.meters.map((meter) => ({ ...meter, unitsPer1000: BigInt(meter.units_per_1000) })),
     included: BigInt(document.included_units_per_period),

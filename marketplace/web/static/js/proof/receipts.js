@@ -1,7 +1,7 @@
 // Signatures that lie in the chain's own transactions: the buyer's order, the session key's activation and vouchers.
-import { concat } from "../../vendor/viem.js";
-import { MARKET } from "./abi.js";
-import { digest, marketDomain, signerOf } from "./typed_data.js";
+import { concat } from '../../vendor/viem.js';
+import { MARKET } from './abi.js';
+import { digest, marketDomain, signerOf } from './typed_data.js';
 
 /** [{what, digest, signer, expected, holds, transaction}]; `holds` is null where a transaction does not show it. */
 export async function signaturesOnChain(node, facts) {
@@ -13,25 +13,25 @@ export async function signaturesOnChain(node, facts) {
 
 async function orderOf(node, facts) {
   const call = await node.callIn(facts.bought.transaction, MARKET, facts.market);
-  if (call?.functionName !== "buyFor") return unseen("Order", facts.bought);
+  if (call?.functionName !== 'buyFor') return unseen('Order', facts.bought);
   const [order, signature] = call.args;
-  return verdict(facts, "Order", order, signature, [facts.bought.buyer], facts.bought);
+  return verdict(facts, 'Order', order, signature, [facts.bought.buyer], facts.bought);
 }
 
 async function activationOf(node, facts) {
   const call = await node.callIn(facts.activated.transaction, MARKET, facts.market);
-  if (call?.functionName !== "activate") return unseen("Activation", facts.activated);
+  if (call?.functionName !== 'activate') return unseen('Activation', facts.activated);
   const [subscriptionId, endpointHash, r, vs] = call.args;
-  return verdict(facts, "Activation", { subscriptionId, endpointHash }, concat([r, vs]), facts.signers, facts.activated);
+  return verdict(facts, 'Activation', { subscriptionId, endpointHash }, concat([r, vs]), facts.signers, facts.activated);
 }
 
 async function voucherOf(node, facts, event) {
   const call = await node.callIn(event.transaction, MARKET, facts.market);
-  const given = call?.functionName === "settle" ? call.args[0] : [];
+  const given = call?.functionName === 'settle' ? call.args[0] : [];
   const found = given.find((each) => each.subscriptionId === facts.subscriptionId && BigInt(each.units) === event.units);
-  if (!found) return unseen("Voucher", event);
+  if (!found) return unseen('Voucher', event);
   const { subscriptionId, units, usageRoot, r, vs } = found;
-  return verdict(facts, "Voucher", { subscriptionId, units, usageRoot }, concat([r, vs]), facts.signers, event);
+  return verdict(facts, 'Voucher', { subscriptionId, units, usageRoot }, concat([r, vs]), facts.signers, event);
 }
 
 async function verdict(facts, what, message, signature, expected, { transaction }) {

@@ -1,27 +1,27 @@
 // Usage records and logs (JSONL) as the gateway streams them or a buyer's client keeps them; mirrors ledger/usage_log.py
 // and marketplace/audit/logs.py. Pure; throws MalformedLog with the line, and judges nothing else.
-import { concat, toHex } from "../../vendor/viem.js";
-import { leafHash } from "./merkle.js";
+import { concat, toHex } from '../../vendor/viem.js';
+import { leafHash } from './merkle.js';
 
 export class MalformedLog extends Error {}
 
 // name, bytes: big-endian at fixed width, in this order (abi.encodePacked)
 const LAYOUT = [
-  ["subscriptionId", 12],
-  ["seq", 8],
-  ["meter", 4],
-  ["quantity", 8],
-  ["units", 8],
-  ["total", 8],
-  ["startMillis", 8],
-  ["endMillis", 8],
-  ["immersion", 4],
+  ['subscriptionId', 12],
+  ['seq', 8],
+  ['meter', 4],
+  ['quantity', 8],
+  ['units', 8],
+  ['total', 8],
+  ['startMillis', 8],
+  ['endMillis', 8],
+  ['immersion', 4],
 ];
 
 /** A record with bigints; refuses what is missing, fractional or too wide for its field. */
 export function parseRecord(document) {
   const numbers = LAYOUT.map(([name, bytes]) => [name, whole(name, document[name], bytes)]);
-  if (!/^0x[0-9a-fA-F]{64}$/.test(document.requestHash)) throw new MalformedLog("requestHash is no 32 bytes");
+  if (!/^0x[0-9a-fA-F]{64}$/.test(document.requestHash)) throw new MalformedLog('requestHash is no 32 bytes');
   return { ...Object.fromEntries(numbers), requestHash: document.requestHash.toLowerCase() };
 }
 
@@ -35,8 +35,8 @@ export const leafOf = (record) => leafHash(packed(record));
 export function parseLogs(text) {
   const logs = new Map();
   let current = null;
-  text.split("\n").forEach((line, index) => {
-    if (line.trim() === "") return;
+  text.split('\n').forEach((line, index) => {
+    if (line.trim() === '') return;
     try {
       current = take(logs, current, JSON.parse(line));
     } catch (error) {
@@ -54,10 +54,10 @@ function take(logs, current, document) {
     log.lines.push({ record, leafHash: document.leafHash?.toLowerCase() });
     return current;
   }
-  const log = logOf(logs, whole("subscriptionId", document.subscriptionId, 12));
+  const log = logOf(logs, whole('subscriptionId', document.subscriptionId, 12));
   const voucher = document.voucher === undefined ? document : document.voucher;
   if (voucher?.usageRoot) log.voucher = parseVoucher(voucher, log.subscriptionId);
-  return document.schema === "s4m/log/1" ? log : current;
+  return document.schema === 's4m/log/1' ? log : current;
 }
 
 function logOf(logs, subscriptionId) {
@@ -67,10 +67,10 @@ function logOf(logs, subscriptionId) {
 
 function parseVoucher(document, subscriptionId) {
   return {
-    subscriptionId: whole("subscriptionId", document.subscriptionId ?? String(subscriptionId), 12),
-    units: whole("units", document.units, 5),
+    subscriptionId: whole('subscriptionId', document.subscriptionId ?? String(subscriptionId), 12),
+    units: whole('units', document.units, 5),
     usageRoot: document.usageRoot.toLowerCase(),
-    size: Number(whole("size", document.size, 6)),
+    size: Number(whole('size', document.size, 6)),
     meterSignature: document.meterSignature || null,
     sessionSignature: sessionSignature(document),
   };
@@ -81,7 +81,7 @@ function sessionSignature({ r, vs, sessionSignature: given, signature }) {
 }
 
 function whole(name, value, bytes) {
-  const isWhole = typeof value === "string" ? /^\d+$/.test(value) : Number.isSafeInteger(value) && value >= 0;
+  const isWhole = typeof value === 'string' ? /^\d+$/.test(value) : Number.isSafeInteger(value) && value >= 0;
   if (!isWhole || BigInt(value) >= 1n << BigInt(8 * bytes)) throw new MalformedLog(`${name} does not fit ${bytes} bytes`);
   return BigInt(value);
 }

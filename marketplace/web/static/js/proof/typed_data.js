@@ -1,46 +1,46 @@
 // EIP-712: what is signed, its digest, who signed it. The fields are those of ledger/typed_data.py; a test holds both.
-import { hashDomain, hashStruct, hashTypedData, recoverAddress, serializeSignature, toHex } from "../../vendor/viem.js";
+import { hashDomain, hashStruct, hashTypedData, recoverAddress, serializeSignature, toHex } from '../../vendor/viem.js';
 
 const EIP712_DOMAIN = [
-  { name: "name", type: "string" },
-  { name: "version", type: "string" },
-  { name: "chainId", type: "uint256" },
-  { name: "verifyingContract", type: "address" },
+  { name: 'name', type: 'string' },
+  { name: 'version', type: 'string' },
+  { name: 'chainId', type: 'uint256' },
+  { name: 'verifyingContract', type: 'address' },
 ];
 
 const fields = (text) =>
-  text.split(",").map((field) => {
-    const [type, name] = field.trim().split(" ");
+  text.split(',').map((field) => {
+    const [type, name] = field.trim().split(' ');
     return { name, type };
   });
 
 /** Primary type → its fields, in order. */
 export const TYPES = {
   Order: fields(
-    "address buyer, uint64 planId, address signer, uint40 cap, uint32 periods, bytes32 requirementsHash, " +
-      "uint256 total, uint64 nonce, uint64 deadline",
+    'address buyer, uint64 planId, address signer, uint40 cap, uint32 periods, bytes32 requirementsHash, ' +
+      'uint256 total, uint64 nonce, uint64 deadline',
   ),
-  Voucher: fields("uint96 subscriptionId, uint40 units, bytes32 usageRoot"),
-  Activation: fields("uint96 subscriptionId, bytes32 endpointHash"),
-  Provenance: fields("bytes32 contentHash, address creator, uint96 subscriptionId, string uri"),
-  SessionBinding: fields("uint96 subscriptionId, string jkt, uint64 expires"),
-  AuditGrant: fields("uint96 subscriptionId, address grantee, uint64 expires"),
-  ErasureDemand: fields("uint96 subscriptionId, uint64 expires"),
-  RequestUpdate: fields("uint96 subscriptionId, bytes32 requirementsHash, uint64 revision, uint64 deadline"),
-  OperatorPass: fields("string domain, uint64 expires"),
-  Permit: fields("address owner, address spender, uint256 value, uint256 nonce, uint256 deadline"),
+  Voucher: fields('uint96 subscriptionId, uint40 units, bytes32 usageRoot'),
+  Activation: fields('uint96 subscriptionId, bytes32 endpointHash'),
+  Provenance: fields('bytes32 contentHash, address creator, uint96 subscriptionId, string uri'),
+  SessionBinding: fields('uint96 subscriptionId, string jkt, uint64 expires'),
+  AuditGrant: fields('uint96 subscriptionId, address grantee, uint64 expires'),
+  ErasureDemand: fields('uint96 subscriptionId, uint64 expires'),
+  RequestUpdate: fields('uint96 subscriptionId, bytes32 requirementsHash, uint64 revision, uint64 deadline'),
+  OperatorPass: fields('string domain, uint64 expires'),
+  Permit: fields('address owner, address spender, uint256 value, uint256 nonce, uint256 deadline'),
 };
 
 export const marketDomain = (chainId, market) => ({
-  name: "Slicing4Meta MaaSMarket",
-  version: "1",
+  name: 'Slicing4Meta MaaSMarket',
+  version: '1',
   chainId: Number(chainId),
   verifyingContract: market,
 });
 
 /** The eth_signTypedData_v4 document of a message; integers as decimal strings. */
 export function typedData(domain, primaryType, message) {
-  const plain = Object.entries(message).map(([name, value]) => [name, typeof value === "bigint" ? `${value}` : value]);
+  const plain = Object.entries(message).map(([name, value]) => [name, typeof value === 'bigint' ? `${value}` : value]);
   const types = { EIP712Domain: EIP712_DOMAIN, [primaryType]: TYPES[primaryType] };
   return { domain, types, primaryType, message: Object.fromEntries(plain) };
 }
@@ -95,7 +95,7 @@ function struct(types, name, value) {
 }
 
 function typed(types, type, value) {
-  if (type.endsWith("]")) return value.map((item) => typed(types, type.slice(0, type.lastIndexOf("[")), item));
+  if (type.endsWith(']')) return value.map((item) => typed(types, type.slice(0, type.lastIndexOf('[')), item));
   if (types[type]) return struct(types, type, value);
   return /^u?int/.test(type) ? BigInt(value) : value;
 }
