@@ -25,7 +25,7 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import decisions, documents, notices, openapi, updates
+from marketplace import activity, decisions, documents, notices, openapi, updates
 from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
@@ -33,11 +33,13 @@ from marketplace.catalog import endpoints as catalog
 from marketplace.database import open_database
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
+from marketplace.idempotency import IdempotencyMiddleware, KeptAnswers
 from marketplace.orders import endpoints as orders
 from marketplace.parts import Parts
 from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
+from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
@@ -47,6 +49,10 @@ from trust.policy import Policy
 from trust.replay import ReplayStore
 
 API = "/api/v1"
+FEATURES = (
+    activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, audit, documents,
+)  # fmt: skip
+CHANGES_NOTHING = frozenset({("POST", f"{API}/audit")})
 INTERNAL = {
     "type": "urn:slicing4meta:problem:internal_error",
     "title": "The marketplace failed",
@@ -92,13 +98,14 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     _add_health(app, parts)
     _add_problems(app)
     _add_openapi(app)
+    app.add_middleware(IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING)
     _gate(parts, app, stack)
     return app
 
 
 def add_features(app: FastAPI, parts: Parts) -> None:
     """Every feature's routes. They look at their parts when they are called, not before."""
-    for feature in (catalog, orders, subscriptions, decisions, updates, notices, usage, assets, audit, documents):
+    for feature in FEATURES:
         app.include_router(feature.router(parts), prefix=API)
 
 
