@@ -41,6 +41,10 @@ from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
 from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
+from marketplace.webhooks import endpoints as webhooks
+from marketplace.webhooks.courier import Courier
+from marketplace.webhooks.door import Door
+from marketplace.webhooks.secrets import SecretKeeper
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
@@ -50,7 +54,8 @@ from trust.replay import ReplayStore
 
 API = "/api/v1"
 FEATURES = (
-    activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, audit, documents,
+    activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, webhooks, audit,
+    documents,
 )  # fmt: skip
 CHANGES_NOTHING = frozenset({("POST", f"{API}/audit")})
 INTERNAL = {
@@ -85,6 +90,8 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
             base_url=settings.orchestrator_url, auth=GateAuth(identity, "orchestrator"), timeout=30.0
         ),
         clock=clock,
+        door=Door(settings.webhook_loopback),
+        secrets=SecretKeeper(keys / "webhooks.key"),
     )
 
 
@@ -125,20 +132,30 @@ def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
             await asyncio.to_thread(parts.projection.refresh, True)
-            follower = threading.Thread(target=parts.projection.follow, name="projection")
-            follower.start()
+            courier = Courier(parts)
+            loops = [threading.Thread(target=loop) for loop in (parts.projection.follow, courier.run)]
+            for loop in loops:
+                loop.start()
             try:
                 yield
             finally:
                 parts.projection.stop()
-                await asyncio.to_thread(follower.join)
+                courier.stop()
+                for loop in loops:
+                    await asyncio.to_thread(loop.join)
 
     return run
 
 
 def _closing(parts: Parts) -> ExitStack:
     stack = ExitStack()
-    for close in (parts.chain.close, parts.engine.dispose, parts.relayer.close, parts.orchestrator.close):
+    for close in (
+        parts.chain.close,
+        parts.engine.dispose,
+        parts.relayer.close,
+        parts.orchestrator.close,
+        parts.door.close,
+    ):
         stack.callback(close)
     return stack
 
