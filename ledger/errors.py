@@ -10,6 +10,7 @@
     ├── TransactionPending  sent, not mined in time
     ├── TransactionCancelled  its sender put an empty transaction in its place
     ├── NothingToReplace    what should be sped up or cancelled is mined, or cannot be signed again here
+    ├── RehearsalUnavailable  the node cannot play calls one after the other
     ├── KeyReused           one idempotency key, two different calls
     ├── GasUnfunded         the sending account cannot pay for gas
     ├── ContractAbsent      no code answers at the contract's address
@@ -156,6 +157,16 @@ class NothingToReplace(LedgerError):
         super().__init__(
             f"{what} cannot be replaced: {reason}.",
             "See what waits with `s4m tx list`; what is mined stays.",
+        )
+
+
+class RehearsalUnavailable(LedgerError):
+    code = "rehearsal_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The node cannot play transactions without sending them (eth_simulateV1: {reason}): their gas is unknown.",
+            "Ask another node (anvil, geth 1.14 or later), or leave out --dry-run.",
         )
 
 

@@ -31,6 +31,7 @@ from ledger.values import Address, Call
 
 Receipt = MinedTransaction
 
+BUMP_AFTER_S = 10.0
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
 _CANCEL_GAS = 21_000
@@ -48,7 +49,9 @@ class Sender:
     `bump_after_s`: how long a transaction may wait before it is replaced by one with higher fees.
     """
 
-    def __init__(self, chain: Chain, key: Signer, journal: Path | None = None, bump_after_s: float = 10.0) -> None:
+    def __init__(
+        self, chain: Chain, key: Signer, journal: Path | None = None, bump_after_s: float = BUMP_AFTER_S
+    ) -> None:
         self.chain = chain
         self.address: Address = key.address
         self._key = key
@@ -96,6 +99,10 @@ class Sender:
         """What a replacement must offer: the node's advice, and at least a quarter more than the newest attempt."""
         last, fresh = send.newest, self.chain.fees()
         return Fees(max(fresh.max_fee, last.max_fee * 5 // 4 + 1), max(fresh.tip, last.tip * 5 // 4 + 1))
+
+    def gas_of(self, send: Send, *, cancel: bool) -> int:
+        """What a replacement may use at most."""
+        return _CANCEL_GAS if cancel or send.newest.cancels else send.gas
 
     def speed_up(self, key: str) -> Attempt:
         """Sends what waits under the key again with higher fees; raises NothingToReplace."""
@@ -158,7 +165,7 @@ class Sender:
                 raise
             return known
         with self._outbox.exclusive():
-            send, is_new = self._enqueue(call, key, gas + gas // 4 + 20_000)
+            send, is_new = self._enqueue(call, key, gas_limit(gas))
             if is_new:
                 self._deliver(send)
         return send
@@ -321,6 +328,11 @@ class Sender:
             except Reverted as error:
                 return error
         return decode_revert(b"")
+
+
+def gas_limit(estimate: int) -> int:
+    """What a transaction may use: the estimate with a margin, for the state may move before it is mined."""
+    return estimate + estimate // 4 + 20_000
 
 
 def _fingerprint(call: Call) -> bytes:

@@ -24,7 +24,7 @@ from ledger.deployment import Deployment
 from ledger.events import Refunded, Released, ReleaseRequested
 from ledger.keys import WalletKey
 from ledger.metering import Terms
-from ledger.sender import Sender
+from ledger.rehearsal import Sends
 from ledger.signer import Signer
 from ledger.typed_data import Activation, Order, Permit, sign, signed_permit, typed_data
 from ledger.values import Address, Money, PlanId, Status, SubscriptionId, Units, from_hex, to_hex
@@ -362,7 +362,7 @@ class MarketClient:
         body = {"endpointHash": to_hex(endpoint_hash), "signature": signature}
         return dict(self._call("POST", f"/subscriptions/{subscription_id}/activation", json=body))
 
-    def give_back(self, sender: Sender, subscription_id: int) -> dict[str, Any]:
+    def give_back(self, sender: Sends, subscription_id: int) -> dict[str, Any]:
         """The buyer's own transaction: the next step towards the money, by the chain's status.
 
         Never activated and past the deadline: refund. Active: request the release (time stops now). Releasing and its
