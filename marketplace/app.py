@@ -25,7 +25,7 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import decisions, documents, faucet, node, notices, openapi, updates
+from marketplace import activity, decisions, documents, faucet, node, notices, openapi, updates
 from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
@@ -36,14 +36,20 @@ from marketplace.devnets import is_devnet
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
 from marketplace.explorer import endpoints as explorer
+from marketplace.idempotency import IdempotencyMiddleware, KeptAnswers
 from marketplace.orders import endpoints as orders
 from marketplace.parts import Parts
 from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
+from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
 from marketplace.web import site
 from marketplace.web.failures import failure_page, wants_page
+from marketplace.webhooks import endpoints as webhooks
+from marketplace.webhooks.courier import Courier
+from marketplace.webhooks.door import Door
+from marketplace.webhooks.secrets import SecretKeeper
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
@@ -52,6 +58,11 @@ from trust.policy import Policy
 from trust.replay import ReplayStore
 
 API = "/api/v1"
+FEATURES = (
+    activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, webhooks, audit,
+    documents,
+)  # fmt: skip
+CHANGES_NOTHING = frozenset({("POST", f"{API}/audit")})
 INTERNAL = {
     "type": "urn:slicing4meta:problem:internal_error",
     "title": "The marketplace failed",
@@ -85,6 +96,8 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
         ),
         gateway=httpx.Client(base_url=settings.gateway_url, auth=GateAuth(identity, "gateway"), timeout=5.0),
         clock=clock,
+        door=Door(settings.webhook_loopback),
+        secrets=SecretKeeper(keys / "webhooks.key"),
     )
 
 
@@ -106,13 +119,14 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     _add_problems(app)
     site.furnish(app, parts)
     _add_openapi(app)
+    app.add_middleware(IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING)
     _gate(parts, app, stack)
     return app
 
 
 def add_features(app: FastAPI, parts: Parts) -> None:
     """Every feature's routes. They look at their parts when they are called, not before."""
-    for feature in (catalog, orders, subscriptions, decisions, updates, notices, usage, assets, audit, documents):
+    for feature in FEATURES:
         app.include_router(feature.router(parts), prefix=API)
 
 
@@ -132,13 +146,17 @@ def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
             await asyncio.to_thread(parts.projection.refresh, True)
-            follower = threading.Thread(target=parts.projection.follow, name="projection")
-            follower.start()
+            courier = Courier(parts)
+            loops = [threading.Thread(target=loop) for loop in (parts.projection.follow, courier.run)]
+            for loop in loops:
+                loop.start()
             try:
                 yield
             finally:
                 parts.projection.stop()
-                await asyncio.to_thread(follower.join)
+                courier.stop()
+                for loop in loops:
+                    await asyncio.to_thread(loop.join)
 
     return run
 
@@ -151,6 +169,7 @@ def _closing(parts: Parts) -> ExitStack:
         parts.relayer.close,
         parts.orchestrator.close,
         parts.gateway.close,
+        parts.door.close,
     ):
         stack.callback(close)
     return stack

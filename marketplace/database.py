@@ -1,7 +1,8 @@
 """The tables of the marketplace's store, and how it is opened by `app.py`; features query the tables declared here.
 
 `projected` tables are folded from chain events by `projection.py` and may be dropped at any time; `kept` tables hold
-what the chain does not know (documents, quotes, orders, webhooks). Ids, money and units are decimal text, hashes 0x-hex text.
+what the chain does not know (documents, quotes, orders, webhooks). Ids, money and units are decimal text, hashes 0x-hex
+text.
 """
 
 from __future__ import annotations

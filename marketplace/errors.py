@@ -14,7 +14,7 @@ MarketplaceError
 ├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
 ├── UnknownOnChain  FaucetDry  OperatorOnly
 └── WalletError (client side)
-    ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
+    ├── UnknownWallet  WalletExists  WatchOnly  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
     ├── PurchaseDiffers                      (the chain does not hold what the server says was bought)
     ├── AnswerMalformed                      (the server's answer cannot be read)
@@ -187,6 +187,10 @@ class UnknownWallet(WalletError):
 
 class WalletExists(WalletError):
     code, status, title = "wallet_exists", 409, "The wallet exists already"
+
+
+class WatchOnly(WalletError):
+    code, status, title = "watch_only", 409, "The wallet has no key"
 
 
 class WrongPassword(WalletError):

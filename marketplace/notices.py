@@ -26,17 +26,15 @@ from marketplace.errors import (
 from marketplace.openapi import problems
 from marketplace.parts import Parts
 from marketplace.rights import Binding, Reader, may_read, require_reader
-from marketplace.streams import Event, EventStream, Readers, Source
+from marketplace.streams import Event, EventStream, Source
 
 POLL_S = 0.5
 """Pause between looks, seconds, each for one reader."""
 CHECK_S = 30.0
-MOST_READERS = 64
 
 
 def router(parts: Parts) -> APIRouter:
     routes = APIRouter(tags=["subscriptions"])
-    readers = Readers(MOST_READERS)
 
     @routes.get(
         "/subscriptions/{id}/notices",
@@ -55,7 +53,7 @@ def router(parts: Parts) -> APIRouter:
         after = int(last) if last.isdecimal() else since
         if "text/event-stream" not in request.headers.get("accept", ""):
             return JSONResponse({"notices": await asyncio.to_thread(_page, parts, id, after)})
-        return EventStream(_stream(parts, reader, id, after), readers)
+        return EventStream(_stream(parts, reader, id, after), parts.notice_readers)
 
     return routes
 

@@ -24,7 +24,8 @@ from ledger.deployment import Deployment
 from ledger.events import Refunded, Released, ReleaseRequested
 from ledger.keys import WalletKey
 from ledger.metering import Terms
-from ledger.sender import Sender
+from ledger.rehearsal import Sends
+from ledger.signer import Signer
 from ledger.typed_data import Activation, Order, Permit, sign, signed_permit, typed_data
 from ledger.values import Address, Money, PlanId, Status, SubscriptionId, Units, from_hex, to_hex
 from marketplace.documents import canonical, hash_of
@@ -233,9 +234,7 @@ class MarketClient:
             requirements_hash=requirements_hash, total=Money(cost.total), nonce=quote.nonce, deadline=quote.deadline,
         )  # fmt: skip
 
-    def signed_order(
-        self, wallet: WalletKey, quote: Quote, signer: Address, requirements_hash: bytes
-    ) -> dict[str, Any]:
+    def signed_order(self, wallet: Signer, quote: Quote, signer: Address, requirements_hash: bytes) -> dict[str, Any]:
         """The body of POST /orders: the order and, where the account is short, a permit over exactly the shortfall."""
         order = self.order(quote, wallet.address, signer, requirements_hash)
         message = typed_data(self.contracts.market_domain, order)["message"]
@@ -247,7 +246,7 @@ class MarketClient:
             "chainId": str(self.deployment.chain_id),
         }
 
-    def _permit(self, wallet: WalletKey, quote: Quote) -> dict[str, Any] | None:
+    def _permit(self, wallet: Signer, quote: Quote) -> dict[str, Any] | None:
         if quote.cost.permit == 0:
             return None
         nonce = self.contracts.credit.permit_nonce(wallet.address)
@@ -264,7 +263,7 @@ class MarketClient:
 
     def buy(
         self,
-        wallet: WalletKey,
+        wallet: Signer,
         plan_id: int,
         document: Mapping[str, Any],
         cap: int,
@@ -280,7 +279,7 @@ class MarketClient:
 
     def buy_only(
         self,
-        wallet: WalletKey,
+        wallet: Signer,
         plan_id: int,
         document: Mapping[str, Any],
         cap: int,
@@ -363,7 +362,7 @@ class MarketClient:
         body = {"endpointHash": to_hex(endpoint_hash), "signature": signature}
         return dict(self._call("POST", f"/subscriptions/{subscription_id}/activation", json=body))
 
-    def give_back(self, sender: Sender, subscription_id: int) -> dict[str, Any]:
+    def give_back(self, sender: Sends, subscription_id: int) -> dict[str, Any]:
         """The buyer's own transaction: the next step towards the money, by the chain's status.
 
         Never activated and past the deadline: refund. Active: request the release (time stops now). Releasing and its
