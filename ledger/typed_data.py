@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Protocol
 from eth_utils.crypto import keccak
 
 from ledger import structs
-from ledger.keys import WalletKey, recover_digest
+from ledger.keys import recover_digest
+from ledger.signer import Signer
 from ledger.values import Address, Money, PlanId, SubscriptionId, Units, from_hex, to_hex
 
 MARKET_NAME = "Slicing4Meta MaaSMarket"
@@ -235,6 +236,17 @@ class RequestUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorPass:
+    """The trust domain's owner lets the bearer read the operator desk until `expires` (market domain, off-chain)."""
+
+    domain: str
+    expires: int
+
+    PRIMARY: ClassVar[str] = "OperatorPass"
+    FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (("domain", "string"), ("expires", "uint64"))
+
+
+@dataclass(frozen=True, slots=True)
 class Permit:
     """ERC-2612 (credit domain): `spender` may draw `value` from `owner`; `nonce` is the token's for the owner."""
 
@@ -264,9 +276,9 @@ def digest(domain: Domain, message: Message) -> bytes:
     return keccak(b"\x19\x01" + _separator(domain) + _struct_hash(message))
 
 
-def sign(key: WalletKey, domain: Domain, message: Message) -> bytes:
+def sign(key: Signer, domain: Domain, message: Message) -> bytes:
     """The key's 65-byte signature (r, s, v) over the message; `values.compact` gives (r, vs)."""
-    return key.sign_digest(digest(domain, message))
+    return key.sign_typed(digest(domain, message), lambda: typed_data(domain, message))
 
 
 def recover(domain: Domain, message: Message, signature: bytes) -> Address:
@@ -298,7 +310,7 @@ def typed_data(domain: Domain, message: Message) -> dict[str, Any]:
     }
 
 
-def signed_permit(key: WalletKey, domain: Domain, permit: Permit) -> structs.Permit:
+def signed_permit(key: Signer, domain: Domain, permit: Permit) -> structs.Permit:
     """The permit as the market takes it."""
     signature = sign(key, domain, permit)
     return structs.Permit(permit.value, permit.deadline, signature[64], signature[:32], signature[32:64])

@@ -13,7 +13,7 @@ from marketplace.identity.sign_ins import SignIns
 
 
 def router(sign_ins: SignIns, passkeys: Passkeys) -> APIRouter:
-    routes = APIRouter()
+    routes = APIRouter(include_in_schema=False)
     _add_sign_ins(routes, sign_ins)
     _add_passkeys(routes, passkeys)
 

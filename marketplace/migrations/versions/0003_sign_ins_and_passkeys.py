@@ -4,11 +4,11 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
-    """From 0001 to 0003."""
+    """From 0002 to 0003."""
     op.create_table(
         "nonces",
         sa.Column("nonce", sa.Text(), nullable=False),

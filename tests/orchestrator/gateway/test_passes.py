@@ -143,7 +143,7 @@ async def test_what_is_spent_and_revoked_outlives_a_kill(house: GatewayHouse, bo
     await asyncio.to_thread(revoke, house.url, domain, bought.buyer, bought.id, banned.pass_id)
     house.stop_gateway()
     house.start_gateway()
-    assert await friend.refused(21) == "pass_spent"
+    assert await friend.refused(40) == "pass_spent"
     assert (await friend.use(20)).record.units == 20
     assert await friend.refused(1) == "pass_spent"
     assert await banned.refused(20) == "signed_out"
@@ -159,10 +159,10 @@ async def test_parallel_uses_do_not_overdraw_a_pass(house: GatewayHouse, bought:
 
 
 async def test_children_of_a_pass_spend_of_it_together(house: GatewayHouse, bought: Bought) -> None:
-    parent = Friend(house, bought, limits(units=50))
-    first, second = parent.narrowed(limits(units=30, lasts=500)), parent.narrowed(limits(units=30, lasts=500))
-    await first.use(30)
-    assert await second.refused(21) == "pass_spent"
+    parent = Friend(house, bought, limits(units=60))
+    first, second = parent.narrowed(limits(units=40, lasts=500)), parent.narrowed(limits(units=40, lasts=500))
+    await first.use(40)
+    assert await second.refused(40) == "pass_spent"
     await second.use(20)
     assert await parent.refused(1) == "pass_spent"
 
