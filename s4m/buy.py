@@ -11,6 +11,7 @@ import click
 
 from s4m.command import Session, common, credits_of
 from s4m.completion import FOR_SALE, WALLETS
+from s4m.disclosures import DISCLOSURES, disclosed
 from s4m.spending import Bill, Choice, agreed, spends
 from s4m.wallet import PASSWORD_FILE
 
@@ -41,6 +42,7 @@ DEFAULT_QOE = {"immersion_floor": 0.5, "rate_mbps": 250, "latency_ms": 1.5, "rel
 )
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the service.")
 @click.option("--no-wait", is_flag=True, help="Order only; `s4m subscriptions await` takes it over.")
+@DISCLOSURES
 @spends
 @PASSWORD_FILE
 @common
@@ -54,6 +56,7 @@ def buy(
     isolation: int | None,
     timeout: float,
     no_wait: bool,
+    disclosures: tuple[Path, ...],
     password_file: Path | None,
     choice: Choice,
 ) -> None:
@@ -61,7 +64,7 @@ def buy(
     from s4m.connect import market, signer, wallets
     from s4m.progress import handed_over
 
-    store = wallets(session)
+    shown, store = disclosed(disclosures), wallets(session)
     buyer = store.address(wallet_name)
     with market(session) as client:
         own = _document(document)
@@ -74,7 +77,14 @@ def buy(
             return
         with signer(session, wallet_name, password_file) as lent:
             bought = client.buy_only(
-                lent, plan_id, request, cap, cost.periods, store=store, agree=lambda quoted: _same(cost, quoted)
+                lent,
+                plan_id,
+                request,
+                cap,
+                cost.periods,
+                store=store,
+                agree=lambda quoted: _same(cost, quoted),
+                disclosures=shown,
             )
         session.say(f"ordered: subscription {bought.subscription_id} (tx {bought.tx_hash})")
         if not no_wait:

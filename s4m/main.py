@@ -30,6 +30,8 @@ GROUPS: dict[str, tuple[str, str]] = {
     "explain": ("s4m.explain:explain", "Why a service stands as it stands; of a refusal, what would do."),
     "top": ("s4m.top:top", "Live view of pool, clusters, MSIs, models, queue and settlement."),
     "notices": ("s4m.notices:notices", "What happened to a subscription's service, once or as it comes."),
+    "pass": ("s4m.passes:passes", "Let a friend or a device use a subscription within bounds; take it back."),
+    "identity": ("s4m.identity:identity", "Claims about people: attest, disclose one by one, verify, revoke."),
     "settle": ("s4m.settle:settle", "Settle signed vouchers on-chain, now."),
     "audit": ("s4m.audit:audit", "Prove records against the chain."),
     "supply": ("s4m.supply:supply", "Offer a model's capacity to the pool; list, withdraw, statement, pay."),

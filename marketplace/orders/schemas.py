@@ -85,3 +85,5 @@ class OrderRequest(Shape):
     signature: HexBytes
     permit: PermitFields | None = None
     chainId: Decimal | None = None
+    disclosures: list[dict[str, str]] = Field(default=[], max_length=8)
+    """Claims about the buyer, where the plan's terms require them; looked at, never kept."""

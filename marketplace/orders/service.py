@@ -35,6 +35,7 @@ from marketplace.errors import (
     UnknownQuote,
     WrongChain,
 )
+from marketplace.orders.claims import require_claims
 from marketplace.orders.schemas import OrderRequest, QuoteRequest
 from marketplace.parts import Parts
 from storage import upsert
@@ -156,6 +157,7 @@ def _check(parts: Parts, request: OrderRequest, order: Order) -> None:
     _check_quote(parts, request)
     _check_document(parts, to_hex(order.requirements_hash))
     _check_signature(parts, order, from_hex(request.signature))
+    require_claims(parts, order, request.disclosures)
     _check_funds(parts, order, request)
 
 

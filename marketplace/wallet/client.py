@@ -19,6 +19,7 @@ import httpx
 
 from ledger import structs
 from ledger.chain import Chain
+from ledger.claims import Disclosure
 from ledger.contracts import Contracts
 from ledger.deployment import Deployment
 from ledger.events import Refunded, Released, ReleaseRequested
@@ -287,14 +288,21 @@ class MarketClient:
         *,
         store: WalletStore,
         agree: Callable[[Cost], None] = lambda _cost: None,
+        disclosures: Sequence[Disclosure] = (),
     ) -> Purchase:
-        """Quote, check, sign, order: the money is reserved, the service not yet awaited."""
+        """Quote, check, sign, order: the money is reserved, the service not yet awaited.
+
+        `disclosures` are shown to the marketplace where the plan asks for claims.
+        """
         times = {"begun": time.time()}
         digest = self.put_document(document)
         quote = self.quote(wallet.address, plan_id, cap, periods)
         agree(quote.cost)
         session = store.new_session()
-        answer = self.post_order(self.signed_order(wallet, quote, session.address, digest))
+        body = self.signed_order(wallet, quote, session.address, digest)
+        if disclosures:
+            body["disclosures"] = [each.to_json() for each in disclosures]
+        answer = self.post_order(body)
         with _readable("order"):
             subscription_id = SubscriptionId(int(answer["subscriptionId"]))
             order_id, tx_hash = str(answer["orderId"]), str(answer["txHash"])

@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import httpx
 
+from ledger.claims import Disclosure
 from ledger.keys import WalletKey
 from ledger.typed_data import SessionBinding, sign
 from ledger.usage_log import UsageRecord
@@ -73,6 +74,7 @@ class UsageSession:
         receipts: Receipts,
         habit: SigningHabit,
         patience_s: float,
+        disclosures: Sequence[Disclosure] = (),
     ) -> None:
         self._http = http
         self._agreement = agreement
@@ -80,6 +82,7 @@ class UsageSession:
         self.receipts = receipts
         self._habit = habit
         self._patience_s = patience_s
+        self._disclosures = [each.to_json() for each in disclosures]
         self._proof_key = ProofKey.generate()
         self._token: tuple[str, int] = ("", 0)
         self._auth = SessionAuth(lambda: self._token[0], self._proof_key)
@@ -99,18 +102,20 @@ class UsageSession:
         patience_s: float = 30.0,
         grace_s: float = 3.0,
         transport: httpx.AsyncBaseTransport | None = None,
+        disclosures: Sequence[Disclosure] = (),
     ) -> Self:
         """Bind a fresh proof key, take over earlier use, be ready.
 
         `record_file` keeps records and vouchers as JSONL; `patience_s` is how long lost connections and passing
-        failures are retried, `grace_s` how long an activation may take to become final, seconds.
+        failures are retried, `grace_s` how long an activation may take to become final, seconds. `disclosures` are
+        shown to the gateway where the plan asks for claims.
         `MeterDispute` where the gateway's log does not fit what is remembered.
         """
         habit = habit or SigningHabit(agreement.terms.credit_units // 2, agreement.terms.credit_seconds / 2)
         http = httpx.AsyncClient(base_url=gateway_url, timeout=60.0, trust_env=False, transport=transport)
         try:
             receipts = Receipts(agreement, record_file)
-            session = cls(http, agreement, session_key, receipts, habit, patience_s)
+            session = cls(http, agreement, session_key, receipts, habit, patience_s, disclosures)
             await session._bind(grace_s)
             await session._catch_up()
         except BaseException:
@@ -170,6 +175,11 @@ class UsageSession:
                 self.receipts.signed(voucher, size, signature, meter_signature)
                 self.vouchers_signed += 1
             return int(voucher.units)
+
+    async def passes(self) -> list[dict[str, Any]]:
+        """Every pass that was used for this subscription, with what it spent."""
+        told = await self._insist("GET", f"/passes/{self._agreement.subscription_id}")
+        return list(told.json()["passes"])
 
     async def close(self, *, sign: bool = True) -> None:
         """Sign what is unsigned (unless told not to) and hang up."""
@@ -252,12 +262,14 @@ class UsageSession:
                 return
             expires = int(time.time()) + BINDING_S
             binding = SessionBinding(self._agreement.subscription_id, self._proof_key.jkt, expires)
-            asked = {
+            asked: dict[str, Any] = {
                 "subscriptionId": str(binding.subscription_id),
                 "jkt": binding.jkt,
                 "expires": expires,
                 "signature": to_hex(sign(self._session_key, self._agreement.domain, binding)),
             }
+            if self._disclosures:
+                asked["disclosures"] = self._disclosures
             auth = SessionAuth(lambda: None, self._proof_key)
             response = await self._http.post("/sessions", content=json.dumps(asked).encode(), auth=auth)
             if response.status_code >= 400:
@@ -329,6 +341,10 @@ class BlockingUsage:
     def sign(self) -> int:
         """As `UsageSession.sign`."""
         return self._runner.run(self.session.sign())
+
+    def passes(self) -> list[dict[str, Any]]:
+        """As `UsageSession.passes`."""
+        return self._runner.run(self.session.passes())
 
     def close(self, *, sign: bool = True) -> None:
         """As `UsageSession.close`."""

@@ -148,7 +148,10 @@ async def quality(
 async def open_session(request: Request) -> dict[str, Any]:
     """Exchange a signed SessionBinding for a token bound to the proof's key."""
     house, asked = _house(request.app), _shape(SessionRequest, await request.body())
+    disclosed = asked.disclosed()
     token, expires = await house.sessions.open(asked, _caller(request).jkt)
+    house.claims.show(int(asked.subscriptionId), disclosed)
+    await house.uses.require_claims(int(asked.subscriptionId))
     return {"token": token, "expires": expires, "meterKey": house.vouchers.meter_key.address}
 
 

@@ -13,6 +13,7 @@ from ledger.contracts import Contracts
 from ledger.deployment import Deployment
 from ledger.keys import WalletKey, keystore_address
 from orchestrator.gateway.books import Books
+from orchestrator.gateway.claims import ClaimDesk
 from orchestrator.gateway.errors import LogBroken, ModelUnavailable
 from orchestrator.gateway.link import Links
 from orchestrator.gateway.measures import MeasureBoard
@@ -52,6 +53,7 @@ class House:
     vouchers: VoucherDesk
     sessions: Sessions
     passes: PassDesk
+    claims: ClaimDesk
     uses: UseDesk
     retention: Retention
     enrolment: Enrolment
@@ -79,6 +81,7 @@ class House:
         vouchers = VoucherDesk(meter_key, contracts.market_domain, store)
         identity = ComponentIdentity.load_or_create(settings.identity_file, "gateway", settings.domain)
         issuer = SessionIssuer(identity)
+        claims = ClaimDesk(contracts.identity)
         passes = PassDesk(store, watch, issuer, contracts.market_domain)
         uses = UseDesk(
             store,
@@ -87,6 +90,7 @@ class House:
             Workshop(models, links, measures),
             vouchers,
             passes,
+            claims,
             contracts.assets_domain,
             row_bytes=settings.answer_row_bytes,
             memory_bytes=settings.answer_memory_bytes,
@@ -117,6 +121,7 @@ class House:
             vouchers=vouchers,
             sessions=Sessions(issuer, watch, contracts.market_domain, settings.session_limit_s),
             passes=passes,
+            claims=claims,
             uses=uses,
             retention=Retention(store, settings.retention_days),
             enrolment=enrolment,
@@ -137,6 +142,7 @@ class House:
         """Serve it no longer, and let its models drop what they keep of it."""
         route = self.uses.route(subscription)
         self.uses.drop_route(subscription)
+        self.claims.forget(subscription)
         self.links.forget(str(subscription))
         self.measures.forget(str(subscription))
         for socket in sorted(set(route.sockets.values())) if route else ():

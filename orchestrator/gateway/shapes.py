@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ledger.claims import Disclosure
 from ledger.metering import Terms
 from orchestrator.gateway.errors import MalformedUse
 
@@ -103,6 +104,14 @@ class SessionRequest(Shape):
     jkt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
     expires: int = Field(gt=0)
     signature: Hex65
+    disclosures: tuple[dict[str, Any], ...] = Field(default=(), max_length=8)
+
+    def disclosed(self) -> tuple[Disclosure, ...]:
+        """The claims shown (ledger.claims); MalformedUse."""
+        try:
+            return tuple(Disclosure.parse(each) for each in self.disclosures)
+        except ValueError as error:
+            raise MalformedUse(f"A disclosure is malformed: {error}.") from error
 
 
 class PassRequest(Shape):

@@ -19,7 +19,15 @@ from ledger.typed_data import Domain, Provenance, asset_uri, sign
 from ledger.usage_log import UsageRecord
 from ledger.values import SubscriptionId, Units, address, to_hex
 from orchestrator.gateway.books import MOST_WAITING, Book, Books
-from orchestrator.gateway.errors import AnswerGone, Erased, MalformedUse, NoRoute, RequestIdReused, TooManyUses
+from orchestrator.gateway.claims import ClaimDesk
+from orchestrator.gateway.errors import (
+    AnswerGone,
+    Erased,
+    MalformedUse,
+    NoRoute,
+    RequestIdReused,
+    TooManyUses,
+)
 from orchestrator.gateway.passes import Delegate, PassDesk
 from orchestrator.gateway.shapes import Route, UseRequest
 from orchestrator.gateway.store import Kept, UsageStore
@@ -74,6 +82,7 @@ class UseDesk:
         workshop: Workshop,
         vouchers: VoucherDesk,
         passes: PassDesk,
+        claims: ClaimDesk,
         assets: Domain,
         *,
         row_bytes: int,
@@ -85,6 +94,7 @@ class UseDesk:
         self._workshop = workshop
         self._vouchers = vouchers
         self._passes = passes
+        self._claims = claims
         self._assets = assets
         self._row_bytes = row_bytes
         self._recent = Recent(memory_bytes)
@@ -118,6 +128,7 @@ class UseDesk:
         A delegate's request ids are its own: nobody gets another's answer by them.
         """
         self._watch.require(subscription)
+        await self.require_claims(subscription, delegate)
         if delegate is not None:
             self._passes.require(delegate, request.operation)
             request = request.model_copy(update={"requestId": f"{delegate.id}/{request.requestId}"})
@@ -131,6 +142,15 @@ class UseDesk:
         served: Served = await asyncio.shield(task)
         _require_same(served.kept, request, raw)
         return served
+
+    async def require_claims(self, subscription: int, delegate: Delegate | None = None) -> None:
+        """ClaimRequired unless the user has what the plan requires; a delegate cannot: the claims are the buyer's."""
+        _, terms = self._routes.get(subscription, (None, None))
+        if terms is None or not terms.requires:
+            return
+        if delegate is not None:
+            raise ClaimRequired("The plan asks for a claim about its user, which a pass cannot carry. Buy your own.")
+        await self._claims.require(subscription, self._watch.require(subscription).subscription.buyer, terms)
 
     async def _first_or_again(self, book: Book, request: UseRequest, raw: bytes, delegate: Delegate | None) -> Served:
         kept = await asyncio.to_thread(self._store.by_request, book.subscription, request.requestId)
