@@ -1,8 +1,8 @@
 """Claims about people: what a plan requires of its user, what a holder discloses, and whether the chain bears it out.
 
 A plan's terms name each requirement (`requires`), so their hash on the chain fixes it. A disclosure is one claim's
-value and salt, shown to one verifier; only `IdentityRegistry.checkDisclosure`, at one block, says whether it holds. Called by
-the gateway, the marketplace and wallets. Nothing here keeps a value.
+value and salt, shown to one verifier; only `IdentityRegistry.checkDisclosure`, at one block, says whether it holds.
+Called by the gateway, the marketplace and wallets. Nothing here keeps a value.
 """
 
 from __future__ import annotations

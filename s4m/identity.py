@@ -107,8 +107,8 @@ def verify(session: Session, file: Path, account: str, issuer: str) -> None:
         holds = told.holds(ground.contracts.identity, holder, block)
     if not holds:
         raise BadInput(
-            f"The chain does not bear it out at block {block.number}: it is about another account, altered, expired, or "
-            "revoked.",
+            f"The chain does not bear it out at block {block.number}: it is about another account, altered, expired or "
+            "taken back.",
             "Ask the holder for a disclosure that counts.",
         )
     answer = {"holds": True, "claim": told.claim, "value": told.value, "account": holder, "issuer": told.issuer}

@@ -1,4 +1,4 @@
-"""`s4m pass key|grant|show|revoke|use`: let a friend or a device use a subscription, within bounds, and take it back."""
+"""`s4m pass key|grant|show|revoke|use`: let a friend or a device use a subscription within bounds; take it back."""
 
 from __future__ import annotations
 

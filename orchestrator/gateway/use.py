@@ -22,6 +22,7 @@ from orchestrator.gateway.books import MOST_WAITING, Book, Books
 from orchestrator.gateway.claims import ClaimDesk
 from orchestrator.gateway.errors import (
     AnswerGone,
+    ClaimRequired,
     Erased,
     MalformedUse,
     NoRoute,

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from eth_account import Account
+from eth_account.messages import encode_defunct
 from playwright.sync_api import BrowserContext
 
 from ledger.keys import WalletKey
@@ -86,6 +87,8 @@ class TestWallet:
             return self._switch(int(params[0]["chainId"], 16))
         if method == "eth_signTypedData_v4":
             return self._sign_typed_data(json.loads(params[1]))
+        if method == "personal_sign":
+            return self._sign_text(params[0])
         if method == "eth_sendTransaction":
             return self._send(params[0])
         return self._node(method, params)
@@ -97,6 +100,10 @@ class TestWallet:
 
     def _sign_typed_data(self, document: dict[str, Any]) -> str:
         signed = Account.sign_typed_data(self.key.secret, full_message=document)
+        return "0x" + bytes(signed.signature).hex()
+
+    def _sign_text(self, text: str) -> str:
+        signed = Account.sign_message(encode_defunct(hexstr=text), self.key.secret)
         return "0x" + bytes(signed.signature).hex()
 
     def _send(self, wanted: dict[str, str]) -> str:

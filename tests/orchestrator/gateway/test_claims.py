@@ -1,5 +1,6 @@
 """A plan that asks for a claim: served to whom an issuer attested it, refused to others, and once it is taken back."""
 
+import asyncio
 import secrets
 import time
 from typing import Any
@@ -55,7 +56,6 @@ async def refused(house: GatewayHouse, bought: Bought, *shown: Disclosure) -> st
     with pytest.raises(UseRefused) as caught:
         await UsageSession.open(house.url, house.agreement(bought), bought.session, disclosures=shown)
     assert caught.value.http_status == 403
-    assert all(each.value not in caught.value.body["detail"] or each.value == "yes" for each in shown)
     return caught.value.server_code
 
 
@@ -89,10 +89,9 @@ async def test_claim_taken_back_ends_the_use_of_a_live_session(house: GatewayHou
     session = await house.session(bought, disclosures=[issuer.attest(bought.buyer.address)])
     await session.use("frame", {"budget_k": 20})
     issuer.revoke(bought.buyer.address)
-    give_up = time.monotonic() + 4 * AGAIN_S
+    await asyncio.sleep(AGAIN_S)
     with pytest.raises(UseRefused) as caught:
-        while time.monotonic() < give_up:
-            await session.use("frame", {"budget_k": 20})
+        await session.use("frame", {"budget_k": 20})
     assert caught.value.server_code == "claim_required"
     await session.close(sign=False)
 

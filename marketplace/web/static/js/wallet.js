@@ -99,6 +99,17 @@ export async function signTypedData(by, typedData) {
 }
 
 /**
+ * A text for people (EIP-191) by the wallet; used to sign in.
+ * @param {Connection} by
+ * @param {string} text
+ * @returns {Promise<`0x${string}`>}
+ */
+export async function signText(by, text) {
+  const bytes = Array.from(new TextEncoder().encode(text), (each) => each.toString(16).padStart(2, '0'));
+  return ask(by.announced.provider, 'personal_sign', [`0x${bytes.join('')}`, by.account]);
+}
+
+/**
  * A transaction of the visitor's own, sent by the wallet.
  * @param {Connection} by
  * @param {{ to: `0x${string}`, data: `0x${string}`, value?: `0x${string}` }} transaction
