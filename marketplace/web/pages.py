@@ -38,7 +38,7 @@ NAVIGATION = [
     Place("/", "Catalogue"),
     Place("/services", "My services"),
     Place("/assets", "My assets"),
-    Place("/identity", "My identity"),
+    Place("/identity", "Identity"),
     Place("/explorer", "Explorer"),
     Place("/auditor", "Auditor"),
     Place("/provider", "Provider"),

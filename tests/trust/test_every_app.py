@@ -83,6 +83,8 @@ def test_only_these_routes_answer_without_a_token(found: Found) -> None:
         ("mmf", "GET", "/health"),
         ("gateway", "GET", "/health"),
         ("gateway", "POST", "/sessions"),
+        ("gateway", "POST", "/pass-sessions"),
+        ("gateway", "POST", "/passes/{subscriptionId}/revocations"),
         ("gateway", "GET", "/usage/{subscriptionId}/log"),
         ("gateway", "POST", "/usage/{subscriptionId}/erasure"),
     }
