@@ -35,7 +35,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "supply": ("s4m.supply:supply", "Offer a model's capacity to the pool; list, withdraw, statement, pay."),
     "assets": ("s4m.assets:assets", "List, mint and export things made in the virtual world."),
     "simulate": ("s4m.simulate:simulate", "Play a scenario's users under the controllers, faster than real time."),
-    # "doctor": ("s4m.doctor:doctor", "Say what is wrong with this set-up and how to mend it."),
+    "doctor": ("s4m.doctor:doctor", "Say what is wrong with this set-up and how to mend it."),
     "completion": ("s4m.completion:completion", "Completion of commands and names for bash, zsh and fish."),
     "trust": ("s4m.trust:trust", "Policy, component keys, enrolment, revocation, journal."),
 }
