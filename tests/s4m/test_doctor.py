@@ -19,6 +19,7 @@ from ledger.keys import WalletKey
 from s4m.checks import files, machine, services
 from s4m.checks.findings import State
 from s4m.processes import free_ports
+from scripts.private_postgresql import PrivatePostgresql
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -173,6 +174,10 @@ def test_clock(devnet: Devnet) -> None:
     assert services.clock(devnet.rpc_url, newest + 3_600).state is State.BAD
     assert services.clock(devnet.rpc_url, newest - 3_600).state is State.BAD
     assert services.clock("").state is services.clock(NOWHERE).state is State.WARN
+
+
+def test_postgresql_that_answers(postgresql: PrivatePostgresql) -> None:
+    assert services.postgresql(postgresql.create(), "S4M_DATABASE").state is State.OK
 
 
 def test_postgresql_that_is_none() -> None:
