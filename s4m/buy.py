@@ -104,16 +104,26 @@ def _bill(buyer: Address, cost: Cost) -> Bill:
 def _play(client: MarketClient, cost: Cost, rehearsal: Rehearsal) -> dict[str, Any]:
     """The purchase as the buyer itself would send it: what the relayer sends needs a signature, and does the same.
 
-    Raises Reverted where it would be refused: for want of money, of a closed plan, of units.
+    Raises InsufficientFunds, and Reverted where it would be refused otherwise: of a closed plan, of units.
     """
     from ledger.keys import WalletKey
 
     market = client.contracts.market
+    _require_credits(client, cost, rehearsal.address)
     if cost.permit:
         rehearsal.send(client.contracts.credit.approve(market.address, cost.permit))
     some_key = WalletKey.create().address
     rehearsal.send(market.buy(cost.plan_id, some_key, cost.cap, cost.periods, bytes(32)))
     return {}
+
+
+def _require_credits(client: MarketClient, cost: Cost, buyer: Address) -> None:
+    from marketplace.errors import InsufficientFunds
+
+    held = client.contracts.credit.balance_of(buyer)
+    if held < cost.permit:
+        why = f"the wallet holds {credits_of(held)}, {credits_of(cost.permit)} must be drawn from it."
+        raise InsufficientFunds(why, remedy="Lower --cap or --periods, or get credits (on a devnet: s4m wallet fund).")
 
 
 def _same(shown: Cost, quoted: Cost) -> None:

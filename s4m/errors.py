@@ -138,7 +138,10 @@ class HouseRunning(HouseError):
     remedy = "Stop the other `s4m up` first, or choose another --home."
 
 
-_UNPAID = ("insufficient_funds", "insufficient_balance", "gas_unfunded", "voucher_required", "cap_reached")
+_UNPAID = (
+    "insufficient_funds", "insufficient_balance", "erc20_insufficient_balance", "erc20_insufficient_allowance",
+    "gas_unfunded", "voucher_required", "cap_reached",
+)  # fmt: skip
 
 _EXITS: dict[str, Exit] = {
     **dict.fromkeys(
@@ -207,7 +210,7 @@ def exit_of(error: BaseException) -> Exit:
     known = _EXITS.get(code_of(error))
     if known is not None:
         return known
-    status = int(getattr(error, "http_status", 0))
+    status = int(getattr(error, "http_status", 0) or getattr(error, "status", 0))
     reverted = any(kind.__name__ == "Reverted" for kind in type(error).__mro__)
     otherwise = Exit.REFUSED if reverted or 400 <= status < 500 else Exit.FAILED
     return _EXIT_OF_STATUS.get(status, otherwise)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from s4m.command import Session, common
+from s4m.spending import Bill, Choice, agreed, spends
+
+if TYPE_CHECKING:
+    from ledger.rehearsal import Sends
 
 
 @click.group()
@@ -65,8 +71,9 @@ def operator_pass(session: Session, hours: int) -> None:
 
 
 @trust.command()
+@spends
 @common
-def enrol(session: Session) -> None:
+def enrol(session: Session, choice: Choice) -> None:
     """Enrol this home's component keys on-chain (they count once the block is final)."""
     from ledger.values import to_hex
     from s4m.connect import keys as home_keys
@@ -74,16 +81,21 @@ def enrol(session: Session) -> None:
     from trust.enrol import enrol_components
 
     components = home_keys(session).components()
-    with on_chain(session) as ground, sender(session, ground.chain, "operator") as sending:
+
+    def enrolled(sending: Sends) -> dict[str, Any]:
         domain_id = enrol_components(ground.contracts, sending, components, domain=session.settings.domain)
-    session.show({"domainId": to_hex(domain_id), "enrolled": [each.spiffe_id for each in components]})
+        return {"domainId": to_hex(domain_id), "enrolled": [each.spiffe_id for each in components]}
+
+    with on_chain(session) as ground, sender(session, ground.chain, "operator") as sending:
+        if agreed(session, ground.chain, Bill("Enrol the component keys", sending.address), enrolled, choice):
+            session.show(enrolled(sending))
 
 
 @trust.command()
 @click.argument("component")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@spends
 @common
-def revoke(session: Session, component: str, yes: bool) -> None:
+def revoke(session: Session, component: str, choice: Choice) -> None:
     """Revoke this home's key of COMPONENT; gates refuse it as soon as they see the block."""
     from s4m.connect import keys as home_keys
     from s4m.connect import on_chain, sender
@@ -93,12 +105,17 @@ def revoke(session: Session, component: str, yes: bool) -> None:
 
     if component not in COMPONENTS:
         raise BadInput(f"There is no component {component!r}.", f"Known are: {', '.join(COMPONENTS)}.")
-    session.confirm(f"Revoke the key of {component}? It cannot be taken back.", yes)
     identity = home_keys(session).component(component)
-    with on_chain(session) as ground, sender(session, ground.chain, "operator") as sending:
+
+    def revoked(sending: Sends) -> dict[str, Any]:
         domain_id = ground.contracts.identity.domain_id_of(sending.address, session.settings.domain)
         revoke_component(ground.contracts, sending, domain_id, identity)
-    session.show({"revoked": identity.spiffe_id})
+        return {"revoked": identity.spiffe_id}
+
+    with on_chain(session) as ground, sender(session, ground.chain, "operator") as sending:
+        bill = Bill(f"Revoke the key of {component}", sending.address, warning="It cannot be taken back.")
+        if agreed(session, ground.chain, bill, revoked, choice):
+            session.show(revoked(sending))
 
 
 @trust.command()

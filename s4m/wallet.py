@@ -34,8 +34,8 @@ def create(session: Session, name: str, password_file: Path | None) -> None:
     """Make a key and seal it with a password."""
     from s4m.connect import password, wallets
 
-    key = wallets(session).create(name, password(session, password_file, confirm=True))
-    session.show({"name": name, "address": key.address})
+    wallets(session).create(name, password(session, password_file, confirm=True))
+    session.show(_line(wallets(session).info(name)))
 
 
 @wallet.command("import")
@@ -65,7 +65,7 @@ def import_key(
 
     key = imported(keystore, mnemonic, raw_key, path, passphrase_file, keystore_password_file)
     wallets(session).create(name, password(session, password_file, confirm=True), key)
-    session.show({"name": name, "address": key.address})
+    session.show(_line(wallets(session).info(name)))
 
 
 @wallet.command()
@@ -104,7 +104,7 @@ def list_wallets(session: Session) -> None:
     """Names, addresses, and where each key is."""
     from s4m.connect import wallets
 
-    session.show([_line(info) for info in wallets(session).list()], "name", "address", "key")
+    session.show([_line(info) for info in wallets(session).list()], "name", "address", "held")
 
 
 @wallet.command()
@@ -196,4 +196,4 @@ def fund(session: Session, name: str, amount: str) -> None:
 
 
 def _line(info: WalletInfo) -> dict[str, str]:
-    return {"name": info.name, "address": info.address, "key": info.holding.value}
+    return {"name": info.name, "address": info.address, "held": info.holding.value}
