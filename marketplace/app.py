@@ -68,6 +68,9 @@ FEATURES = (
     documents,
 )  # fmt: skip
 CHANGES_NOTHING = frozenset({("POST", f"{API}/audit")})
+HOLDS_TOKENS = frozenset(
+    ("POST", f"{API}/{path}") for path in ("sign-ins", "sign-ins/nonces", "passkey-sign-ins", "sign-in-tokens")
+)
 INTERNAL = {
     "type": "urn:slicing4meta:problem:internal_error",
     "title": "The marketplace failed",
@@ -126,7 +129,9 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     _add_problems(app)
     site.furnish(app, parts)
     _add_openapi(app)
-    app.add_middleware(IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING)
+    app.add_middleware(
+        IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING | HOLDS_TOKENS
+    )
     _gate(parts, app, stack, sign_ins)
     return app
 

@@ -50,6 +50,11 @@ def problems(*kinds: type[MarketplaceError]) -> Answers:
     return _by_status((kind.status, kind.code, kind.title) for kind in kinds)
 
 
+def refusals(*kinds: type[Refusal]) -> Answers:
+    """As `problems`, of what the gate or a sign-in refuses."""
+    return _by_status((kind.status, kind.code, kind.title) for kind in kinds)
+
+
 def stream_of(name: str, example: str) -> Answers:
     """The 200 of a route that answers server-sent events."""
     content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}

@@ -33,6 +33,7 @@ from ledger.values import Address, Call, from_hex, to_hex
 from marketplace.database import passkeys
 from marketplace.errors import PasskeyRefused, UnknownPasskey
 from marketplace.identity import nonces
+from marketplace.identity.answers import PasskeyAnswer, PasskeyOptions, Transaction
 from marketplace.identity.schemas import PasskeyRegistration
 from marketplace.parts import Parts
 from storage import upsert
@@ -59,7 +60,7 @@ class Passkeys:
         self._parts = parts
         self.rp_id = urlsplit(parts.settings.site_origin).hostname or ""
 
-    def options(self, account: Address) -> dict[str, Any]:
+    def options(self, account: Address) -> PasskeyOptions:
         """What `navigator.credentials.create` takes, and the nonce that its challenge is."""
         nonce, _ = nonces.give(self._parts)
         made = webauthn.generate_registration_options(
@@ -78,7 +79,7 @@ class Passkeys:
         )
         return {"nonce": nonce, "publicKey": json.loads(webauthn.options_to_json(made))}
 
-    def register(self, account: Address, asked: PasskeyRegistration) -> dict[str, Any]:
+    def register(self, account: Address, asked: PasskeyRegistration) -> PasskeyAnswer:
         """Takes a new passkey down; it signs nobody in before the chain has it. PasskeyRefused says what is wrong."""
         if len(self._of(account)) >= MOST:
             raise PasskeyRefused(f"the account has {MOST} passkeys.", remedy="Revoke one of them first.")
@@ -107,7 +108,7 @@ class Passkeys:
                 raise PasskeyRefused("this credential is registered already.", remedy="Make a new passkey.")
         return self._shown(row)
 
-    def binding(self, account: Address, credential_id: str, credential: dict[str, Any]) -> dict[str, Any]:
+    def binding(self, account: Address, credential_id: str, credential: dict[str, Any]) -> Transaction:
         """The transaction that binds the passkey to the account, for the account's wallet to send."""
         row = self._own(account, credential_id)
         challenge = self._binding_challenge(row)
@@ -117,7 +118,7 @@ class Passkeys:
             raise _refused(error) from error
         return _transaction(self._registration(row, credential["response"]), account, self._parts)
 
-    def of(self, account: Address) -> list[dict[str, Any]]:
+    def of(self, account: Address) -> list[PasskeyAnswer]:
         """The account's passkeys, whether the chain has them, and the transactions that would revoke them."""
         return [self._shown(row) for row in self._of(account)]
 
@@ -145,7 +146,7 @@ class Passkeys:
         row = self._row(credential_id)
         return row is not None and row["account"] == account and self._on_chain(row) is not None
 
-    def _shown(self, row: Any) -> dict[str, Any]:
+    def _shown(self, row: Any) -> PasskeyAnswer:
         call = self._parts.contracts.identity.revoke_passkey(_name(row["credential_id"]))
         bound = self._on_chain(row) is not None
         return {
@@ -211,7 +212,7 @@ def _verify(parts: Parts, credential: dict[str, Any], challenge: bytes, rp_id: s
     )
 
 
-def _transaction(call: Call, account: Address, parts: Parts) -> dict[str, str]:
+def _transaction(call: Call, account: Address, parts: Parts) -> Transaction:
     """As `eth_sendTransaction` takes it."""
     return {"from": account, "to": str(call.to), "data": to_hex(call.data), "chainId": hex(parts.deployment.chain_id)}
 

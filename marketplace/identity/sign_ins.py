@@ -19,6 +19,7 @@ from ledger.values import Address, from_hex
 from marketplace.database import sign_ins
 from marketplace.errors import UnknownSignIn
 from marketplace.identity import nonces
+from marketplace.identity.answers import NonceAnswer, SignInAnswer, SignInRow
 from marketplace.identity.passkeys import Passkeys
 from marketplace.identity.schemas import PasskeySignInRequest, SignInRequest
 from marketplace.parts import Parts
@@ -41,7 +42,7 @@ class SignIns:
         self._issuer = issuer
         self._passkeys = passkeys
 
-    def nonce(self) -> dict[str, Any]:
+    def nonce(self) -> NonceAnswer:
         """A nonce and all that a message for this site has to say."""
         nonce, expires = nonces.give(self._parts)
         origin = self._parts.settings.site_origin
@@ -55,7 +56,7 @@ class SignIns:
             "rpId": self._passkeys.rp_id,
         }
 
-    def by_wallet(self, asked: SignInRequest, jkt: str) -> dict[str, Any]:
+    def by_wallet(self, asked: SignInRequest, jkt: str) -> SignInAnswer:
         """A sign-in of the account that signed the message; SignInRefused says what is wrong with it."""
         try:
             message = siwe.parse(asked.message)
@@ -70,7 +71,7 @@ class SignIns:
             nonces.take(self._parts, rows, message.nonce)
             return self._begin(rows, message.account, jkt, ends, None)
 
-    def by_passkey(self, asked: PasskeySignInRequest, jkt: str) -> dict[str, Any]:
+    def by_passkey(self, asked: PasskeySignInRequest, jkt: str) -> SignInAnswer:
         """A sign-in of the account whose passkey made the assertion; SignInRefused says what is wrong with it."""
         found = self._passkeys.check(asked.credential, sign_in_challenge(asked.nonce, jkt))
         with self._parts.engine.begin() as rows:
@@ -79,7 +80,7 @@ class SignIns:
             ends = LONGEST_S + int(self._parts.clock())
             return self._begin(rows, found.account, jkt, ends, found.credential_id)
 
-    def renew(self, sign_in_id: str, jkt: str) -> dict[str, Any]:
+    def renew(self, sign_in_id: str, jkt: str) -> SignInAnswer:
         """A fresh token for the holder of the sign-in's key; SignedOut where it has ended."""
         row = self._row(sign_in_id)
         if row is None or row["ends"] <= self._parts.clock() or row["jkt"] != jkt:
@@ -97,7 +98,7 @@ class SignIns:
                     f"the account has no sign-in {sign_in_id[:40]}.", remedy="GET /api/v1/me lists them."
                 )
 
-    def of(self, account: str) -> list[dict[str, Any]]:
+    def of(self, account: str) -> list[SignInRow]:
         """The account's sign-ins that have not ended."""
         living = (sign_ins.c.account == account, sign_ins.c.ends > int(self._parts.clock()))
         with self._parts.engine.connect() as rows:
@@ -137,7 +138,7 @@ class SignIns:
 
     def _begin(
         self, rows: Connection, account: Address, jkt: str, ends: int, credential_id: str | None
-    ) -> dict[str, Any]:
+    ) -> SignInAnswer:
         now = int(self._parts.clock())
         rows.execute(delete(sign_ins).where(sign_ins.c.ends <= now))
         row = {
@@ -151,7 +152,7 @@ class SignIns:
         rows.execute(insert(sign_ins).values(row))
         return self._answer(row)
 
-    def _answer(self, row: Any) -> dict[str, Any]:
+    def _answer(self, row: Any) -> SignInAnswer:
         token, expires = self._issuer.mint_account(
             row["account"], row["jkt"], ends=row["ends"], standing=row["sign_in_id"]
         )

@@ -15,7 +15,7 @@ from ledger.identity import claim_type, claim_value, commitment
 from ledger.keys import WalletKey
 from ledger.sender import Sender
 from ledger.structs import PlanTerms
-from ledger.values import Address, Kind, Money, to_hex
+from ledger.values import Address, Kind, Money, model_of, to_hex
 from marketplace.documents import hash_of
 from marketplace.errors import ProblemAnswer
 
@@ -38,7 +38,8 @@ def plan_id(market: Market, sender_for: SenderFor, issuer: WalletKey) -> int:
         "credit_seconds": 60, "requires": [asked],
     }  # fmt: skip
     market.client.put_document(terms)
-    call = contracts.catalog.register(Kind.TAAS, secrets.token_bytes(32), "s4m:adults", issuer.address, 0)
+    spec_hash = contracts.catalog.model(model_of(market.plans["monitoring"])).spec_hash
+    call = contracts.catalog.register(Kind.TAAS, spec_hash, "s4m:adults", issuer.address, 0)
     model = contracts.event_in(sender.send(call), ModelRegistered).model_id
     prices = PlanTerms(Money(50), Money(0), 0, 3600, 300, 0, hash_of(terms))
     return int(contracts.event_in(sender.send(contracts.catalog.publish_plan(model, prices)), PlanPublished).plan_id)

@@ -131,15 +131,15 @@ def test_contract_wallet_that_lies_is_refused(browser: Browser, market: Market, 
 
 def test_sign_in_is_renewed_by_its_own_key_alone_and_ends_at_once(browser: Browser) -> None:
     begun = browser.signed_in(WalletKey.create(), time.time())
-    tokens = f"/sign-ins/{begun['signInId']}/tokens"
+    asked = {"signInId": begun["signInId"]}
     browser.token, old = None, browser.token
-    assert code(browser.post(tokens, key=ProofKey.generate())) == (401, "signed_out")
-    browser.token = browser.post(tokens).json()["token"]
+    assert code(browser.post("/sign-in-tokens", asked, key=ProofKey.generate())) == (401, "signed_out")
+    browser.token = browser.post("/sign-in-tokens", asked).json()["token"]
     assert browser.token != old
     assert browser.call("DELETE", f"/sign-ins/{begun['signInId']}").status_code == 204
     assert code(browser.call("GET", "/me")) == (401, "signed_out")
     browser.token = None
-    assert code(browser.post(tokens)) == (401, "signed_out")
+    assert code(browser.post("/sign-in-tokens", asked)) == (401, "signed_out")
 
 
 def test_sign_in_of_another_account_cannot_be_ended(browser: Browser, market: Market) -> None:

@@ -51,7 +51,7 @@ export async function asMe(method, path, body = null) {
   let now = signedIn();
   if (!now) throw Object.assign(new Error('You are not signed in.'), { code: 'signed_out' });
   if (now.expires - Date.now() / 1000 < RENEW_BEFORE_S) {
-    keep(await call('POST', `${API}/sign-ins/${now.signInId}/tokens`));
+    keep(await call('POST', `${API}/sign-in-tokens`, { signInId: now.signInId }));
     now = /** @type {SignIn} */ (signedIn());
   }
   return call(method, API + path, body, now.token);
