@@ -295,54 +295,6 @@ def test_one_house_a_home_and_one_program_a_port(house: House, tmp_path: Path) -
         House.start(tmp_path, port_base=taken)
 
 
-def test_release_gives_time_back(run: Run, subscription: str) -> None:
-    assert run("subscriptions", "release", subscription, "--wallet", "anna").json["code"] == "not_confirmed"
-    released = run("subscriptions", "release", subscription, "--wallet", "anna", "--yes").json
-    assert released["state"] == "releasing"
-    assert int(released["timeRefunded"]) > 0
-    assert run("use", subscription, "weather").code == 3
-    assert run("audit").json["ok"] is True
-
-
-def test_stopping_leaves_nothing_behind(house: House) -> None:
-    pids = list(house.pids.values())
-    house.stop()
-    house.stop()
-    assert not [pid for pid in pids if psutil.pid_exists(pid)]
-    assert not _processes_of(house.home)
-    assert not (house.home / "run" / "services.json").exists()
-
-
-def _processes_of(home: Path) -> list[list[str]]:
-    lines = []
-    for process in psutil.process_iter():
-        try:
-            line = process.cmdline()
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-        if any(str(home) in part for part in line):
-            lines.append(line)
-    return lines
-
-
-def test_the_same_home_goes_on_where_it_stopped(house: House, subscription: str) -> None:
-    house.stop()
-    with House.start(house.home, port_base=0) as again:
-        assert again.deployment == house.deployment
-        assert again.listings == house.listings
-        found = runner(again.home)("subscriptions", "list").json
-        assert subscription in [row["subscriptionId"] for row in found]
-        dead = again.devnet.pid
-        assert dead is not None
-        os.kill(dead, signal.SIGKILL)
-        until = time.monotonic() + 10
-        while again.devnet.pid == dead and time.monotonic() < until:
-            time.sleep(0.05)
-        assert again.devnet.pid != dead
-        assert again.contracts.market.subscription(int(subscription)).buyer
-    assert not _processes_of(house.home)
-
-
 def test_claim_is_attested_disclosed_verified_and_taken_back_by_commands(run: Run, tmp_path: Path) -> None:
     for name in ("registry", "bob"):
         run("wallet", "create", name)
@@ -390,3 +342,51 @@ def test_pass_is_granted_used_shown_and_revoked_by_commands(run: Run, subscripti
     assert run("pass", "use", file, "frame", "--params", FRAME).json["code"] == "pass_refused"
     assert run("pass", "use", tmp_path / "none", "frame").json["code"] == "malformed_input"
     assert run("pass", "revoke", subscription, "xyz").json["code"] == "bad_input"
+
+
+def test_release_gives_time_back(run: Run, subscription: str) -> None:
+    assert run("subscriptions", "release", subscription, "--wallet", "anna").json["code"] == "not_confirmed"
+    released = run("subscriptions", "release", subscription, "--wallet", "anna", "--yes").json
+    assert released["state"] == "releasing"
+    assert int(released["timeRefunded"]) > 0
+    assert run("use", subscription, "weather").code == 3
+    assert run("audit").json["ok"] is True
+
+
+def test_stopping_leaves_nothing_behind(house: House) -> None:
+    pids = list(house.pids.values())
+    house.stop()
+    house.stop()
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert not _processes_of(house.home)
+    assert not (house.home / "run" / "services.json").exists()
+
+
+def _processes_of(home: Path) -> list[list[str]]:
+    lines = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+        if any(str(home) in part for part in line):
+            lines.append(line)
+    return lines
+
+
+def test_the_same_home_goes_on_where_it_stopped(house: House, subscription: str) -> None:
+    house.stop()
+    with House.start(house.home, port_base=0) as again:
+        assert again.deployment == house.deployment
+        assert again.listings == house.listings
+        found = runner(again.home)("subscriptions", "list").json
+        assert subscription in [row["subscriptionId"] for row in found]
+        dead = again.devnet.pid
+        assert dead is not None
+        os.kill(dead, signal.SIGKILL)
+        until = time.monotonic() + 10
+        while again.devnet.pid == dead and time.monotonic() < until:
+            time.sleep(0.05)
+        assert again.devnet.pid != dead
+        assert again.contracts.market.subscription(int(subscription)).buyer
+    assert not _processes_of(house.home)
