@@ -42,7 +42,7 @@ from trust.gate import Gate, GateAuth
 from trust.journal import Journal
 from trust.keys import ComponentIdentity
 from trust.policy import Policy
-from trust.replay import ReplayStore
+from trust.stores import open_replay, open_revocations
 
 API = "/api/v1"
 INTERNAL = {
@@ -119,11 +119,13 @@ def _gate(parts: Parts, app: FastAPI, stack: ExitStack) -> None:
     settings = parts.settings
     domain_id = parts.contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
     enrolment = Enrolment(parts.contracts, domain_id, domain=settings.domain)
-    replay = ReplayStore(settings.home / "db" / "replay-marketplace.db")
+    replay = open_replay(settings.shared_database, settings.home / "db" / "replay-marketplace.db")
+    revocations = open_revocations(settings.shared_database, settings.home)
     journal = Journal(settings.home / "journal" / "marketplace.jsonl")
-    for each in (enrolment, replay, journal):
+    for each in (enrolment, replay, revocations, journal):
         stack.callback(each.close)
-    Gate("marketplace", Policy.load(), enrolment, replay, journal, parts.clock).protect(app)
+    gate = Gate("marketplace", Policy.load(), enrolment, replay, journal, parts.clock, revocations=revocations)
+    gate.protect(app)
 
 
 def domain_owner(settings: MarketplaceSettings) -> Address:

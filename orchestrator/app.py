@@ -64,7 +64,9 @@ from trust.gate import Gate, GateAuth
 from trust.journal import Journal
 from trust.keys import ComponentIdentity
 from trust.policy import Policy
-from trust.replay import ReplayStore
+from trust.replay import SeenProofs
+from trust.revocations import Revocations
+from trust.stores import open_replay, open_revocations
 
 DISPATCH_INTERVAL_S = 0.25
 """Pause between looks for due work where nothing wakes the dispatcher, seconds: retries are due between events."""
@@ -120,7 +122,8 @@ class Ground:
     topology: Topology
     sender: Sender
     enrolment: Enrolment
-    replay: ReplayStore
+    replay: SeenProofs
+    revocations: Revocations
     journal: Journal
     tenure: Tenure
 
@@ -142,9 +145,13 @@ class Ground:
         sender = Sender(chain, operator, home / "db" / "operator-sends.db")
         domain_id = contracts.identity.domain_id_of(operator.address, settings.domain)
         enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
-        replay = ReplayStore(home / "db" / "replay.db")
-        journal = Journal(settings.journal_file)
-        return cls(settings, chain, deployment, contracts, store, topology, sender, enrolment, replay, journal, tenure)
+        return cls(
+            settings, chain, deployment, contracts, store, topology, sender, enrolment,
+            replay=open_replay(settings.database, home / "db" / "replay.db"),
+            revocations=open_revocations(settings.database, home),
+            journal=Journal(settings.journal_file),
+            tenure=tenure,
+        )  # fmt: skip
 
     def identity(self, component: str) -> ComponentIdentity:
         """The Ed25519 key of one component."""
@@ -154,12 +161,22 @@ class Ground:
 
     def guard(self, name: str, app: FastAPI) -> FastAPI:
         """Put an app behind the gate of its name."""
-        Gate(name, Policy.load(), self.enrolment, self.replay, self.journal, identity=self.identity(name)).protect(app)
+        gate = Gate(
+            name,
+            Policy.load(),
+            self.enrolment,
+            self.replay,
+            self.journal,
+            identity=self.identity(name),
+            revocations=self.revocations,
+        )
+        gate.protect(app)
         return app
 
     def close(self) -> None:
         """Give everything back."""
-        for part in (self.enrolment, self.sender, self.replay, self.journal, self.tenure, self.store, self.chain):
+        gates = (self.enrolment, self.replay, self.revocations, self.journal)
+        for part in (*gates, self.sender, self.tenure, self.store, self.chain):
             with contextlib.suppress(Exception):
                 part.close()
 

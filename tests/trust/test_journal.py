@@ -68,17 +68,17 @@ def test_cut_off_end_shows_against_the_expected_head(tmp_path: Path) -> None:
     path.write_text("".join(lines[:3]))
     assert verify(path).seq == 3
     with pytest.raises(JournalTampered, match="expected head of row 5"):
-        verify(path, expected=head)
+        verify(path, head)
     write(path, 2)  # grown again to the same length, but with other rows
     with pytest.raises(JournalTampered):
-        verify(path, expected=head)
+        verify(path, head)
 
 
 def test_journal_may_grow_after_the_expected_head(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     head = write(path, 2)
     write(path, 2)
-    assert verify(path, expected=head).seq == 4
+    assert verify(path, head).seq == 4
 
 
 def test_torn_last_line_is_cut_off_on_reopening(tmp_path: Path) -> None:
