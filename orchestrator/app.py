@@ -59,6 +59,7 @@ from orchestrator.tenure import Alone, SharedTenure, Tenure
 from orchestrator.updates import Updates
 from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
+from trust.anchors import Anchoring
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
@@ -342,6 +343,10 @@ class Program:
             workers["repack"] = Worker("repack", self._repack, settings.repack_interval_s)
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
+        if settings.anchor_interval_s > 0:
+            ground, folder = self._ground, settings.journal_file.parent
+            anchoring = Anchoring(ground.contracts, ground.sender, folder, settings.anchor_interval_s)
+            workers["anchor"] = Worker("anchor", lambda: self._anchor(anchoring), settings.anchor_interval_s)
         if settings.local_interval_s > 0:
             workers["local"] = Worker("local", self._control, settings.local_interval_s)
         if settings.design_epoch_s > 0:
@@ -409,6 +414,10 @@ class Program:
     def _design(self) -> None:
         if self._acts() and self._pool_stands.is_set():
             self._supervisor.look()
+
+    def _anchor(self, anchoring: Anchoring) -> None:
+        if self._acts():
+            anchoring.look()
 
     def _control(self) -> None:
         if self._acts() and self._pool_stands.is_set():
