@@ -59,8 +59,8 @@ from trust.gate import Gate, GateAuth
 from trust.journal import Journal
 from trust.keys import ComponentIdentity
 from trust.policy import Policy
-from trust.replay import ReplayStore
 from trust.sessions import SessionIssuer
+from trust.stores import open_replay, open_revocations
 
 API = "/api/v1"
 FEATURES = (
@@ -199,11 +199,21 @@ def _gate(parts: Parts, app: FastAPI, stack: ExitStack, sign_ins: SignIns) -> No
     settings = parts.settings
     domain_id = parts.contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
     enrolment = Enrolment(parts.contracts, domain_id, domain=settings.domain)
-    replay = ReplayStore(settings.home / "db" / "replay-marketplace.db")
+    replay = open_replay(settings.shared_database, settings.home / "db" / "replay-marketplace.db")
+    revocations = open_revocations(settings.shared_database, settings.home)
     journal = Journal(settings.home / "journal" / "marketplace.jsonl")
-    for each in (enrolment, replay, journal):
+    for each in (enrolment, replay, revocations, journal):
         stack.callback(each.close)
-    gate = Gate("marketplace", Policy.load(), enrolment, replay, journal, parts.clock, still_standing=sign_ins.stands)
+    gate = Gate(
+        "marketplace",
+        Policy.load(),
+        enrolment,
+        replay,
+        journal,
+        parts.clock,
+        still_standing=sign_ins.stands,
+        revocations=revocations,
+    )
     gate.protect(app)
 
 

@@ -41,6 +41,9 @@ class MarketplaceSettings(BaseSettings):
     marketplace_database: str = ""
     """Where its store is: postgresql://user@host/name, a database of its own; empty: db/market.db in home."""
 
+    shared_database: str = Field(default="", validation_alias="S4M_DATABASE")
+    """The house's PostgreSQL, where it has one: seen proofs and revocations are shared there by all hosts."""
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:

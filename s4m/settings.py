@@ -19,6 +19,8 @@ class CliSettings(BaseSettings):
     orchestrator_url: str = ""
     gateway_url: str = ""
     domain: str = "slicing4meta.devnet"
+    database: str = ""
+    """The house's PostgreSQL, where it has one; revocations are written there then."""
     programs: Path | None = None
     """Where the orchestrator takes providers' own programs from; empty: programs/ in the home."""
     database: str = ""

@@ -31,6 +31,8 @@ class Caller:
     jkt: str = ""
     issuer: str = ""  # component whose enrolled key signed the token
     issuer_jkt: str = ""
+    token_id: str = ""
+    issued: int = 0  # the token, UTC seconds
     expires: int = 0  # of the token, UTC seconds
     ends: int = 0  # of the session binding, UTC seconds; 0 = no end of its own
 

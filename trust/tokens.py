@@ -29,6 +29,7 @@ _ACCOUNT = re.compile(r"account:(0x[0-9a-fA-F]{40})")
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
+    token_id: str
     issuer: str
     issuer_jkt: str
     subject: str
@@ -109,8 +110,9 @@ def _claims(parsed: jws.Jws, domain: str) -> TokenClaims:
     jkt, kid = _text(raw["cnf"]["jkt"]), _text(parsed.header["kid"])
     if own and jkt != kid:
         raise ValueError("a component's token is bound to its own key")
-    _text(raw["jti"]), _text(raw["aud"])
+    _text(raw["aud"])
     return TokenClaims(
+        token_id=_text(raw["jti"]),
         issuer=issuer,
         issuer_jkt=kid,
         subject=subject,

@@ -213,13 +213,13 @@ async def buyers_log(
     follow: bool = False,
 ) -> StreamingResponse:
     """The usage log for the buyer's session, or for who holds an audit grant signed by the buyer."""
-    house, caller = _house(request.app), _caller(request)
-    if caller.kind is CallerKind.SIGNED:
+    house = _house(request.app)
+    if _caller(request).kind is CallerKind.SIGNED:
         grant = _shape(AuditGrantHeader, _unpacked(request.headers.get(AUDIT_GRANT_HEADER, "")))
         right = await house.watch.known(subscriptionId)
         house.sessions.check_grant(grant, subscriptionId, right.subscription.buyer)
         follow = False
-    return await _log(house, caller, subscriptionId, since, follow, with_measured=True)
+    return await _log(house, subscriptionId, since, follow, with_measured=True)
 
 
 async def erase_behaviour(request: Request, subscriptionId: int) -> dict[str, Any]:
@@ -240,17 +240,15 @@ async def operators_log(
     follow: bool = False,
 ) -> StreamingResponse:
     """The same log for settlement and the audit, without what tells of the user."""
-    return await _log(_house(request.app), _caller(request), subscriptionId, since, follow, with_measured=False)
+    return await _log(_house(request.app), subscriptionId, since, follow, with_measured=False)
 
 
-async def _log(
-    house: House, caller: Caller, subscription: int, since: int, follow: bool, *, with_measured: bool
-) -> StreamingResponse:
+async def _log(house: House, subscription: int, since: int, follow: bool, *, with_measured: bool) -> StreamingResponse:
     book, right = house.books.of(subscription), await house.watch.known(subscription)
     if since > book.log.size:
         raise NoRoute(f"The log of subscription {subscription} has {book.log.size} records, none from {since} on.")
     lines = log_lines(house.store, house.vouchers, book, right.subscription.signer, since, follow, with_measured)
-    return StreamingResponse(house.gate.stream(caller, lines), media_type="application/jsonl")
+    return StreamingResponse(lines, media_type="application/jsonl")
 
 
 def _headers(served: Served) -> dict[str, str]:

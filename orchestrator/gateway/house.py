@@ -34,8 +34,10 @@ from trust.gate import Gate
 from trust.journal import Journal
 from trust.keys import ComponentIdentity
 from trust.policy import Policy
-from trust.replay import ReplayStore
+from trust.replay import SeenProofs
+from trust.revocations import Revocations
 from trust.sessions import SessionIssuer
+from trust.stores import open_replay, open_revocations
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class House:
     uses: UseDesk
     retention: Retention
     enrolment: Enrolment
-    replay: ReplayStore
+    replay: SeenProofs
+    revocations: Revocations
     journal: Journal
     gate: Gate
     boot: str = field(default_factory=lambda: uuid4().hex)
@@ -96,7 +99,8 @@ class House:
             memory_bytes=settings.answer_memory_bytes,
         )
         enrolment = _enrolment(settings, contracts)
-        replay = ReplayStore(settings.home_dir / "db" / "replay.db")
+        replay = open_replay(settings.shared_database, settings.home_dir / "db" / "replay.db")
+        revocations = open_revocations(settings.shared_database, settings.home_dir)
         journal = Journal(settings.home_dir / "journal" / "gateway.jsonl")
         gate = Gate(
             "gateway",
@@ -108,6 +112,7 @@ class House:
             still_entitled=watch.may_sign,
             still_standing=passes.stands,
             prefixes=("/gateway",),
+            revocations=revocations,
         )
         house = cls(
             chain=chain,
@@ -126,6 +131,7 @@ class House:
             retention=Retention(store, settings.retention_days),
             enrolment=enrolment,
             replay=replay,
+            revocations=revocations,
             journal=journal,
             gate=gate,
         )
@@ -157,6 +163,7 @@ class House:
         self.enrolment.close()
         self.journal.close()
         self.replay.close()
+        self.revocations.close()
         self.store.close()
         self.chain.close()
 
