@@ -20,11 +20,9 @@ class CliSettings(BaseSettings):
     gateway_url: str = ""
     domain: str = "slicing4meta.devnet"
     database: str = ""
-    """The house's PostgreSQL, where it has one; revocations are written there then."""
+    """As the orchestrator's setting of this name: where its store is, and where revocations are written."""
     programs: Path | None = None
     """Where the orchestrator takes providers' own programs from; empty: programs/ in the home."""
-    database: str = ""
-    """As the orchestrator's setting of this name: where its store is. Read by `s4m doctor` only."""
     marketplace_database: str = ""
     """As the marketplace's setting of this name. Read by `s4m doctor` only."""
     data: Path | None = None
