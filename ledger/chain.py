@@ -82,6 +82,10 @@ class Chain:
         """Any JSON-RPC request, raw: for the sender and for tests' control verbs."""
         return self._rpc.request(method, params)
 
+    def requests(self, asked: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
+        """At most `BATCH` raw requests in one round trip; their results in order."""
+        return self._rpc.batch(asked)
+
     # blocks
 
     def latest(self) -> BlockStamp:

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ledger.claims import MOST as MOST_REQUIREMENTS
+from ledger.claims import Requirement
+
 SCHEMA: Final = "s4m/terms/1"
 BASIS_POINTS: Final = 10_000
 THRESHOLD_K: Final = 15.0
@@ -53,7 +56,7 @@ class Terms:
     `included_units_per_period` vest linearly over each paid period. Under `floor_milli` (Meta-Immersion in thousandths)
     a record's units fall by `discount_bps`. `credit_units` and `credit_seconds` are the unsigned use that is lent
     before the gateway asks for a signed voucher. `isolation` is the degree that the plan sells (V-A); 0 where the
-    document does not name one.
+    document does not name one. `requires` are claims that its user must have (ledger.claims).
     """
 
     meters: tuple[Meter, ...]
@@ -63,12 +66,13 @@ class Terms:
     credit_units: int
     credit_seconds: int
     isolation: int = 0
+    requires: tuple[Requirement, ...] = ()
 
     @classmethod
     def parse(cls, document: Any) -> "Terms":
         """Read a terms document strictly: unknown, missing or ill-typed fields raise `TermsInvalid`."""
         fields = {"schema", "meters", "included_units_per_period", "qoe", "credit_units", "credit_seconds"}
-        body = _object(document, "document", fields, {"isolation"})
+        body = _object(document, "document", fields, {"isolation", "requires"})
         if body["schema"] != SCHEMA:
             raise TermsInvalid("schema", f"is {body['schema']!r}, expected {SCHEMA!r}")
         qoe = _object(body["qoe"], "qoe", {"floor_milli", "discount_bps"})
@@ -80,6 +84,7 @@ class Terms:
             credit_units=_whole(body["credit_units"], "credit_units", MAX_UNITS),
             credit_seconds=_whole(body["credit_seconds"], "credit_seconds", 366 * 86_400),
             isolation=_whole(body.get("isolation", 0), "isolation", MOST_ISOLATION),
+            requires=_requirements(body.get("requires", [])),
         )
 
     def meter_index(self, name: str) -> int:
@@ -105,6 +110,15 @@ class Tally:
     def add(self, gross: int, units: int) -> "Tally":
         """The tally after one more record."""
         return Tally(self.gross + gross, self.billed + units)
+
+
+def _requirements(given: Any) -> tuple[Requirement, ...]:
+    if not isinstance(given, list) or len(given) > MOST_REQUIREMENTS:
+        raise TermsInvalid("requires", f"is not a list of at most {MOST_REQUIREMENTS} claims")
+    try:
+        return tuple(Requirement.parse(each) for each in given)
+    except ValueError as error:
+        raise TermsInvalid("requires", f"has a malformed claim: {error}") from error
 
 
 def gross_units(terms: Terms, meter: int, quantity: int, immersion_milli: int) -> int:

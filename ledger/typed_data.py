@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Protocol
 from eth_utils.crypto import keccak
 
 from ledger import structs
-from ledger.keys import WalletKey, recover_digest
+from ledger.keys import recover_digest
+from ledger.signer import Signer
 from ledger.values import Address, Money, PlanId, SubscriptionId, Units, from_hex, to_hex
 
 MARKET_NAME = "Slicing4Meta MaaSMarket"
@@ -177,6 +178,43 @@ class ErasureDemand:
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """Buyer or session key lets the holder of a DPoP key use a subscription (market domain, off-chain).
+
+    `operations` are names, sorted, joined by commas; `units` count before included units; `salt` tells
+    two like passes apart. A pass' id is its digest.
+    """
+
+    subscription_id: SubscriptionId
+    jkt: str
+    operations: str
+    units: Units
+    expires: int
+    salt: bytes
+
+    PRIMARY: ClassVar[str] = "Pass"
+    FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("subscriptionId", "uint96"),
+        ("jkt", "string"),
+        ("operations", "string"),
+        ("units", "uint40"),
+        ("expires", "uint64"),
+        ("salt", "bytes32"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PassRevocation:
+    """Buyer or session key takes a pass back, with all that were made of it, for good (market domain, off-chain)."""
+
+    subscription_id: SubscriptionId
+    pass_id: bytes
+
+    PRIMARY: ClassVar[str] = "PassRevocation"
+    FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (("subscriptionId", "uint96"), ("passId", "bytes32"))
+
+
+@dataclass(frozen=True, slots=True)
 class RequestUpdate:
     """The session key changes a running request until `deadline`; revisions only grow (market domain, off-chain).
 
@@ -195,6 +233,17 @@ class RequestUpdate:
         ("revision", "uint64"),
         ("deadline", "uint64"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPass:
+    """The trust domain's owner lets the bearer read the operator desk until `expires` (market domain, off-chain)."""
+
+    domain: str
+    expires: int
+
+    PRIMARY: ClassVar[str] = "OperatorPass"
+    FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (("domain", "string"), ("expires", "uint64"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +276,9 @@ def digest(domain: Domain, message: Message) -> bytes:
     return keccak(b"\x19\x01" + _separator(domain) + _struct_hash(message))
 
 
-def sign(key: WalletKey, domain: Domain, message: Message) -> bytes:
+def sign(key: Signer, domain: Domain, message: Message) -> bytes:
     """The key's 65-byte signature (r, s, v) over the message; `values.compact` gives (r, vs)."""
-    return key.sign_digest(digest(domain, message))
+    return key.sign_typed(digest(domain, message), lambda: typed_data(domain, message))
 
 
 def recover(domain: Domain, message: Message, signature: bytes) -> Address:
@@ -261,7 +310,7 @@ def typed_data(domain: Domain, message: Message) -> dict[str, Any]:
     }
 
 
-def signed_permit(key: WalletKey, domain: Domain, permit: Permit) -> structs.Permit:
+def signed_permit(key: Signer, domain: Domain, permit: Permit) -> structs.Permit:
     """The permit as the market takes it."""
     signature = sign(key, domain, permit)
     return structs.Permit(permit.value, permit.deadline, signature[64], signature[:32], signature[32:64])

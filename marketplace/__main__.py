@@ -11,6 +11,7 @@ import uvicorn
 from marketplace.app import create_app
 from marketplace.errors import StoreUnusable
 from marketplace.settings import MarketplaceSettings
+from trust.door import server_config
 
 
 def main() -> None:
@@ -23,14 +24,7 @@ def main() -> None:
         app = create_app(settings)
     except StoreUnusable as cause:
         sys.exit(str(cause))
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=2,  # streams of notices never end by themselves
-    )
+    uvicorn.Server(server_config(app, host=settings.host, port=settings.port)).run()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ Called by `python -m marketplace` and by tests, which hand in their own settings
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -14,7 +16,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -23,28 +25,52 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import decisions, notices, updates
-from marketplace import documents as documents_feature
+from marketplace import activity, decisions, documents, faucet, node, notices, openapi, updates
+from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
 from marketplace.catalog import endpoints as catalog
 from marketplace.database import open_database
+from marketplace.desks import endpoints as desks
+from marketplace.devnets import is_devnet
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
+from marketplace.explorer import endpoints as explorer
+from marketplace.idempotency import IdempotencyMiddleware, KeptAnswers
+from marketplace.identity import endpoints as identity_feature
+from marketplace.identity.passkeys import Passkeys
+from marketplace.identity.sign_ins import SignIns
 from marketplace.orders import endpoints as orders
 from marketplace.parts import Parts
 from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
+from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
+from marketplace.web import site
+from marketplace.web.failures import failure_page, wants_page
+from marketplace.webhooks import endpoints as webhooks
+from marketplace.webhooks.courier import Courier
+from marketplace.webhooks.door import Door
+from marketplace.webhooks.secrets import SecretKeeper
 from trust.enrolment import Enrolment
+from trust.errors import Refusal
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
 from trust.keys import ComponentIdentity
 from trust.policy import Policy
-from trust.replay import ReplayStore
+from trust.sessions import SessionIssuer
+from trust.stores import open_replay, open_revocations
 
 API = "/api/v1"
+FEATURES = (
+    activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, webhooks, audit,
+    documents,
+)  # fmt: skip
+CHANGES_NOTHING = frozenset({("POST", f"{API}/audit")})
+HOLDS_TOKENS = frozenset(
+    ("POST", f"{API}/{path}") for path in ("sign-ins", "sign-ins/nonces", "passkey-sign-ins", "sign-in-tokens")
+)
 INTERNAL = {
     "type": "urn:slicing4meta:problem:internal_error",
     "title": "The marketplace failed",
@@ -76,7 +102,11 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
         orchestrator=httpx.Client(
             base_url=settings.orchestrator_url, auth=GateAuth(identity, "orchestrator"), timeout=30.0
         ),
+        gateway=httpx.Client(base_url=settings.gateway_url, auth=GateAuth(identity, "gateway"), timeout=5.0),
         clock=clock,
+        identity=identity,
+        door=Door(settings.webhook_loopback),
+        secrets=SecretKeeper(keys / "webhooks.key"),
     )
 
 
@@ -86,13 +116,46 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     stack = _closing(parts)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(parts, stack))
     app.state.parts = parts
-    for feature in (catalog, orders, subscriptions, decisions, updates, notices, usage, assets, audit):
-        app.include_router(feature.router(parts), prefix=API)
-    app.include_router(documents_feature.router(parts.documents), prefix=API)
+    add_features(app, parts)
+    app.include_router(node.router(parts), prefix=API)
+    app.state.on_devnet = on_devnet = is_devnet(parts)
+    if on_devnet:
+        app.include_router(faucet.router(parts), prefix=API)
+    app.include_router(explorer.router(parts))
+    app.include_router(desks.router(parts, on_devnet=on_devnet))
+    app.include_router(desks.operator_router(parts, domain_owner(settings)))
+    sign_ins = _add_identity(app, parts)
     _add_health(app, parts)
     _add_problems(app)
-    _gate(parts, app, stack)
+    site.furnish(app, parts)
+    _add_openapi(app)
+    app.add_middleware(
+        IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING | HOLDS_TOKENS
+    )
+    _gate(parts, app, stack, sign_ins)
     return app
+
+
+def add_features(app: FastAPI, parts: Parts) -> None:
+    """Every feature's routes. They look at their parts when they are called, not before."""
+    for feature in FEATURES:
+        app.include_router(feature.router(parts), prefix=API)
+
+
+def _add_openapi(app: FastAPI) -> None:
+    """The document is made once: routes do not change while the program runs."""
+    body = json.dumps(openapi.document(app, API), separators=(",", ":")).encode()
+
+    @app.get(f"{API}/openapi.json", include_in_schema=False)
+    async def get_openapi() -> Response:
+        return Response(body, media_type="application/json")
+
+
+def _add_identity(app: FastAPI, parts: Parts) -> SignIns:
+    passkeys = Passkeys(parts)
+    sign_ins = SignIns(parts, SessionIssuer(parts.identity, clock=parts.clock), passkeys)
+    app.include_router(identity_feature.router(sign_ins, passkeys), prefix=API)
+    return sign_ins
 
 
 def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
@@ -102,28 +165,56 @@ def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
             await asyncio.to_thread(parts.projection.refresh, True)
-            yield
+            courier = Courier(parts)
+            loops = [threading.Thread(target=loop) for loop in (parts.projection.follow, courier.run)]
+            for loop in loops:
+                loop.start()
+            try:
+                yield
+            finally:
+                parts.projection.stop()
+                courier.stop()
+                for loop in loops:
+                    await asyncio.to_thread(loop.join)
 
     return run
 
 
 def _closing(parts: Parts) -> ExitStack:
     stack = ExitStack()
-    for close in (parts.chain.close, parts.engine.dispose, parts.relayer.close, parts.orchestrator.close):
+    for close in (
+        parts.chain.close,
+        parts.engine.dispose,
+        parts.relayer.close,
+        parts.orchestrator.close,
+        parts.gateway.close,
+        parts.door.close,
+    ):
         stack.callback(close)
     return stack
 
 
-def _gate(parts: Parts, app: FastAPI, stack: ExitStack) -> None:
+def _gate(parts: Parts, app: FastAPI, stack: ExitStack, sign_ins: SignIns) -> None:
     """Goes on last: default deny on every route."""
     settings = parts.settings
     domain_id = parts.contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
     enrolment = Enrolment(parts.contracts, domain_id, domain=settings.domain)
-    replay = ReplayStore(settings.home / "db" / "replay-marketplace.db")
+    replay = open_replay(settings.shared_database, settings.home / "db" / "replay-marketplace.db")
+    revocations = open_revocations(settings.shared_database, settings.home)
     journal = Journal(settings.home / "journal" / "marketplace.jsonl")
-    for each in (enrolment, replay, journal):
+    for each in (enrolment, replay, revocations, journal):
         stack.callback(each.close)
-    Gate("marketplace", Policy.load(), enrolment, replay, journal, parts.clock).protect(app)
+    gate = Gate(
+        "marketplace",
+        Policy.load(),
+        enrolment,
+        replay,
+        journal,
+        parts.clock,
+        still_standing=sign_ins.stands,
+        revocations=revocations,
+    )
+    gate.protect(app)
 
 
 def domain_owner(settings: MarketplaceSettings) -> Address:
@@ -134,27 +225,33 @@ def domain_owner(settings: MarketplaceSettings) -> Address:
 
 
 def _add_health(app: FastAPI, parts: Parts) -> None:
-    @app.get(f"{API}/health")
-    def health() -> dict[str, Any]:
+    @app.get(f"{API}/health", tags=["market"])
+    def health() -> Health:
+        """Whether the marketplace is alive and its node answers."""
         head = parts.chain.latest()
         return {"status": "ok", "chainId": str(parts.deployment.chain_id), "block": str(head.number)}
 
 
 def _add_problems(app: FastAPI) -> None:
-    """Every named error becomes problem+json; what is unknown is a 500 that tells nothing of the inside."""
+    """Every named error becomes problem+json, or a page where a person asked for one; what is unknown is a 500 that
+    tells nothing of the inside."""
 
-    async def named(_request: Request, error: Exception) -> JSONResponse:
-        status, body = problem_of(error)
+    def answer(request: Request, status: int, body: dict[str, Any]) -> Response:
+        if wants_page(request):
+            return failure_page(request, status, body)
         return JSONResponse(body, status, media_type="application/problem+json")
 
-    async def invalid(request: Request, error: Exception) -> JSONResponse:
+    async def named(request: Request, error: Exception) -> Response:
+        return answer(request, *problem_of(error))
+
+    async def invalid(request: Request, error: Exception) -> Response:
         return await named(request, MalformedInput(_first(error), remedy="Correct the field and send it again."))
 
-    async def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
-        return JSONResponse(INTERNAL, 500, media_type="application/problem+json")
+    async def unforeseen(request: Request, _error: Exception) -> Response:
+        return answer(request, 500, INTERNAL)
 
-    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[JSONResponse]]]] = [
-        (MarketplaceError, named), (LedgerError, named), (RequestValidationError, invalid),
+    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
+        (MarketplaceError, named), (LedgerError, named), (Refusal, named), (RequestValidationError, invalid),
         (Exception, unforeseen),
     ]  # fmt: skip
     for kind, handler in handlers:

@@ -5,13 +5,17 @@ Raised by the feature folders and by the wallet's client; `app.py` turns them in
 
 MarketplaceError
 ├── UnknownModel  UnknownPlan  UnknownQuote  UnknownOrder  UnknownSubscription  UnknownAsset  UnknownDocument
+├── UnknownWebhook
+├── UnknownSignIn  UnknownPasskey  PasskeyRefused  TooManyNonces  ClaimRequired
 ├── MalformedInput
-│   ├── MalformedDocument  MalformedLog
-│   └── OrderDiffers
+│   ├── MalformedDocument  MalformedLog  MalformedCursor
+│   └── OrderDiffers  WebhookRefused
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
+├── KeyReused  KeyBusy  TooManyWebhooks
 ├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
+├── UnknownOnChain  FaucetDry  OperatorOnly
 └── WalletError (client side)
-    ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
+    ├── UnknownWallet  WalletExists  WatchOnly  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
     ├── PurchaseDiffers                      (the chain does not hold what the server says was bought)
     ├── AnswerMalformed                      (the server's answer cannot be read)
@@ -86,6 +90,30 @@ class UnknownDocument(MarketplaceError):
     code, status, title = "unknown_document", 404, "No such document"
 
 
+class UnknownWebhook(MarketplaceError):
+    code, status, title = "unknown_webhook", 404, "No such webhook"
+
+
+class UnknownSignIn(MarketplaceError):
+    code, status, title = "unknown_sign_in", 404, "No such sign-in"
+
+
+class UnknownPasskey(MarketplaceError):
+    code, status, title = "unknown_passkey", 404, "No such passkey"
+
+
+class PasskeyRefused(MarketplaceError):
+    code, status, title = "passkey_refused", 422, "The passkey is refused"
+
+
+class TooManyNonces(MarketplaceError):
+    code, status, title = "too_many_nonces", 503, "Too many sign-ins were begun"
+
+
+class ClaimRequired(MarketplaceError):
+    code, status, title = "claim_required", 403, "The plan asks for a claim that is not shown"
+
+
 class MalformedInput(MarketplaceError):
     code, status, title = "malformed_input", 400, "The request is malformed"
 
@@ -96,6 +124,14 @@ class MalformedDocument(MalformedInput):
 
 class MalformedLog(MalformedInput):
     code, status, title = "malformed_log", 400, "The usage log is malformed"
+
+
+class MalformedCursor(MalformedInput):
+    code, status, title = "malformed_cursor", 400, "The cursor is malformed"
+
+
+class WebhookRefused(MalformedInput):
+    code, status, title = "webhook_refused", 400, "The webhook cannot be registered"
 
 
 class OrderDiffers(MalformedInput):
@@ -126,12 +162,36 @@ class PlanRetired(MarketplaceError):
     code, status, title = "plan_retired", 410, "The plan is closed to new buyers"
 
 
+class KeyReused(MarketplaceError):
+    code, status, title = "idempotency_key_reused", 422, "The idempotency key belongs to another request"
+
+
+class KeyBusy(MarketplaceError):
+    code, status, title = "idempotency_key_busy", 409, "A request with this idempotency key is at work"
+
+
+class TooManyWebhooks(MarketplaceError):
+    code, status, title = "too_many_webhooks", 429, "Too many webhooks"
+
+
 class OrchestratorDown(MarketplaceError):
     code, status, title = "orchestrator_down", 503, "The orchestrator does not answer"
 
 
+class UnknownOnChain(MarketplaceError):
+    code, status, title = "unknown_on_chain", 404, "The chain knows nothing of this"
+
+
+class FaucetDry(MarketplaceError):
+    code, status, title = "faucet_dry", 429, "The faucet gives no more for now"
+
+
+class OperatorOnly(MarketplaceError):
+    code, status, title = "operator_only", 403, "This desk is the operator's"
+
+
 class TooManyReaders(MarketplaceError):
-    code, status, title = "too_many_readers", 503, "Too many streams of notices"
+    code, status, title = "too_many_readers", 503, "Too many streams are open"
 
 
 class GatewayDown(MarketplaceError):
@@ -148,6 +208,10 @@ class UnknownWallet(WalletError):
 
 class WalletExists(WalletError):
     code, status, title = "wallet_exists", 409, "The wallet exists already"
+
+
+class WatchOnly(WalletError):
+    code, status, title = "watch_only", 409, "The wallet has no key"
 
 
 class WrongPassword(WalletError):

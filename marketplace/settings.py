@@ -19,6 +19,9 @@ class MarketplaceSettings(BaseSettings):
     gateway_url: str = "http://127.0.0.1:8703"
     host: str = "127.0.0.1"
     port: int = 8701
+    site: str = ""
+    """Origin that people sign in at (https://market.example); empty: http://localhost and the port. Passkeys are bound
+    to its host, which must be the deployment's `rp_id`."""
     domain: str = "slicing4meta.devnet"
     """Name of the operator's trust domain."""
     domain_owner: str = ""
@@ -29,13 +32,27 @@ class MarketplaceSettings(BaseSettings):
     """Largest document accepted, bytes."""
     refresh_ms: int = 50
     """The projection asks the node at most this often, milliseconds."""
+    webhook_tries: int = 8
+    """After so many tries in vain a message is dead; with the pauses below about three hours."""
+    webhook_pause_s: float = 4.0
+    """Pause after the first try in vain, seconds; each further one is four times as long."""
+    webhook_loopback: bool = False
+    """Lets webhooks name this very machine, over http: for tests and demos, never where strangers register."""
     marketplace_database: str = ""
     """Where its store is: postgresql://user@host/name, a database of its own; empty: db/market.db in home."""
+
+    shared_database: str = Field(default="", validation_alias="S4M_DATABASE")
+    """The house's PostgreSQL, where it has one: seen proofs and revocations are shared there by all hosts."""
 
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @property
+    def site_origin(self) -> str:
+        """Scheme, host and port, as browsers write it."""
+        return self.site or f"http://localhost:{self.port}"
 
     @property
     def database(self) -> str:

@@ -78,11 +78,10 @@ async def _run(ground: Any, door: socket.socket) -> None:
     import uvicorn
 
     from orchestrator.app import Program
+    from trust.door import server_config
 
     program = Program(ground, asyncio.get_running_loop())
-    config = uvicorn.Config(
-        program.app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=2
-    )
+    config = server_config(program.app, log_config=None)
     await asyncio.to_thread(program.start)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.freeze()  # what lives as long as the program is not walked by each full collection, 150 ms of everybody's wait

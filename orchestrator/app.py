@@ -59,12 +59,15 @@ from orchestrator.tenure import Alone, SharedTenure, Tenure
 from orchestrator.updates import Updates
 from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
+from trust.anchors import Anchoring
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
 from trust.keys import ComponentIdentity
 from trust.policy import Policy
-from trust.replay import ReplayStore
+from trust.replay import SeenProofs
+from trust.revocations import Revocations
+from trust.stores import open_replay, open_revocations
 
 DISPATCH_INTERVAL_S = 0.25
 """Pause between looks for due work where nothing wakes the dispatcher, seconds: retries are due between events."""
@@ -120,7 +123,8 @@ class Ground:
     topology: Topology
     sender: Sender
     enrolment: Enrolment
-    replay: ReplayStore
+    replay: SeenProofs
+    revocations: Revocations
     journal: Journal
     tenure: Tenure
 
@@ -142,9 +146,13 @@ class Ground:
         sender = Sender(chain, operator, home / "db" / "operator-sends.db")
         domain_id = contracts.identity.domain_id_of(operator.address, settings.domain)
         enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
-        replay = ReplayStore(home / "db" / "replay.db")
-        journal = Journal(settings.journal_file)
-        return cls(settings, chain, deployment, contracts, store, topology, sender, enrolment, replay, journal, tenure)
+        return cls(
+            settings, chain, deployment, contracts, store, topology, sender, enrolment,
+            replay=open_replay(settings.database, home / "db" / "replay.db"),
+            revocations=open_revocations(settings.database, home),
+            journal=Journal(settings.journal_file),
+            tenure=tenure,
+        )  # fmt: skip
 
     def identity(self, component: str) -> ComponentIdentity:
         """The Ed25519 key of one component."""
@@ -154,12 +162,22 @@ class Ground:
 
     def guard(self, name: str, app: FastAPI) -> FastAPI:
         """Put an app behind the gate of its name."""
-        Gate(name, Policy.load(), self.enrolment, self.replay, self.journal, identity=self.identity(name)).protect(app)
+        gate = Gate(
+            name,
+            Policy.load(),
+            self.enrolment,
+            self.replay,
+            self.journal,
+            identity=self.identity(name),
+            revocations=self.revocations,
+        )
+        gate.protect(app)
         return app
 
     def close(self) -> None:
         """Give everything back."""
-        for part in (self.enrolment, self.sender, self.replay, self.journal, self.tenure, self.store, self.chain):
+        gates = (self.enrolment, self.replay, self.revocations, self.journal)
+        for part in (*gates, self.sender, self.tenure, self.store, self.chain):
             with contextlib.suppress(Exception):
                 part.close()
 
@@ -325,6 +343,10 @@ class Program:
             workers["repack"] = Worker("repack", self._repack, settings.repack_interval_s)
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
+        if settings.anchor_interval_s > 0:
+            ground, folder = self._ground, settings.journal_file.parent
+            anchoring = Anchoring(ground.contracts, ground.sender, folder, settings.anchor_interval_s)
+            workers["anchor"] = Worker("anchor", lambda: self._anchor(anchoring), settings.anchor_interval_s)
         if settings.local_interval_s > 0:
             workers["local"] = Worker("local", self._control, settings.local_interval_s)
         if settings.design_epoch_s > 0:
@@ -392,6 +414,10 @@ class Program:
     def _design(self) -> None:
         if self._acts() and self._pool_stands.is_set():
             self._supervisor.look()
+
+    def _anchor(self, anchoring: Anchoring) -> None:
+        if self._acts():
+            anchoring.look()
 
     def _control(self) -> None:
         if self._acts() and self._pool_stands.is_set():

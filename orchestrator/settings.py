@@ -78,6 +78,12 @@ class Settings(SettingsBase):
     local_interval_s: float = Field(
         default=0.5, ge=0, description="pause between the local controllers' looks, seconds; 0: they do not run"
     )
+    anchor_interval_s: float = Field(
+        default=600.0,
+        ge=0,
+        description="pause between anchors of the access journals on the chain, seconds: a day costs 144 transactions; "
+        "0: only by `s4m trust anchor`",
+    )
     max_parallel: int = Field(default=8, ge=1, description="instantiations at work at once; starts are CPU-bound")
     document_retry_s: float = Field(
         default=0.5, description="pause before asking again for a missing document, seconds"

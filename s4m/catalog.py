@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from s4m.command import Session, common
+from s4m.completion import ACCOUNTS, FOR_SALE, remember
+from s4m.spending import Choice, spends
+
+if TYPE_CHECKING:
+    from ledger.rehearsal import Sends
+    from marketplace.wallet.client import MarketClient
+    from s4m.reference import Spec
 
 MEANING = ("shared with all", "shared within the cluster", "dedicated")
 
@@ -26,11 +34,19 @@ def list_models(session: Session) -> None:
 
     with market(session) as client:
         models = client.models()
+    remember(session.home, _names(models))
     if session.as_json:
         session.show(models)
         return
     columns = ("model", "name", "kind", "plan", "unit price", "period price", "isolated")
     session.show([_line(model) for model in models], *columns)
+
+
+def _names(models: list[dict[str, Any]]) -> list[str]:
+    """What can be bought, by name and by plan id."""
+    return [
+        word for model in models for word in (model["name"] or "", *(plan["planId"] for plan in model["plans"])) if word
+    ]
 
 
 def _line(model: dict[str, Any]) -> dict[str, str]:
@@ -48,7 +64,7 @@ def _line(model: dict[str, Any]) -> dict[str, str]:
 
 
 @catalog.command()
-@click.argument("model_id")
+@click.argument("model_id", shell_complete=FOR_SALE)
 @common
 def show(session: Session, model_id: str) -> None:
     """One model, by id or name: spec, plans, terms, and the price of each degree of isolation."""
@@ -70,36 +86,59 @@ def _price(degree: int, plan: Mapping[str, Any]) -> dict[str, str]:
 
 @catalog.command()
 @click.argument("manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--account", default="provider-worlds", show_default=True, help="Provider account in keys/accounts.")
+@click.option(
+    "--account", default="provider-worlds", show_default=True, shell_complete=ACCOUNTS,
+    help="Provider account in keys/accounts.",
+)  # fmt: skip
+@spends
 @common
-def publish(session: Session, manifest: Path, account: str) -> None:
+def publish(session: Session, manifest: Path, account: str, choice: Choice) -> None:
     """Register the model or service of a manifest (s4m/model/1, s4m/service/1); publish a plan for each degree."""
-    session.show(publish_spec(session, manifest, account))
+    publish_spec(session, manifest, account, choice)
 
 
-def publish_spec(session: Session, file: Path, account: str, program: Path | None = None) -> dict[str, Any]:
-    """Puts a provider's own program where the orchestrator of this machine finds it; spec and terms at the marketplace;
-    then model, ask and plan on the chain. What is there already stays."""
-    from orchestrator.models.manifests import Manifest, canonical
-    from orchestrator.models.pricing import degree_plans
-    from s4m.connect import keys, market, sender
-    from s4m.own_program import keep_program
-    from s4m.reference import Publisher, read_spec, registered, registered_names
+def publish_spec(session: Session, file: Path, account: str, choice: Choice, program: Path | None = None) -> None:
+    """Rehearses model, ask and plans; once agreed, puts a provider's own program where the orchestrator of this machine
+    finds it and spec and terms at the marketplace, then sends. What is there already stays."""
+    from s4m.connect import market, sender
+    from s4m.reference import read_spec
+    from s4m.spending import Bill, agreed
 
     spec = read_spec(file)
-    own = spec if isinstance(spec, Manifest) and spec.own is not None else None
-    if own is not None:
-        keep_program(session, own, file, program)
-    with market(session) as client:
-        terms = [(one.terms, one.terms_hash) for one in degree_plans(spec)]
-        for document, digest in ((spec.document, spec.spec_hash), *terms):
-            assert client.put_document(dict(document)) == digest  # noqa: S101 — both are hashes of `canonical`
-        meter = keys(session).account("meter").address
-        with sender(session, client.chain, account) as sending:
-            known = registered(client.contracts)
-            listing = Publisher(client.contracts, sending, meter).publish(
-                spec, known, registered_names(known) if spec.kind == "Composite" else {}
-            )
+    with market(session) as client, sender(session, client.chain, account) as sending:
+        published = partial(_published, session, client, spec)
+        bill = Bill(f"Publish {spec.name}", sending.address)
+        if not agreed(session, client.chain, bill, published, choice):
+            return
+        _hand_in(session, client, spec, file, program)
+        session.show(published(sending))
+
+
+def _hand_in(session: Session, client: MarketClient, spec: Spec, file: Path, program: Path | None) -> None:
+    """Program and documents, before the chain names their hashes."""
+    from orchestrator.models.manifests import Manifest
+    from orchestrator.models.pricing import degree_plans
+    from s4m.own_program import keep_program
+
+    if isinstance(spec, Manifest) and spec.own is not None:
+        keep_program(session, spec, file, program)
+    terms = [(one.terms, one.terms_hash) for one in degree_plans(spec)]
+    for document, digest in ((spec.document, spec.spec_hash), *terms):
+        assert client.put_document(dict(document)) == digest  # noqa: S101 — both are hashes of `canonical`
+
+
+def _published(session: Session, client: MarketClient, spec: Spec, sending: Sends) -> dict[str, Any]:
+    """By a sender, or by a rehearsal: then these are the ids that it would get."""
+    from orchestrator.models.manifests import Manifest, canonical
+    from orchestrator.models.pricing import degree_plans
+    from s4m.connect import keys
+    from s4m.reference import Publisher, registered, registered_names
+
+    meter = keys(session).account("meter").address
+    known = registered(client.contracts)
+    listing = Publisher(client.contracts, sending, meter).publish(
+        spec, known, registered_names(known) if spec.kind == "Composite" else {}
+    )
     return {
         "name": listing.name, "modelId": str(listing.model_id), "planId": str(listing.plan_id),
         "plans": {str(degree): str(found) for degree, found in listing.plans.items()},
@@ -108,5 +147,5 @@ def publish_spec(session: Session, file: Path, account: str, program: Path | Non
             for one in degree_plans(spec)
         },
         "owner": listing.owner, "specBytes": len(canonical(spec.document)),
-        "program": own.program if own else None,
+        "program": spec.program if isinstance(spec, Manifest) and spec.own is not None else None,
     }  # fmt: skip

@@ -5,17 +5,27 @@ from __future__ import annotations
 import click
 
 from s4m.command import Session, common
+from s4m.spending import Choice, spends
 
 
 @click.command()
+@spends
 @common
-def deploy(session: Session) -> None:
+def deploy(session: Session, choice: Choice) -> None:
     """Deploy the contracts, or check the deployment that is there."""
+    from ledger.deployment import create, deployment_path
     from ledger.devnet import Devnet
     from s4m.connect import is_devnet, keys, node
+    from s4m.spending import Bill, agreed
     from s4m.supervisor import deployed
 
     with node(session) as chain:
+        payer = keys(session).account("deployer").address
         if is_devnet(chain):
-            Devnet.attach(chain.url).fund(keys(session).account("deployer").address)
+            Devnet.attach(chain.url).fund(payer)
+        bill = Bill(f"Deploy the contracts to chain {chain.chain_id}", payer)
+        if not deployment_path(session.home, chain.chain_id).exists() and not agreed(
+            session, chain, bill, lambda play: create(chain, play).to_json(), choice
+        ):
+            return
         session.show(deployed(chain, keys(session), session.home).to_json())

@@ -10,6 +10,8 @@ import click
 
 from s4m.catalog import publish_spec
 from s4m.command import Session, common
+from s4m.completion import ACCOUNTS
+from s4m.spending import Choice, spends
 
 if TYPE_CHECKING:
     from orchestrator.models.manifests import Manifest
@@ -80,9 +82,13 @@ def validate(session: Session, file: Path, program: Path | None) -> None:
 @models.command()
 @click.argument("file", type=FILE)
 @PROGRAM
-@click.option("--account", default="provider-worlds", show_default=True, help="Provider account in keys/accounts.")
+@click.option(
+    "--account", default="provider-worlds", show_default=True, shell_complete=ACCOUNTS,
+    help="Provider account in keys/accounts.",
+)  # fmt: skip
+@spends
 @common
-def publish(session: Session, file: Path, program: Path | None, account: str) -> None:
+def publish(session: Session, file: Path, program: Path | None, account: str, choice: Choice) -> None:
     """Check a manifest or service as `validate` does, put your own program where this machine's orchestrator finds it,
     register the model and publish its plans."""
     from s4m.errors import ManifestInvalid
@@ -91,7 +97,7 @@ def publish(session: Session, file: Path, program: Path | None, account: str) ->
     if wrong:
         told = "; ".join(f"{one.at}: {one.cause} ({one.remedy})" for one in wrong)
         raise ManifestInvalid(f"{file} has {len(wrong)} fault(s), nothing was published: {told}.")
-    session.show(publish_spec(session, file, account, program))
+    publish_spec(session, file, account, choice, program)
 
 
 @models.command()

@@ -16,8 +16,9 @@ from pathlib import Path
 from ledger.contracts import Contracts
 from ledger.events import ModelRegistered, PlanPublished
 from ledger.keys import WalletKey
+from ledger.rehearsal import Sends
 from ledger.sender import Receipt, Sender
-from ledger.structs import PlanTerms, Share
+from ledger.structs import Model, PlanTerms, Share
 from ledger.values import Address, Call, Kind, ModelId, Money, PlanId, plan_id, to_hex
 from orchestrator.models.errors import BadManifest
 from orchestrator.models.manifests import (
@@ -57,10 +58,10 @@ class Listing:
 
 @dataclass(frozen=True)
 class Publisher:
-    """Registers models for one owner; its sender keeps their transactions in order."""
+    """Registers models for one owner; its sender (or a rehearsal) keeps their transactions in order."""
 
     contracts: Contracts
-    sender: Sender
+    sender: Sends
     meter_key: Address
 
     def model(self, spec: Spec, known: Mapping[bytes, ModelId]) -> ModelId:
@@ -72,15 +73,17 @@ class Publisher:
         receipt = self._send(call, f"register:{to_hex(spec.spec_hash)}")
         return self.contracts.event_in(receipt, ModelRegistered).model_id
 
-    def ask(self, model_id: ModelId, bps: int) -> None:
-        """The least share in others' composites."""
-        if self.contracts.catalog.model(model_id).ask_bps != bps:
+    def ask(self, model_id: ModelId, bps: int, before: Model | None) -> None:
+        """The least share in others' composites; `before` is the model as it was found, None where it is new."""
+        if before is None or before.ask_bps != bps:
             self._send(self.contracts.catalog.set_ask(model_id, bps), f"ask:{model_id}:{bps}")
 
-    def plans(self, model_id: ModelId, spec: Spec, shares: tuple[Share, ...]) -> dict[int, PlanId]:
+    def plans(
+        self, model_id: ModelId, spec: Spec, shares: tuple[Share, ...], before: Model | None
+    ) -> dict[int, PlanId]:
         """Degree → its plan. An open version with the very terms stays; else one is published. The versions of one
         model go out one behind the other, so that they are numbered in the order of their degrees."""
-        versions = self.contracts.catalog.model(model_id).versions
+        versions = before.versions if before else 0
         known: dict[PlanTerms, PlanId] = {}
         for version in range(1, versions + 1):
             found = self.contracts.catalog.plan(plan_id(model_id, version))
@@ -100,12 +103,13 @@ class Publisher:
     def publish(self, spec: Spec, known: Mapping[bytes, ModelId], model_ids: Mapping[str, ModelId]) -> Listing:
         """Model, ask and plans of one manifest or service."""
         model_id = self.model(spec, known)
+        before = self.contracts.catalog.model(model_id) if spec.spec_hash in known else None
         shares: tuple[Share, ...] = ()
         if isinstance(spec, Manifest):
-            self.ask(model_id, spec.ask_bps)
+            self.ask(model_id, spec.ask_bps, before)
         else:
             shares = tuple(Share(model_ids[name], bps) for name, bps in spec.shares.items())
-        found = self.plans(model_id, spec, shares)
+        found = self.plans(model_id, spec, shares, before)
         return Listing(spec.name, model_id, found[min(found)], self.sender.address, found)
 
     def _send(self, call: Call, key: str) -> Receipt:

@@ -19,8 +19,14 @@ class CliSettings(BaseSettings):
     orchestrator_url: str = ""
     gateway_url: str = ""
     domain: str = "slicing4meta.devnet"
+    database: str = ""
+    """As the orchestrator's setting of this name: where its store is, and where revocations are written."""
     programs: Path | None = None
     """Where the orchestrator takes providers' own programs from; empty: programs/ in the home."""
+    marketplace_database: str = ""
+    """As the marketplace's setting of this name. Read by `s4m doctor` only."""
+    data: Path | None = None
+    """Folder of recordings; read by `s4m doctor`, followed by demo and benches."""
     wallet_password: SecretStr | None = None
     """For scripts; people are asked, or use --password-file."""
     scrypt_n: int = 262_144

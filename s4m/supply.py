@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from s4m.command import Session, common, credits_of, money_from, whole_number
+from s4m.completion import ACCOUNTS, WALLETS
+from s4m.spending import Bill, Choice, agreed, spends
 from s4m.wallet import PASSWORD_FILE
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ledger.keys import WalletKey
+    from ledger.rehearsal import Rehearsal
+    from ledger.sender import Sender
+    from ledger.signer import Signer
     from ledger.supply import SupplyOffer, SupplyWithdrawal
     from s4m.connect import OnChain
 
@@ -22,8 +28,13 @@ PAYER = "provider-worlds"
 FINAL_S = 60.0
 """How long a payment is waited for to become final, seconds."""
 
-OWNER = click.option("--account", default="provider-resources", show_default=True, help="Owner's key in keys/accounts.")
-WALLET = click.option("--wallet", "wallet_name", help="The owner's wallet, instead of --account.")
+OWNER = click.option(
+    "--account", default="provider-resources", show_default=True, shell_complete=ACCOUNTS,
+    help="Owner's key in keys/accounts.",
+)  # fmt: skip
+WALLET = click.option(
+    "--wallet", "wallet_name", shell_complete=WALLETS, help="The owner's wallet, instead of --account."
+)
 
 
 @click.group()
@@ -127,32 +138,45 @@ def statement(session: Session, owner: str | None) -> None:
 
 
 @supply.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@spends
 @common
-def pay(session: Session, yes: bool) -> None:
+def pay(session: Session, choice: Choice) -> None:
     """Pay suppliers what is due, each moment of use once, from the account that the house's own services pay.
 
     May be repeated after any crash: a payment that was begun keeps its amount and transaction until it is confirmed.
     """
     from uuid import uuid4
 
-    from ledger.values import Address
     from s4m.connect import on_chain, sender
 
-    due = sum(int(one["due"]) + int(one["pending"]) for one in _shown(session)["supplies"])
-    if due:
-        session.confirm(f"Pay {credits_of(due)} to suppliers from {PAYER}?", yes)
-    begun = _post(session, "/supply/payments", {}, f"pay:{uuid4().hex}", as_operator=True)["payments"]
-    done: list[dict[str, Any]] = []
-    if begun:
-        with on_chain(session) as ground, sender(session, ground.chain, PAYER) as sending:
-            for one in begun:
-                transfer = ground.contracts.credit.transfer(Address(one["payee"]), int(one["amount"]))
-                receipt = sending.send(transfer, key=f"supply-pay:{one['payment']}")
-                _await_final(ground, receipt.block_number)
-                path = f"/supply/payments/{one['payment']}"
-                done += _post(session, path, {"txHash": receipt.tx_hash}, "", as_operator=True)["payments"]
-    session.show({"paid": done})
+    with on_chain(session) as ground, sender(session, ground.chain, PAYER) as sending:
+        owed = [one for one in _shown(session)["supplies"] if int(one["due"]) + int(one["pending"])]
+        total = sum(int(one["due"]) + int(one["pending"]) for one in owed)
+        bill = Bill(f"Pay {credits_of(total)} to suppliers from {PAYER}", sending.address, total)
+        if not agreed(session, ground.chain, bill, lambda play: _transferred(ground, owed, play), choice):
+            return
+        begun = _post(session, "/supply/payments", {}, f"pay:{uuid4().hex}", as_operator=True)["payments"]
+        session.show({"paid": [paid for one in begun for paid in _paid(session, ground, sending, one)]})
+
+
+def _transferred(ground: OnChain, owed: list[dict[str, Any]], rehearsal: Rehearsal) -> dict[str, Any]:
+    from ledger.values import Address
+
+    for one in owed:
+        amount = int(one["due"]) + int(one["pending"])
+        rehearsal.send(ground.contracts.credit.transfer(Address(one["owner"]), amount))
+    return {"offers": [one["offer"] for one in owed]}
+
+
+def _paid(session: Session, ground: OnChain, sending: Sender, begun: dict[str, Any]) -> list[dict[str, Any]]:
+    """The transfer, and once it is final its confirmation by the orchestrator."""
+    from ledger.values import Address
+
+    transfer = ground.contracts.credit.transfer(Address(begun["payee"]), int(begun["amount"]))
+    receipt = sending.send(transfer, key=f"supply-pay:{begun['payment']}")
+    _await_final(ground, receipt.block_number)
+    path = f"/supply/payments/{begun['payment']}"
+    return list(_post(session, path, {"txHash": receipt.tx_hash}, "", as_operator=True)["payments"])
 
 
 def _await_final(ground: OnChain, block_number: int) -> None:
@@ -176,20 +200,23 @@ def _signed(
     from ledger.values import to_hex
 
     deployment = ground.deployment
-    key = _key(session, account, wallet_name, password_file)
-    return to_hex(sign(key, supply_domain(deployment.chain_id, deployment.catalog), message))
+    with _signer(session, account, wallet_name, password_file) as key:
+        return to_hex(sign(key, supply_domain(deployment.chain_id, deployment.catalog), message))
 
 
-def _key(session: Session, account: str, wallet_name: str | None, password_file: Path | None) -> WalletKey:
-    from s4m.accounts import ACCOUNTS
-    from s4m.connect import keys, password, wallets
+@contextmanager
+def _signer(session: Session, account: str, wallet_name: str | None, password_file: Path | None) -> Iterator[Signer]:
+    from s4m import accounts
+    from s4m.connect import keys, signer
     from s4m.errors import BadInput
 
     if wallet_name is not None:
-        return wallets(session).open(wallet_name, password(session, password_file))
-    if account not in ACCOUNTS:
-        raise BadInput(f"{account[:80]!r} is no account of this home.", f"Accounts are {', '.join(ACCOUNTS)}.")
-    return keys(session).account(account)
+        with signer(session, wallet_name, password_file) as lent:
+            yield lent
+        return
+    if account not in accounts.ACCOUNTS:
+        raise BadInput(f"{account[:80]!r} is no account of this home.", f"Accounts are {', '.join(accounts.ACCOUNTS)}.")
+    yield keys(session).account(account)
 
 
 def _amounts(text: str, option: str) -> dict[str, int]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from s4m.command import Session, common, whole_number
+from s4m.completion import SUBSCRIPTIONS
+from s4m.disclosures import DISCLOSURES, disclosed
 
 if TYPE_CHECKING:
     from marketplace.wallet.client import MarketClient
@@ -17,28 +19,38 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("subscription_id")
+@click.argument("subscription_id", shell_complete=SUBSCRIPTIONS)
 @click.argument("operation")
 @click.option("--params", default="{}", help="JSON object of the operation's parameters.")
 @click.option("--repeat", default=1, show_default=True, help="How many times.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the (last) answer's body here.")
 @click.option("--mint", is_flag=True, help="Mint what was made as an asset of the buyer (operations with provenance).")
+@DISCLOSURES
 @common
 def use(
-    session: Session, subscription_id: str, operation: str, params: str, repeat: int, out: Path | None, mint: bool
+    session: Session,
+    subscription_id: str,
+    operation: str,
+    params: str,
+    repeat: int,
+    out: Path | None,
+    mint: bool,
+    disclosures: tuple[Path, ...],
 ) -> None:
     """Use OPERATION of a subscription that was bought from this home."""
     from marketplace.wallet.use import BlockingUsage
     from s4m.connect import market, url, wallets
 
-    asked = _params(params)
+    asked = params_of(params)
     identifier = whole_number(subscription_id, "SUBSCRIPTION_ID")
     key = wallets(session).session(identifier)
     record_file = session.home / "wallets" / "usage" / f"{identifier}.jsonl"
     record_file.parent.mkdir(parents=True, exist_ok=True)
     with market(session) as client:
         agreement = agreement_of(client, identifier, wallets(session).request(identifier))
-        with BlockingUsage.open(url(session, "gateway"), agreement, key, record_file=record_file) as gateway:
+        with BlockingUsage.open(
+            url(session, "gateway"), agreement, key, record_file=record_file, disclosures=disclosed(disclosures)
+        ) as gateway:
             uses = [gateway.use(operation, asked) for _ in range(repeat)]
             signed = gateway.sign()
         if out is not None:
@@ -87,7 +99,7 @@ def _spec_of(client: MarketClient, model_id: int) -> dict[str, Any]:
     return spec
 
 
-def _params(text: str) -> dict[str, Any]:
+def params_of(text: str) -> dict[str, Any]:
     from s4m.errors import BadInput
 
     try:

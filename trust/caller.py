@@ -11,22 +11,28 @@ Clock = Callable[[], float]
 class CallerKind(StrEnum):
     COMPONENT = "component"
     SESSION = "session"
+    ACCOUNT = "account"  # a person who signed in
     SIGNED = "signed"  # the body or a named header carries a signature that the handler verifies
     PUBLIC = "public"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`subject` is a SPIFFE id, `subscription:<id>` or empty; `jkt` the RFC 7638 thumbprint of the proof's key."""
+    """`subject` is a SPIFFE id, `subscription:<id>`, `account:<address>` or empty; `jkt` the RFC 7638 thumbprint of the
+    proof's key. `standing` names what the token hangs on beside its subject: a sign-in, or a delegate's pass."""
 
     kind: CallerKind
     subject: str = ""
     component: str | None = None
     subscription: int | None = None
+    account: str = ""
+    standing: str = ""
     scope: frozenset[str] = frozenset()
     jkt: str = ""
     issuer: str = ""  # component whose enrolled key signed the token
     issuer_jkt: str = ""
+    token_id: str = ""
+    issued: int = 0  # the token, UTC seconds
     expires: int = 0  # of the token, UTC seconds
     ends: int = 0  # of the session binding, UTC seconds; 0 = no end of its own
 

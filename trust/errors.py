@@ -5,13 +5,17 @@ TrustError
 │   ├── TokenMissing  TokenInvalid  TokenExpired            401
 │   ├── ProofInvalid  ProofReplayed  BodyAltered            401
 │   ├── KeyNotEnrolled  KeyRevoked                          401
+│   ├── SignInRefused  SignedOut  PassRefused               401
+│   ├── PassSpent                                           402
+│   ├── TokenRevoked  ReauthenticationRequired              401
 │   ├── NotAllowed  NotEntitled                             403
 │   ├── BodyTooSlow                                         408
 │   ├── BodyTooLarge                                        413
-│   └── EnrolmentUnreachable  ReplayStoreBusy               503
+│   ├── TooManyRequests                                     429
+│   └── EnrolmentUnreachable  ReplayStoreBusy  RevocationsUnreadable   503
 ├── KeyFileUnsafe  KeyFileBroken
 ├── PolicyBroken
-├── JournalLocked  JournalTampered
+├── JournalLocked  JournalTampered  AnchorBroken
 ├── EnrolmentRefused
 └── CalleeUnproven
 """
@@ -100,6 +104,48 @@ class KeyRevoked(Refusal):
     remedy = "Rotate: delete the component's key file, start it again, enrol the new key."
 
 
+class SignInRefused(Refusal):
+    code = "sign_in_refused"
+    status = 401
+    title = "The sign-in is refused"
+    remedy = "Ask for a new nonce and sign the message that this site shows, with the account that it names."
+
+
+class SignedOut(Refusal):
+    code = "signed_out"
+    status = 401
+    title = "The sign-in has ended"
+    remedy = "Sign in again."
+
+
+class PassRefused(Refusal):
+    code = "pass_refused"
+    status = 401
+    title = "The pass does not hold"
+    remedy = "Ask whoever gave it for a new one, made for this device's key."
+
+
+class PassSpent(Refusal):
+    code = "pass_spent"
+    status = 402
+    title = "The pass' units do not suffice"
+    remedy = "Ask for less, or ask whoever gave the pass for another one."
+
+
+class TokenRevoked(Refusal):
+    code = "token_revoked"
+    status = 401
+    title = "The token, or the subject it names, was revoked"
+    remedy = "Ask the operator (`s4m trust revocations`); a buyer may open a new session once the revocation is lifted."
+
+
+class ReauthenticationRequired(Refusal):
+    code = "reauthentication_required"
+    status = 401
+    title = "Something about this session looks wrong: authenticate again"
+    remedy = "Open a new session with a binding signed by the session key; if you did nothing, rotate that key."
+
+
 class NotAllowed(Refusal):
     code = "not_allowed"
     status = 403
@@ -128,6 +174,17 @@ class BodyTooLarge(Refusal):
     remedy = "Stay under the route's limit (1 MiB unless policy.toml says otherwise)."
 
 
+class TooManyRequests(Refusal):
+    code = "too_many_requests"
+    status = 429
+    title = "Too many requests"
+    remedy = "Wait for the seconds that Retry-After names, then go on more slowly."
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
 class EnrolmentUnreachable(Refusal):
     code = "enrolment_unreachable"
     status = 503
@@ -140,6 +197,13 @@ class ReplayStoreBusy(Refusal):
     status = 503
     title = "The store of seen proofs does not answer"
     remedy = "Try again; if it lasts, look for a process that holds the SQLite file or for a full disk."
+
+
+class RevocationsUnreadable(Refusal):
+    code = "revocations_unreadable"
+    status = 503
+    title = "The store of revocations cannot be read"
+    remedy = "Bring the database back, or look for a full disk; calls pass again as soon as it answers."
 
 
 class KeyFileUnsafe(TrustError):
@@ -165,6 +229,11 @@ class JournalLocked(TrustError):
 class JournalTampered(TrustError):
     code = "journal_tampered"
     remedy = "Keep the file as evidence, find out who could write it, start a new journal."
+
+
+class AnchorBroken(TrustError):
+    code = "anchor_broken"
+    remedy = "Keep the journal folder as evidence: it does not hold what the chain says it held; find out who wrote it."
 
 
 class EnrolmentRefused(TrustError):

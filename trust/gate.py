@@ -7,12 +7,12 @@ token, proof, right, body and replay, journals the decision, and only then lets 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
+from collections.abc import Callable
+from dataclasses import replace
 
 from starlette.applications import Starlette
 
-from trust import proofs, tokens
+from trust import proofs, revocations, tokens
 from trust.auth import GateAuth, SessionAuth
 from trust.caller import Caller, CallerKind, Clock
 from trust.enrolment import Enrolment, EnrolmentView
@@ -23,34 +23,42 @@ from trust.errors import (
     ProofInvalid,
     ProofReplayed,
     Refusal,
+    SignedOut,
     TokenInvalid,
     TokenMissing,
+    TooManyRequests,
 )
 from trust.inbound import Inbound
 from trust.journal import Decision, Journal
 from trust.keys import ComponentIdentity
+from trust.limits import Limiter, Limits, place_of
 from trust.middleware import GateMiddleware
-from trust.policy import Policy, Row
-from trust.replay import ReplayStore
+from trust.policy import TOKENED, Policy, Row
+from trust.replay import SeenProofs
+from trust.revocations import Kind, Revocation, Revocations
+from trust.risk import RiskBoard
 from trust.routes import RouteMatch, RouteTable
 
 __all__ = ["Gate", "GateAuth", "SessionAuth", "StillEntitled"]
 
 SESSION_ISSUER = "gateway"
-STREAM_CHECK_S = 30.0
+ACCOUNT_ISSUER = "marketplace"
+RECHECK_S = 30.0
 BODY_TIMEOUT_S = 15.0  # a body of 1 MiB at half a megabit a second
 _TOKEN_CACHE = 2048
 
 StillEntitled = Callable[[int], bool]
 """Whether a subscription may still be used; quick and synchronous, asked on every session call."""
 
-T = TypeVar("T")
+StillStanding = Callable[[str], bool]
+"""Whether a sign-in, or a pass, still stands; quick and synchronous, asked on every call that hangs on one."""
 
 
 class Gate:
     """One per app. `app_name` is the audience that tokens must name and the app of the policy's rows.
 
     `identity` lets the gate sign its answers (S4M-Callee); `prefixes` are paths under which a proxy shows this app.
+    `recheck_s`: how often the caller of a stream is verified anew, seconds.
     """
 
     def __init__(
@@ -58,25 +66,34 @@ class Gate:
         app_name: str,
         policy: Policy,
         enrolment: Enrolment,
-        replay: ReplayStore,
+        replay: SeenProofs,
         journal: Journal,
         clock: Clock = time.time,
         *,
         identity: ComponentIdentity | None = None,
         still_entitled: StillEntitled | None = None,
+        still_standing: StillStanding | None = None,
         prefixes: tuple[str, ...] = (),
         body_timeout_s: float = BODY_TIMEOUT_S,
+        recheck_s: float = RECHECK_S,
+        revocations: Revocations | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.app_name = app_name
         self.policy = policy
         self.enrolment = enrolment
         self.identity = identity
         self.body_timeout_s = body_timeout_s
+        self.recheck_s = recheck_s
         self._replay = replay
         self._journal = journal
         self._clock = clock
         self._still_entitled = still_entitled
+        self._still_standing = still_standing
         self._prefixes = ("", *prefixes)
+        self._revocations = revocations
+        self._limiter = Limiter(limits or Limits())
+        self._risk = RiskBoard()
         self._verified: dict[str, tokens.TokenClaims] = {}
 
     def protect(self, app: Starlette) -> None:
@@ -94,31 +111,43 @@ class Gate:
             raise NotAllowed(f"No row of the policy allows {method} on this path of {self.app_name}.")
         return row
 
+    def knock(self, inbound: Inbound) -> None:
+        """Before anything else: TooManyRequests when this address has asked too much."""
+        self._limiter.knock(inbound.address)
+
     async def admit(self, inbound: Inbound, row: Row, match: RouteMatch) -> Caller:
-        """Everything before the body: token, proof of possession, right. The proof is left in `inbound`."""
+        """Everything before the body, cheap refusals first: token, right, proof. The proof is left in `inbound`."""
         token = self._token(inbound, row)
         if token is None:
             return self._admit_anonymous(inbound, row)
-        view = await self.enrolment.current()
-        claims = self._claims(token, view)
-        proof = self._proof(inbound, token)
-        if proof.jkt != claims.jkt:
-            raise ProofInvalid("The proof was signed by another key than the token is bound to.")
-        caller = _caller(claims)
-        if caller.kind is CallerKind.COMPONENT:
-            self._require_component(caller, row)
-        else:
+        caller = _caller(self._claims(token, await self.enrolment.current()))
+        await self._require_unrevoked(caller)
+        is_person = caller.kind is not CallerKind.COMPONENT
+        if caller.kind is CallerKind.ACCOUNT:
+            self._require_account(caller, row)
+        elif is_person:
             self._require_session(caller, row, match)
+        else:
+            self._require_component(caller, row)
+        try:
+            self._limiter.require_room(caller.subject, session=is_person)
+            self._require_possession(inbound, token, caller)
+        except (TooManyRequests, ProofInvalid) as refusal:
+            await self._suspect(caller, refusal)
+            raise
+        self._limiter.proven(inbound.address, caller.subject, session=is_person)
+        if is_person:
+            await self._watch(inbound, caller)
         return caller
 
-    def accept_body(self, inbound: Inbound, body: bytes) -> None:
+    async def accept_body(self, inbound: Inbound, body: bytes) -> None:
         """After the body has arrived: BodyAltered, ProofReplayed, or nothing."""
         proof = inbound.proof
         if proof is None:
             return
         if not proofs.is_body(proof, body):
             raise BodyAltered("The SHA-256 of the body is not the proof's.")
-        if not self._replay.is_first(proof.jkt, proof.jti, self._clock()):
+        if not await self._is_first(proof):
             raise ProofReplayed("This proof was already presented.")
 
     async def reverify(self, caller: Caller) -> None:
@@ -130,36 +159,16 @@ class Gate:
             return
         now = self._clock()
         (await self.enrolment.current()).key(caller.issuer, caller.issuer_jkt, now)
+        await self._require_unrevoked(caller)
         if caller.kind is CallerKind.SESSION:
             self._require_entitled(caller)
-
-    async def stream(
-        self, caller: Caller, source: AsyncIterator[T], every_s: float = STREAM_CHECK_S, route: str = "stream"
-    ) -> AsyncIterator[T]:
-        """Passes `source` on, re-verifies the caller each `every_s` also while idle, and ends when that fails."""
-        loop = asyncio.get_running_loop()
-        due = loop.time() + every_s
-        item: asyncio.Future[T] | None = None
-        try:
-            while True:
-                item = item or asyncio.ensure_future(anext(source))
-                await asyncio.wait({item}, timeout=max(0.0, due - loop.time()))
-                if loop.time() >= due:
-                    due = loop.time() + every_s
-                    if not await self._may_go_on(caller, route):
-                        return
-                if item.done():
-                    try:
-                        value = item.result()
-                    except StopAsyncIteration:
-                        return
-                    item = None
-                    yield value
-        finally:
-            await _abandon(item, source)
+        if caller.standing:
+            self._require_standing(caller)
 
     def record(self, inbound: Inbound, route: str, caller: Caller | None, refusal: Refusal | None) -> None:
-        """One journal row for one decision."""
+        """One journal row for one decision; polls and refusals for speed are counted (trust.journal.tally)."""
+        if refusal is not None:
+            self._limiter.refused(inbound.address)
         decision = Decision(
             app=self.app_name,
             method=inbound.method,
@@ -171,11 +180,23 @@ class Gate:
             caller="" if caller is None else caller.subject or caller.kind.value,
             jkt=inbound.proof.jkt if inbound.proof else "",
         )
-        self._journal.append(decision, int(self._clock() * 1000))
+        time_ms = int(self._clock() * 1000)
+        if isinstance(refusal, TooManyRequests):
+            self._journal.tally(replace(decision, method="", path="", route="", reason="", jkt=""), time_ms)
+        elif refusal is None and inbound.method == "GET" and (caller is None or caller.kind is not CallerKind.SESSION):
+            self._journal.tally(decision, time_ms)
+        else:
+            self._journal.append(decision, time_ms)
+
+    def record_at_door(self, code: str, address: str) -> None:
+        """What was refused before there was a request (`trust.door`); counted, as it comes in floods or not at all."""
+        self._limiter.refused(address)
+        decision = Decision(self.app_name, method="", path="", route="", outcome="deny", code=code)
+        self._journal.tally(decision, int(self._clock() * 1000))
 
     def _token(self, inbound: Inbound, row: Row) -> str | None:
         """The token to verify, or None where the row lets the request in without one."""
-        header = inbound.single("authorization", TokenInvalid) if row.callers or "session" in row.access else None
+        header = inbound.single("authorization", TokenInvalid) if row.callers or row.access & TOKENED else None
         if header is not None:
             scheme, _, token = header.partition(" ")
             if scheme.lower() != "dpop" or not token:
@@ -207,6 +228,8 @@ class Gate:
         view.key(claims.issuer, claims.issuer_jkt, now)
         if claims.subscription is not None and claims.issuer != SESSION_ISSUER:
             raise TokenInvalid(f"Session tokens come from {SESSION_ISSUER}, not from {claims.issuer}.")
+        if claims.account and claims.issuer != ACCOUNT_ISSUER:
+            raise TokenInvalid(f"Tokens of accounts come from {ACCOUNT_ISSUER}, not from {claims.issuer}.")
         return claims
 
     def _remember(self, token: str, claims: tokens.TokenClaims) -> None:
@@ -228,12 +251,26 @@ class Gate:
         if row.scope not in caller.scope:
             raise NotAllowed(f"The token lacks the scope {row.scope}.")
 
+    def _require_account(self, caller: Caller, row: Row) -> None:
+        if "account" not in row.access:
+            raise NotAllowed(f"A person who signed in may not call {row.method} {row.path} of {self.app_name}.")
+        self._require_standing(caller)
+
     def _require_session(self, caller: Caller, row: Row, match: RouteMatch) -> None:
-        if "session" not in row.access or row.subscription_at is None:
-            raise NotAllowed(f"A session may not call {row.method} {row.path} of {self.app_name}.")
+        way = "delegate" if caller.standing else "session"
+        if way not in row.access or row.subscription_at is None:
+            raise NotAllowed(f"A {way} may not call {row.method} {row.path} of {self.app_name}.")
         if match.values[row.subscription_at] != str(caller.subscription):
             raise NotAllowed("The session is for another subscription.")
         self._require_entitled(caller)
+        if caller.standing:
+            self._require_standing(caller)
+
+    def _require_standing(self, caller: Caller) -> None:
+        if caller.ends and caller.ends <= self._clock():
+            raise SignedOut("Its time is over.")
+        if self._still_standing is None or not self._still_standing(caller.standing):
+            raise SignedOut("It was ended, revoked, or is not known here.")
 
     def _require_entitled(self, caller: Caller) -> None:
         if caller.ends and caller.ends <= self._clock():
@@ -243,34 +280,63 @@ class Gate:
         if not self._still_entitled(caller.subscription):
             raise NotEntitled(f"Subscription {caller.subscription} is not active.")
 
-    async def _may_go_on(self, caller: Caller, route: str) -> bool:
-        try:
-            await self.reverify(caller)
-        except Refusal as refusal:
-            self.record(Inbound.of_stream(), route, caller, refusal)
-            return False
-        return True
+    async def _require_unrevoked(self, caller: Caller) -> None:
+        if self._revocations is not None:
+            revocations.check(await self._revocations.current(), caller)
+
+    def _require_possession(self, inbound: Inbound, token: str, caller: Caller) -> None:
+        proof = self._proof(inbound, token)
+        if proof.jkt != caller.jkt:
+            raise ProofInvalid("The proof was signed by another key than the token is bound to.")
+
+    async def _is_first(self, proof: proofs.Proof) -> bool:
+        """The store of a house on several hosts answers over the network: no event loop waits for that."""
+        now = self._clock()
+        if self._replay.is_remote:
+            return await asyncio.to_thread(self._replay.is_first, proof.jkt, proof.jti, now)
+        return self._replay.is_first(proof.jkt, proof.jti, now)
+
+    async def _watch(self, inbound: Inbound, caller: Caller) -> None:
+        """A good call of a session is a sign too: of where its key is, and of whose clock it goes by."""
+        now = self._clock()
+        issued = inbound.proof.issued if inbound.proof else int(now)
+        await self._lower(caller, self._risk.used(caller.jkt, place_of(inbound.address), issued, now))
+
+    async def _suspect(self, caller: Caller, refusal: Refusal) -> None:
+        if caller.kind is not CallerKind.COMPONENT:
+            seen = self._risk.went_too_fast if isinstance(refusal, TooManyRequests) else self._risk.proof_failed
+            await self._lower(caller, seen(caller.jkt, self._clock()))
+
+    async def _lower(self, caller: Caller, reason: str) -> None:
+        """ReauthenticationRequired from this very call on, for every token that this key holds by now."""
+        if not reason or self._revocations is None:
+            return
+        now = self._clock()
+        lowered = Revocation(Kind.KEY, caller.jkt, reason, int(now) + 1)
+        await asyncio.to_thread(self._revocations.add, lowered, now)
+        revocations.check({(Kind.KEY.value, caller.jkt): lowered}, caller)
+
+
+def _kind(claims: tokens.TokenClaims) -> CallerKind:
+    if claims.component is not None:
+        return CallerKind.COMPONENT
+    return CallerKind.ACCOUNT if claims.account else CallerKind.SESSION
 
 
 def _caller(claims: tokens.TokenClaims) -> Caller:
     return Caller(
-        kind=CallerKind.SESSION if claims.component is None else CallerKind.COMPONENT,
+        kind=_kind(claims),
         subject=claims.subject,
         component=claims.component,
         subscription=claims.subscription,
+        account=claims.account,
+        standing=claims.standing,
         scope=claims.scope,
         jkt=claims.jkt,
         issuer=claims.issuer,
         issuer_jkt=claims.issuer_jkt,
+        token_id=claims.token_id,
+        issued=claims.issued,
         expires=claims.expires,
         ends=claims.ends,
     )
-
-
-async def _abandon(item: "asyncio.Future[T] | None", source: AsyncIterator[T]) -> None:
-    if item is not None:
-        item.cancel()
-        await asyncio.gather(item, return_exceptions=True)
-    close = getattr(source, "aclose", None)
-    if close is not None:
-        await close()

@@ -27,6 +27,7 @@ class Inbound:
     path: str
     target: str
     headers: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    address: str = ""
     proof: Proof | None = None
     caller: Caller | None = None
 
@@ -38,12 +39,9 @@ class Inbound:
         headers: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        return cls(scope["method"], scope["path"], path + (f"?{query}" if query else ""), headers)
-
-    @classmethod
-    def of_stream(cls) -> Self:
-        """For journal rows about a stream that has been running for a while."""
-        return cls("STREAM", "", "")
+        client = scope.get("client")
+        address = client[0] if client else ""
+        return cls(scope["method"], scope["path"], path + (f"?{query}" if query else ""), headers, address)
 
     def has(self, name: str) -> bool:
         return name in self.headers

@@ -3,7 +3,9 @@
 Installed by `Gate.protect`. It decides nothing itself.
 """
 
+import asyncio
 import json
+import math
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -12,10 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trust import callee
 from trust.caller import PUBLIC, Caller
-from trust.errors import NotAllowed, Refusal
+from trust.errors import NotAllowed, Refusal, TooManyRequests
 from trust.inbound import ClientGone, Inbound, read_body, replaying
 from trust.jws import MAX_LENGTH
 from trust.routes import RouteMatch, RouteTable, route_path
+from trust.standing import Standing
 
 if TYPE_CHECKING:
     from trust.gate import Gate
@@ -58,17 +61,29 @@ class GateMiddleware:
             return
         self.gate.record(inbound, match.template, caller, None)
         state = {**scope.get("state", {}), "caller": caller}
-        await self.app({**scope, "state": state}, replaying(body, receive), self._proven(inbound, send))
+        proven = self._proven(inbound, send)
+        standing = Standing(lambda: self.gate.reverify(caller), self.gate.recheck_s, proven)
+        answer = proven if caller.is_anonymous else standing.send
+        try:
+            await self.app({**scope, "state": state}, replaying(body, receive), answer)
+        except asyncio.CancelledError:
+            if standing.fallen is None:
+                raise
+            self.gate.record(inbound, match.template, caller, standing.fallen)
+            await standing.finish()
+        finally:
+            standing.end()
 
     async def _check(self, inbound: Inbound, match: RouteMatch, receive: Receive) -> tuple[Caller, bytes]:
         """The caller and the whole body, or a Refusal; of a mount nothing but that it has a gate of its own."""
+        self.gate.knock(inbound)
         row = self.gate.row_for(inbound.method, match)
         if match.mounted is not None:
             _require_gate(inbound.method, row, match)
             return PUBLIC, b""
         inbound.caller = await self.gate.admit(inbound, row, match)
         body = await read_body(inbound, receive, row.max_body, self.gate.body_timeout_s)
-        self.gate.accept_body(inbound, body)
+        await self.gate.accept_body(inbound, body)
         return inbound.caller, body
 
     def _match(self, method: str, path: str) -> RouteMatch:
@@ -109,6 +124,8 @@ async def _refuse(refusal: Refusal, send: Send) -> None:
     ]
     if refusal.status == 401:
         headers.append((b"www-authenticate", f'DPoP error="{refusal.code}", algs="EdDSA ES256"'.encode()))
+    if isinstance(refusal, TooManyRequests):
+        headers.append((b"retry-after", str(math.ceil(refusal.wait_s)).encode()))
     if refusal.status == 408:  # not at 413: closing on unread bytes would reset the connection and lose the answer
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})

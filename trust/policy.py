@@ -2,8 +2,9 @@
 
 A row is (app, method, path template) with the components that may call it and, if any, the other ways in: `public`
 (harmless), `signed` (the handler verifies a signature in the body or in `signed_header`), `session` (a buyer's session
-token, only for the subscription that the path's {subscriptionId} names). Method MOUNT lets a sub-app through to its own
-gate, or, with access "public", opens a folder of static files to GET. Templates are compared without parameter names.
+token, only for the subscription that the path's {subscriptionId} names), `delegate` (likewise, of a session that a pass
+opened), `account` (a person who signed in). Method MOUNT lets a sub-app through to its own gate, or, with access
+"public", opens a folder of static files to GET. Templates are compared without parameter names.
 """
 
 import re
@@ -20,7 +21,9 @@ from trust.keys import COMPONENTS
 
 DEFAULT_MAX_BODY = 1 << 20
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MOUNT"})
-ACCESS = frozenset({"public", "signed", "session"})
+ACCESS = frozenset({"public", "signed", "session", "delegate", "account"})
+TOKENED = frozenset({"session", "delegate", "account"})
+"""Ways in that a token opens which a program of ours minted for a person."""
 
 _PARAMETER = re.compile(r"\{[^{}:]*(:[a-z]+)?\}")
 _FIELDS = frozenset({"callers", "access", "scope", "max_body", "signed_header", "proof"})
@@ -126,7 +129,8 @@ def _row(app: str, line: str, entry: Mapping[str, Any]) -> Row:
     _require(row.callers <= set(COMPONENTS), name, f"no such component {sorted(row.callers - set(COMPONENTS))}")
     _require(row.access <= ACCESS, name, f"no such access {sorted(row.access - ACCESS)}")
     _require(bool(row.callers or row.access) or row.method == "MOUNT", name, "nobody may call it: delete the row")
-    _require("session" not in row.access or row.subscription_at is not None, name, "a session needs {subscriptionId}")
+    tied = not row.access & {"session", "delegate"} or row.subscription_at is not None
+    _require(tied, name, "a session needs {subscriptionId}")
     _require(not row.callers or bool(row.scope), name, "rows for components name a scope")
     return row
 

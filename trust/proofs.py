@@ -57,6 +57,19 @@ def check(header: str, *, method: str, targets: tuple[str, ...], token: str | No
     return proof
 
 
+def check_past(header: str, *, method: str, targets: tuple[str, ...]) -> Proof:
+    """As `check`, of a proof that was accepted once: whatever its time and token. For evidence, never for admission."""
+    try:
+        parsed = jws.parse(header, TYP)
+        alg, key, jkt = load_jwk(parsed.header.get("jwk"))
+        proof = _proof(parsed, jkt)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProofInvalid(f"The proof cannot be read: {error}.") from error
+    _require_binding(parsed.claims, method, targets, None)
+    _require_signature(parsed, alg, key)
+    return proof
+
+
 def _proof(parsed: jws.Jws, jkt: str) -> Proof:
     jti, body_hash, issued = parsed.claims["jti"], parsed.claims["bh"], parsed.claims["iat"]
     if not isinstance(jti, str) or not 8 <= len(jti) <= 128:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from trust.errors import ReplayStoreBusy
 
@@ -26,8 +26,29 @@ CREATE INDEX IF NOT EXISTS seen_proof_forget_at ON seen_proof (forget_at);
 """
 
 
+def name_of(jkt: str, jti: str) -> bytes:
+    """32 bytes, whatever a client put into its jti."""
+    return sha256(f"{jkt}\0{jti}".encode()).digest()
+
+
+class SeenProofs(Protocol):
+    """What the gate asks of a store: this one, or `trust.replay_postgresql` where a house has several hosts."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether an answer takes a network's time, so that no event loop may wait for it."""
+
+    def is_first(self, jkt: str, jti: str, now: float) -> bool:
+        """Marks the proof as seen; False when it was seen before, by any process. Thread-safe."""
+
+    def close(self) -> None:
+        """Gives the store back."""
+
+
 class ReplayStore:
     """Thread-safe; close it, or use it as a context manager."""
+
+    is_remote = False
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +62,7 @@ class ReplayStore:
 
     def is_first(self, jkt: str, jti: str, now: float) -> bool:
         """Marks the proof as seen; False when it was seen before, by any process."""
-        proof = sha256(f"{jkt}\0{jti}".encode()).digest()
+        proof = name_of(jkt, jti)
         with self._lock, self._named_errors():
             self._purge(now)
             cursor = self._db.execute("INSERT OR IGNORE INTO seen_proof VALUES (?, ?)", (proof, int(now) + KEEP_S))

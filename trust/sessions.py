@@ -18,8 +18,18 @@ class SessionIssuer:
         self._identity = identity
         self._clock = clock
 
-    def mint(self, subscription_id: int, jkt: str, *, ends: int) -> tuple[str, int]:
-        """(token, expiry in UTC seconds). `ends` is the binding's `expires`; ValueError when it is past."""
+    def mint(self, subscription_id: int, jkt: str, *, ends: int, standing: str = "") -> tuple[str, int]:
+        """(token, expiry in UTC seconds). `ends` is the binding's `expires`; ValueError when it is past.
+
+        With `standing` it is a delegate's: good as long as the pass of that id stands.
+        """
+        return self._mint(f"subscription:{subscription_id}", jkt, ends, standing)
+
+    def mint_account(self, account: str, jkt: str, *, ends: int, standing: str) -> tuple[str, int]:
+        """As `mint`, for a person who signed in: good as long as the sign-in of the id `standing` stands."""
+        return self._mint(f"account:{account}", jkt, ends, standing)
+
+    def _mint(self, subject: str, jkt: str, ends: int, standing: str) -> tuple[str, int]:
         now = int(self._clock())
         lifetime = min(tokens.MAX_LIFETIME_S, ends - now)
         if lifetime <= 0:
@@ -30,8 +40,9 @@ class SessionIssuer:
             now=now,
             scope=("session",),
             lifetime_s=lifetime,
-            subject=f"subscription:{subscription_id}",
+            subject=subject,
             jkt=jkt,
             ends=ends,
+            standing=standing,
         )
         return token, now + lifetime

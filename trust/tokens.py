@@ -24,15 +24,19 @@ KeyOf = Callable[[str, str], Ed25519PublicKey]
 """(component, thumbprint) → its key; raises KeyNotEnrolled or KeyRevoked."""
 
 _SUBSCRIPTION = re.compile(r"subscription:(0|[1-9][0-9]{0,28})")
+_ACCOUNT = re.compile(r"account:(0x[0-9a-fA-F]{40})")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
+    token_id: str
     issuer: str
     issuer_jkt: str
     subject: str
     component: str | None
     subscription: int | None
+    account: str
+    standing: str
     scope: frozenset[str]
     jkt: str
     issued: int
@@ -50,6 +54,7 @@ def mint(
     subject: str | None = None,
     jkt: str | None = None,
     ends: int | None = None,
+    standing: str = "",
 ) -> str:
     """A token signed by `identity`: for itself, or with `subject` and `jkt` for the holder of another key."""
     claims: dict[str, Any] = {
@@ -64,6 +69,8 @@ def mint(
     }
     if ends is not None:
         claims["ends"] = ends
+    if standing:
+        claims["standing"] = standing
     return jws.sign({"typ": TYP, "kid": identity.jkt}, claims, identity.key)
 
 
@@ -97,19 +104,22 @@ def _claims(parsed: jws.Jws, domain: str) -> TokenClaims:
     issuer = _component(_text(raw["iss"]), domain)
     subject = _text(raw["sub"])
     own = subject == raw["iss"]
-    match = None if own else _SUBSCRIPTION.fullmatch(subject)
-    if not own and match is None:
-        raise ValueError("the subject is neither the issuer nor a subscription")
+    subscription, account = _SUBSCRIPTION.fullmatch(subject), _ACCOUNT.fullmatch(subject)
+    if not (own or subscription or account):
+        raise ValueError("the subject is neither the issuer, nor a subscription, nor an account")
     jkt, kid = _text(raw["cnf"]["jkt"]), _text(parsed.header["kid"])
     if own and jkt != kid:
         raise ValueError("a component's token is bound to its own key")
-    _text(raw["jti"]), _text(raw["aud"])
+    _text(raw["aud"])
     return TokenClaims(
+        token_id=_text(raw["jti"]),
         issuer=issuer,
         issuer_jkt=kid,
         subject=subject,
         component=issuer if own else None,
-        subscription=int(match[1]) if match else None,
+        subscription=int(subscription[1]) if subscription else None,
+        account=account[1] if account else "",
+        standing=_text(raw.get("standing", ""), empty=True),
         scope=frozenset(_text(raw["scope"], empty=True).split()),
         jkt=jkt,
         issued=_seconds(raw["iat"]),

@@ -8,7 +8,7 @@ one client may be used from several threads.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -19,12 +19,14 @@ import httpx
 
 from ledger import structs
 from ledger.chain import Chain
+from ledger.claims import Disclosure
 from ledger.contracts import Contracts
 from ledger.deployment import Deployment
 from ledger.events import Refunded, Released, ReleaseRequested
 from ledger.keys import WalletKey
 from ledger.metering import Terms
-from ledger.sender import Sender
+from ledger.rehearsal import Sends
+from ledger.signer import Signer
 from ledger.typed_data import Activation, Order, Permit, sign, signed_permit, typed_data
 from ledger.values import Address, Money, PlanId, Status, SubscriptionId, Units, from_hex, to_hex
 from marketplace.documents import canonical, hash_of
@@ -115,7 +117,7 @@ class MarketClient:
         return dict(self._call("GET", "/health"))
 
     def models(self) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/models"))
+        return self._all("/models")
 
     def model(self, model_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/models/{model_id}"))
@@ -145,7 +147,7 @@ class MarketClient:
         return Terms.parse(terms).isolation
 
     def subscriptions(self, buyer: Address | None = None) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/subscriptions", params={"buyer": buyer} if buyer else None))
+        return self._all("/subscriptions", {"buyer": buyer} if buyer else {})
 
     def subscription(self, subscription_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/subscriptions/{subscription_id}"))
@@ -158,7 +160,7 @@ class MarketClient:
         return dict(self._call("GET", f"/usage/{subscription_id}"))
 
     def assets(self, owner: Address | None = None) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/assets", params={"owner": owner} if owner else None))
+        return self._all("/assets", {"owner": owner} if owner else {})
 
     def asset(self, asset_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/assets/{asset_id}"))
@@ -233,9 +235,7 @@ class MarketClient:
             requirements_hash=requirements_hash, total=Money(cost.total), nonce=quote.nonce, deadline=quote.deadline,
         )  # fmt: skip
 
-    def signed_order(
-        self, wallet: WalletKey, quote: Quote, signer: Address, requirements_hash: bytes
-    ) -> dict[str, Any]:
+    def signed_order(self, wallet: Signer, quote: Quote, signer: Address, requirements_hash: bytes) -> dict[str, Any]:
         """The body of POST /orders: the order and, where the account is short, a permit over exactly the shortfall."""
         order = self.order(quote, wallet.address, signer, requirements_hash)
         message = typed_data(self.contracts.market_domain, order)["message"]
@@ -247,7 +247,7 @@ class MarketClient:
             "chainId": str(self.deployment.chain_id),
         }
 
-    def _permit(self, wallet: WalletKey, quote: Quote) -> dict[str, Any] | None:
+    def _permit(self, wallet: Signer, quote: Quote) -> dict[str, Any] | None:
         if quote.cost.permit == 0:
             return None
         nonce = self.contracts.credit.permit_nonce(wallet.address)
@@ -264,7 +264,7 @@ class MarketClient:
 
     def buy(
         self,
-        wallet: WalletKey,
+        wallet: Signer,
         plan_id: int,
         document: Mapping[str, Any],
         cap: int,
@@ -280,7 +280,7 @@ class MarketClient:
 
     def buy_only(
         self,
-        wallet: WalletKey,
+        wallet: Signer,
         plan_id: int,
         document: Mapping[str, Any],
         cap: int,
@@ -288,14 +288,21 @@ class MarketClient:
         *,
         store: WalletStore,
         agree: Callable[[Cost], None] = lambda _cost: None,
+        disclosures: Sequence[Disclosure] = (),
     ) -> Purchase:
-        """Quote, check, sign, order: the money is reserved, the service not yet awaited."""
+        """Quote, check, sign, order: the money is reserved, the service not yet awaited.
+
+        `disclosures` are shown to the marketplace where the plan asks for claims.
+        """
         times = {"begun": time.time()}
         digest = self.put_document(document)
         quote = self.quote(wallet.address, plan_id, cap, periods)
         agree(quote.cost)
         session = store.new_session()
-        answer = self.post_order(self.signed_order(wallet, quote, session.address, digest))
+        body = self.signed_order(wallet, quote, session.address, digest)
+        if disclosures:
+            body["disclosures"] = [each.to_json() for each in disclosures]
+        answer = self.post_order(body)
         with _readable("order"):
             subscription_id = SubscriptionId(int(answer["subscriptionId"]))
             order_id, tx_hash = str(answer["orderId"]), str(answer["txHash"])
@@ -363,7 +370,7 @@ class MarketClient:
         body = {"endpointHash": to_hex(endpoint_hash), "signature": signature}
         return dict(self._call("POST", f"/subscriptions/{subscription_id}/activation", json=body))
 
-    def give_back(self, sender: Sender, subscription_id: int) -> dict[str, Any]:
+    def give_back(self, sender: Sends, subscription_id: int) -> dict[str, Any]:
         """The buyer's own transaction: the next step towards the money, by the chain's status.
 
         Never activated and past the deadline: refund. Active: request the release (time stops now). Releasing and its
@@ -393,6 +400,14 @@ class MarketClient:
             "uri": uri, "provenance": to_hex(provenance),
         }  # fmt: skip
         return dict(self._call("POST", "/assets", json=body))
+
+    def _all(self, path: str, params: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        page = self._call("GET", path, params={"limit": "200", **(params or {})})
+        found = list(page["items"])
+        while page["next"]:
+            page = self._call("GET", page["next"].removeprefix("/api/v1"))
+            found += page["items"]
+        return found
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         try:

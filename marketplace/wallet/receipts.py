@@ -22,7 +22,7 @@ from ledger.measured import Measured
 from ledger.metering import Tally, Terms, bill, vested
 from ledger.typed_data import Domain, Voucher, recover
 from ledger.usage_log import UsageLog, UsageRecord
-from ledger.values import Address, SubscriptionId, Units, from_hex, model_of, plan_of, to_hex
+from ledger.values import ZERO_ADDRESS, Address, SubscriptionId, Units, from_hex, model_of, plan_of, to_hex
 from marketplace.errors import MalformedInput, WalletError
 
 PIXELS_PER_K = 4608
@@ -61,6 +61,7 @@ class Agreement:
     meter_key: Address
     since: int
     period: int
+    buyer: Address = ZERO_ADDRESS
     meters: Mapping[str, int] = field(default_factory=dict)
     attention: Mapping[int, float] = field(default_factory=dict)
 
@@ -80,6 +81,7 @@ class Agreement:
         """
         plan_id = plan_of(subscription_id)
         plan = contracts.catalog.plan(plan_id).terms
+        state = contracts.market.subscription(subscription_id)
         if sha256(rfc8785.dumps(dict(terms))).digest() != plan.terms_hash:
             raise MalformedInput(
                 f"these are not the terms of plan {plan_id}.", remedy="Fetch the document whose hash is on-chain."
@@ -89,8 +91,9 @@ class Agreement:
             terms=Terms.parse(terms),
             domain=contracts.market_domain,
             meter_key=contracts.catalog.meter_key_of(model_of(plan_id)),
-            since=contracts.market.subscription(subscription_id).since,
+            since=state.since,
             period=plan.period,
+            buyer=state.buyer,
             meters={name: int(operation["meter"]) for name, operation in (operations or {}).items()},
             attention={int(item["object"]): float(item["attention"]) for item in objects},
         )

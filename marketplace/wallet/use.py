@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import httpx
 
+from ledger.claims import Disclosure
 from ledger.keys import WalletKey
 from ledger.typed_data import SessionBinding, sign
 from ledger.usage_log import UsageRecord
@@ -73,6 +74,7 @@ class UsageSession:
         receipts: Receipts,
         habit: SigningHabit,
         patience_s: float,
+        disclosures: Sequence[Disclosure] = (),
     ) -> None:
         self._http = http
         self._agreement = agreement
@@ -80,6 +82,7 @@ class UsageSession:
         self.receipts = receipts
         self._habit = habit
         self._patience_s = patience_s
+        self._disclosures = [each.to_json() for each in disclosures]
         self._proof_key = ProofKey.generate()
         self._token: tuple[str, int] = ("", 0)
         self._auth = SessionAuth(lambda: self._token[0], self._proof_key)
@@ -99,18 +102,20 @@ class UsageSession:
         patience_s: float = 30.0,
         grace_s: float = 3.0,
         transport: httpx.AsyncBaseTransport | None = None,
+        disclosures: Sequence[Disclosure] = (),
     ) -> Self:
         """Bind a fresh proof key, take over earlier use, be ready.
 
         `record_file` keeps records and vouchers as JSONL; `patience_s` is how long lost connections and passing
-        failures are retried, `grace_s` how long an activation may take to become final, seconds.
+        failures are retried, `grace_s` how long an activation may take to become final, seconds. `disclosures` are
+        shown to the gateway where the plan asks for claims.
         `MeterDispute` where the gateway's log does not fit what is remembered.
         """
         habit = habit or SigningHabit(agreement.terms.credit_units // 2, agreement.terms.credit_seconds / 2)
         http = httpx.AsyncClient(base_url=gateway_url, timeout=60.0, trust_env=False, transport=transport)
         try:
             receipts = Receipts(agreement, record_file)
-            session = cls(http, agreement, session_key, receipts, habit, patience_s)
+            session = cls(http, agreement, session_key, receipts, habit, patience_s, disclosures)
             await session._bind(grace_s)
             await session._catch_up()
         except BaseException:
@@ -135,18 +140,18 @@ class UsageSession:
         request_hash = sha256(body).digest()
         self.receipts.sending(request_hash)
         response = await self._insist("POST", f"/use/{self._agreement.subscription_id}", body)
-        record = UsageRecord.from_json(_header(response, "S4M-Record"))
-        info = _header(response, "S4M-Info")
+        record = UsageRecord.from_json(header_of(response, "S4M-Record"))
+        info = header_of(response, "S4M-Info")
         self.receipts.check_answer(operation, request_hash, record, info, response.content)
         self.receipts.take(record)
-        self.receipts.check_proposal(_header(response, "S4M-Voucher"))
+        self.receipts.check_proposal(header_of(response, "S4M-Voucher"))
         await self._sign_if_due()
         return Use(
             body=response.content,
             content_type=response.headers.get("Content-Type", ""),
             record=record,
             info=info,
-            provenance=_header(response, "S4M-Provenance") or None,
+            provenance=header_of(response, "S4M-Provenance") or None,
         )
 
     async def sign(self) -> int:
@@ -170,6 +175,11 @@ class UsageSession:
                 self.receipts.signed(voucher, size, signature, meter_signature)
                 self.vouchers_signed += 1
             return int(voucher.units)
+
+    async def passes(self) -> list[dict[str, Any]]:
+        """Every pass that was used for this subscription, with what it spent."""
+        told = await self._insist("GET", f"/passes/{self._agreement.subscription_id}")
+        return list(told.json()["passes"])
 
     async def close(self, *, sign: bool = True) -> None:
         """Sign what is unsigned (unless told not to) and hang up."""
@@ -252,12 +262,14 @@ class UsageSession:
                 return
             expires = int(time.time()) + BINDING_S
             binding = SessionBinding(self._agreement.subscription_id, self._proof_key.jkt, expires)
-            asked = {
+            asked: dict[str, Any] = {
                 "subscriptionId": str(binding.subscription_id),
                 "jkt": binding.jkt,
                 "expires": expires,
                 "signature": to_hex(sign(self._session_key, self._agreement.domain, binding)),
             }
+            if self._disclosures:
+                asked["disclosures"] = self._disclosures
             auth = SessionAuth(lambda: None, self._proof_key)
             response = await self._http.post("/sessions", content=json.dumps(asked).encode(), auth=auth)
             if response.status_code >= 400:
@@ -283,6 +295,8 @@ class UsageSession:
         fresh = self.receipts.started_empty
         path = f"/usage/{self._agreement.subscription_id}/log?from={len(self.receipts.records)}"
         lines = [json.loads(line) for line in (await self._insist("GET", path)).text.splitlines()]
+        if not fresh and len(lines) > 1:
+            await self._acknowledge_delegates()
         for line in lines[1:]:
             record = UsageRecord.from_json(line["record"])
             (self.receipts.trust_first if fresh else self.receipts.adopt)(record)
@@ -291,6 +305,17 @@ class UsageSession:
             self.receipts.resume_signed(int(signed["size"]), str(signed["usageRoot"]))
         if proposed:
             self.receipts.check_proposal(proposed)
+
+    async def _acknowledge_delegates(self) -> None:
+        """Take what was asked by the buyer's passes for ours, as far as the delegates' own proofs show it."""
+        from marketplace.wallet.passes import delegated
+
+        subscription = self._agreement.subscription_id
+        path = f"/passes/{subscription}?from={len(self.receipts.records)}"
+        told = (await self._insist("GET", path)).json()
+        granters = {self._session_key.address, self._agreement.buyer}
+        for body_hash in delegated(told, self._agreement.domain, int(subscription), granters).values():
+            self.receipts.sending(urlsafe_b64decode(body_hash + "="))
 
 
 class BlockingUsage:
@@ -317,6 +342,10 @@ class BlockingUsage:
         """As `UsageSession.sign`."""
         return self._runner.run(self.session.sign())
 
+    def passes(self) -> list[dict[str, Any]]:
+        """As `UsageSession.passes`."""
+        return self._runner.run(self.session.passes())
+
     def close(self, *, sign: bool = True) -> None:
         """As `UsageSession.close`."""
         try:
@@ -337,17 +366,17 @@ async def _awaited(opening: Callable[[], Awaitable[UsageSession]]) -> UsageSessi
     return await opening()
 
 
-def _header(response: httpx.Response, name: str) -> dict[str, Any]:
+def header_of(response: httpx.Response, name: str) -> dict[str, Any]:
     text = response.headers.get(name, "")
     value = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4))) if text else {}
     return value if isinstance(value, dict) else {}
 
 
 def _code(response: httpx.Response | None) -> str:
-    return str(_problem(response).get("code", "")) if response is not None and response.status_code >= 400 else ""
+    return str(problem_in(response).get("code", "")) if response is not None and response.status_code >= 400 else ""
 
 
-def _problem(response: httpx.Response) -> dict[str, Any]:
+def problem_in(response: httpx.Response) -> dict[str, Any]:
     with suppress(ValueError):
         body = response.json()
         if isinstance(body, dict):
@@ -358,4 +387,4 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
 def _refusal(response: httpx.Response | None) -> UseRefused | GatewayDown:
     if response is None:
         return GatewayDown("no connection.", remedy="Start the house (`s4m up`), then repeat: nothing is billed twice.")
-    return UseRefused(response.status_code, _problem(response))
+    return UseRefused(response.status_code, problem_in(response))

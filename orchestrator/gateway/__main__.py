@@ -14,6 +14,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.gateway.app import create_app
 from orchestrator.gateway.house import House
 from orchestrator.gateway.settings import GatewaySettings
+from trust.door import server_config
 from trust.errors import TrustError
 
 
@@ -41,14 +42,7 @@ async def _serve(settings: GatewaySettings) -> None:
     house = await asyncio.to_thread(House.open, settings)
     gc.freeze()  # what lives as long as the program is not walked by each full collection
     try:
-        config = uvicorn.Config(
-            create_app(house),
-            host=settings.host,
-            port=settings.port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=2,  # followed logs never end by themselves
-        )
+        config = server_config(create_app(house), host=settings.host, port=settings.port)
         await uvicorn.Server(config).serve()
     finally:
         await house.close()

@@ -8,9 +8,9 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ValidationError
 
@@ -24,6 +24,8 @@ from orchestrator.gateway.logs import log_lines
 from orchestrator.gateway.shapes import (
     AuditGrantHeader,
     ErasurePost,
+    PassRequest,
+    RevocationPost,
     Route,
     Routes,
     SessionRequest,
@@ -33,6 +35,7 @@ from orchestrator.gateway.shapes import (
 from orchestrator.gateway.use import Served
 from orchestrator.gateway.vouchers import kept_json
 from trust.caller import Caller, CallerKind
+from trust.errors import Refusal
 
 S = TypeVar("S", bound=BaseModel)
 AUDIT_GRANT_HEADER = "S4M-Audit-Grant"
@@ -48,7 +51,11 @@ def create_app(house: House) -> FastAPI:
     app.add_api_route("/routes/{subscriptionId}", delete_route, methods=["DELETE"])
     app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
     app.add_api_route("/measures", measures, methods=["GET"])
+    app.add_api_route("/quality/{planId}", quality, methods=["GET"])
     app.add_api_route("/sessions", open_session, methods=["POST"])
+    app.add_api_route("/pass-sessions", open_pass_session, methods=["POST"])
+    app.add_api_route("/passes/{subscriptionId}", passes, methods=["GET"])
+    app.add_api_route("/passes/{subscriptionId}/revocations", revoke_pass, methods=["POST"])
     app.add_api_route("/use/{subscriptionId}", use, methods=["POST"], response_class=Response)
     app.add_api_route("/vouchers/{subscriptionId}", accept_voucher, methods=["POST"])
     app.add_api_route("/usage/{subscriptionId}/log", buyers_log, methods=["GET"], response_class=Response)
@@ -58,6 +65,7 @@ def create_app(house: House) -> FastAPI:
     app.add_exception_handler(OrchestratorError, _problem)
     app.add_exception_handler(LedgerError, _problem)
     app.add_exception_handler(TermsInvalid, _problem)
+    app.add_exception_handler(Refusal, _problem)
     house.gate.protect(app)
     return app
 
@@ -128,17 +136,51 @@ async def measures(request: Request) -> dict[str, Any]:
     return _house(request.app).measures.recent().to_json()
 
 
+async def quality(
+    request: Request, planId: Annotated[int, Path(ge=0, lt=2**64)], floor: int = Query(default=0, ge=0, lt=2**32)
+) -> dict[str, Any]:
+    """What users of a plan got, counted over its records; `under` the floor (thousandths) that the plan promises."""
+    found = await asyncio.to_thread(_house(request.app).store.quality, planId, floor)
+    mean = found.total // found.measured if found.measured else None
+    return {"records": found.records, "measured": found.measured, "under": found.under, "meanImmersion": mean}
+
+
 async def open_session(request: Request) -> dict[str, Any]:
     """Exchange a signed SessionBinding for a token bound to the proof's key."""
     house, asked = _house(request.app), _shape(SessionRequest, await request.body())
+    disclosed = asked.disclosed()
     token, expires = await house.sessions.open(asked, _caller(request).jkt)
+    house.claims.show(int(asked.subscriptionId), disclosed)
+    await house.uses.require_claims(int(asked.subscriptionId))
     return {"token": token, "expires": expires, "meterKey": house.vouchers.meter_key.address}
+
+
+async def open_pass_session(request: Request) -> dict[str, Any]:
+    """Exchange a pass for a token bound to its holder's key."""
+    house, asked = _house(request.app), _shape(PassRequest, await request.body())
+    token, expires = await house.passes.open(asked, _caller(request).jkt)
+    return {"token": token, "expires": expires}
+
+
+async def passes(request: Request, subscriptionId: int, since: int = Query(default=0, ge=0, alias="from")) -> Any:
+    """What the buyer's passes were used for."""
+    return await _house(request.app).passes.shown(subscriptionId, since)
+
+
+async def revoke_pass(request: Request, subscriptionId: int) -> dict[str, Any]:
+    """Take a pass back, on the buyer's or the session key's word."""
+    house, posted = _house(request.app), _shape(RevocationPost, await request.body())
+    right = await house.watch.known(subscriptionId)
+    await house.passes.revoke(subscriptionId, posted, right.subscription)
+    return {"subscriptionId": str(subscriptionId), "passId": posted.passId, "revoked": True}
 
 
 async def use(request: Request, subscriptionId: int) -> Response:
     """One metered use."""
     raw = await request.body()
-    served = await _house(request.app).uses.use(subscriptionId, _shape(UseRequest, raw), raw)
+    house = _house(request.app)
+    delegate = house.passes.delegate(_caller(request), request.headers.get("DPoP", ""))
+    served = await house.uses.use(subscriptionId, _shape(UseRequest, raw), raw, delegate)
     return Response(served.body, media_type=served.kept.content_type, headers=_headers(served))
 
 
@@ -171,13 +213,13 @@ async def buyers_log(
     follow: bool = False,
 ) -> StreamingResponse:
     """The usage log for the buyer's session, or for who holds an audit grant signed by the buyer."""
-    house, caller = _house(request.app), _caller(request)
-    if caller.kind is CallerKind.SIGNED:
+    house = _house(request.app)
+    if _caller(request).kind is CallerKind.SIGNED:
         grant = _shape(AuditGrantHeader, _unpacked(request.headers.get(AUDIT_GRANT_HEADER, "")))
         right = await house.watch.known(subscriptionId)
         house.sessions.check_grant(grant, subscriptionId, right.subscription.buyer)
         follow = False
-    return await _log(house, caller, subscriptionId, since, follow, with_measured=True)
+    return await _log(house, subscriptionId, since, follow, with_measured=True)
 
 
 async def erase_behaviour(request: Request, subscriptionId: int) -> dict[str, Any]:
@@ -198,17 +240,15 @@ async def operators_log(
     follow: bool = False,
 ) -> StreamingResponse:
     """The same log for settlement and the audit, without what tells of the user."""
-    return await _log(_house(request.app), _caller(request), subscriptionId, since, follow, with_measured=False)
+    return await _log(_house(request.app), subscriptionId, since, follow, with_measured=False)
 
 
-async def _log(
-    house: House, caller: Caller, subscription: int, since: int, follow: bool, *, with_measured: bool
-) -> StreamingResponse:
+async def _log(house: House, subscription: int, since: int, follow: bool, *, with_measured: bool) -> StreamingResponse:
     book, right = house.books.of(subscription), await house.watch.known(subscription)
     if since > book.log.size:
         raise NoRoute(f"The log of subscription {subscription} has {book.log.size} records, none from {since} on.")
     lines = log_lines(house.store, house.vouchers, book, right.subscription.signer, since, follow, with_measured)
-    return StreamingResponse(house.gate.stream(caller, lines), media_type="application/jsonl")
+    return StreamingResponse(lines, media_type="application/jsonl")
 
 
 def _headers(served: Served) -> dict[str, str]:
@@ -253,8 +293,9 @@ def _caller(request: Request) -> Caller:
 
 
 async def _problem(_request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, OrchestratorError):
-        body = error.problem()
+    body: dict[str, Any]
+    if isinstance(error, OrchestratorError | Refusal):
+        body = dict(error.problem())
     else:
         code, status = str(getattr(error, "code", "gateway_error")), 422 if isinstance(error, TermsInvalid) else 503
         body = {"type": f"urn:s4m:problem:{code}", "title": code, "status": status, "code": code, "detail": str(error)}

@@ -4,6 +4,7 @@ GatewayError
 ├── NoRoute              404  the orchestrator has put no running service for this subscription
 ├── MalformedUse         422  the request is not what the operation takes
 ├── NotEntitled          403  released, refunded, lapsed or never active; sessions have ended
+├── ClaimRequired        403  the plan asks for a claim about its user that is not shown or does not hold
 ├── BadBinding           401  the session binding is not the session key's, or not for this proof key
 ├── VoucherRequired      402  unsigned use passed the plan's credit: sign the enclosed voucher, then repeat
 ├── CapReached           402  the subscription's cap would be passed
@@ -41,6 +42,10 @@ class MalformedUse(GatewayError):
 
 class NotEntitled(GatewayError):
     code, status, title = "not_entitled", 403, "The subscription does not entitle to use"
+
+
+class ClaimRequired(GatewayError):
+    code, status, title = "claim_required", 403, "The plan asks for a claim about its user"
 
 
 class BadBinding(GatewayError):

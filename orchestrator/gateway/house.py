@@ -13,10 +13,12 @@ from ledger.contracts import Contracts
 from ledger.deployment import Deployment
 from ledger.keys import WalletKey, keystore_address
 from orchestrator.gateway.books import Books
+from orchestrator.gateway.claims import ClaimDesk
 from orchestrator.gateway.errors import LogBroken, ModelUnavailable
 from orchestrator.gateway.link import Links
 from orchestrator.gateway.measures import MeasureBoard
 from orchestrator.gateway.models import ModelClients
+from orchestrator.gateway.passes import PassDesk
 from orchestrator.gateway.retention import Retention
 from orchestrator.gateway.sealing import behaviour_key
 from orchestrator.gateway.sessions import Sessions
@@ -32,8 +34,10 @@ from trust.gate import Gate
 from trust.journal import Journal
 from trust.keys import ComponentIdentity
 from trust.policy import Policy
-from trust.replay import ReplayStore
+from trust.replay import SeenProofs
+from trust.revocations import Revocations
 from trust.sessions import SessionIssuer
+from trust.stores import open_replay, open_revocations
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,13 @@ class House:
     measures: MeasureBoard
     vouchers: VoucherDesk
     sessions: Sessions
+    passes: PassDesk
+    claims: ClaimDesk
     uses: UseDesk
     retention: Retention
     enrolment: Enrolment
-    replay: ReplayStore
+    replay: SeenProofs
+    revocations: Revocations
     journal: Journal
     gate: Gate
     boot: str = field(default_factory=lambda: uuid4().hex)
@@ -76,18 +83,24 @@ class House:
         meter_key = WalletKey.load_or_create(settings.meter_key_file)
         vouchers = VoucherDesk(meter_key, contracts.market_domain, store)
         identity = ComponentIdentity.load_or_create(settings.identity_file, "gateway", settings.domain)
+        issuer = SessionIssuer(identity)
+        claims = ClaimDesk(contracts.identity)
+        passes = PassDesk(store, watch, issuer, contracts.market_domain)
         uses = UseDesk(
             store,
             books,
             watch,
             Workshop(models, links, measures),
             vouchers,
+            passes,
+            claims,
             contracts.assets_domain,
             row_bytes=settings.answer_row_bytes,
             memory_bytes=settings.answer_memory_bytes,
         )
         enrolment = _enrolment(settings, contracts)
-        replay = ReplayStore(settings.home_dir / "db" / "replay.db")
+        replay = open_replay(settings.shared_database, settings.home_dir / "db" / "replay.db")
+        revocations = open_revocations(settings.shared_database, settings.home_dir)
         journal = Journal(settings.home_dir / "journal" / "gateway.jsonl")
         gate = Gate(
             "gateway",
@@ -97,7 +110,9 @@ class House:
             journal,
             identity=identity,
             still_entitled=watch.may_sign,
+            still_standing=passes.stands,
             prefixes=("/gateway",),
+            revocations=revocations,
         )
         house = cls(
             chain=chain,
@@ -109,11 +124,14 @@ class House:
             links=links,
             measures=measures,
             vouchers=vouchers,
-            sessions=Sessions(SessionIssuer(identity), watch, contracts.market_domain, settings.session_limit_s),
+            sessions=Sessions(issuer, watch, contracts.market_domain, settings.session_limit_s),
+            passes=passes,
+            claims=claims,
             uses=uses,
             retention=Retention(store, settings.retention_days),
             enrolment=enrolment,
             replay=replay,
+            revocations=revocations,
             journal=journal,
             gate=gate,
         )
@@ -130,6 +148,7 @@ class House:
         """Serve it no longer, and let its models drop what they keep of it."""
         route = self.uses.route(subscription)
         self.uses.drop_route(subscription)
+        self.claims.forget(subscription)
         self.links.forget(str(subscription))
         self.measures.forget(str(subscription))
         for socket in sorted(set(route.sockets.values())) if route else ():
@@ -144,6 +163,7 @@ class House:
         self.enrolment.close()
         self.journal.close()
         self.replay.close()
+        self.revocations.close()
         self.store.close()
         self.chain.close()
 

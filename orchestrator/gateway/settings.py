@@ -20,6 +20,11 @@ class GatewaySettings(SettingsBase):
     retention_days: int = Field(
         default=30, ge=1, description="days after which users' behaviour is erased: a month's bill can be disputed"
     )
+    shared_database: str = Field(
+        default="",
+        validation_alias="S4M_DATABASE",
+        description="the house's PostgreSQL, where it has one: seen proofs and revocations of all hosts are there",
+    )
     pilot_interval_s: float = Field(default=1.0, description="uplink pilot at most this often per session, seconds")
 
     @property

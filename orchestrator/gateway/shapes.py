@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ledger.claims import Disclosure
 from ledger.metering import Terms
 from orchestrator.gateway.errors import MalformedUse
 
@@ -102,6 +103,27 @@ class SessionRequest(Shape):
     subscriptionId: Decimal
     jkt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
     expires: int = Field(gt=0)
+    signature: Hex65
+    disclosures: tuple[dict[str, Any], ...] = Field(default=(), max_length=8)
+
+    def disclosed(self) -> tuple[Disclosure, ...]:
+        """The claims shown (ledger.claims); MalformedUse."""
+        try:
+            return tuple(Disclosure.parse(each) for each in self.disclosures)
+        except ValueError as error:
+            raise MalformedUse(f"A disclosure is malformed: {error}.") from error
+
+
+class PassRequest(Shape):
+    """POST /pass-sessions: a chain of passes (trust.passes), used by the holder of its last."""
+
+    document: dict[str, Any]
+
+
+class RevocationPost(Shape):
+    """POST /passes/{subscriptionId}/revocations: an EIP-712 PassRevocation, signed by the buyer or the session key."""
+
+    passId: Hex32
     signature: Hex65
 
 

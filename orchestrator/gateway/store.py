@@ -22,6 +22,8 @@ from ledger.measured import Measured
 from ledger.usage_log import UsageRecord
 from orchestrator.gateway.errors import LogBroken
 from orchestrator.gateway.frames import measured
+from orchestrator.gateway.pass_rows import TABLES as _PASS_TABLES
+from orchestrator.gateway.pass_rows import PassRows
 from orchestrator.gateway.sealing import (
     ROUTE_DAY,
     DataKeys,
@@ -50,6 +52,12 @@ CREATE TABLE IF NOT EXISTS ended (subscription TEXT PRIMARY KEY, reason TEXT NOT
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+_QUALITY = """
+SELECT COUNT(*), COALESCE(SUM(i > 0), 0), COALESCE(SUM(i > 0 AND i < ?), 0), COALESCE(SUM(i), 0) FROM (
+    SELECT CAST(json_extract(record, '$.immersion') AS INTEGER) AS i FROM records
+    WHERE subscription BETWEEN ? AND ? AND length(subscription) = ?)
+"""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -63,6 +71,9 @@ class Kept:
     provenance: str
     body: bytes | None
     again: int = 0
+    passes: tuple[str, ...] = ()
+    """the pass that it was used by, and those that it was made of; for `add` only, with the use's `proof`"""
+    proof: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,16 @@ class KeptVoucher:
     signature: bytes
     meter_signature: bytes
     rowid: int = 0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What one plan's records say; immersion in thousandths, `total` its sum over those that measured it."""
+
+    records: int
+    measured: int
+    under: int
+    total: int
 
 
 class UsageStore:
@@ -94,8 +115,9 @@ class UsageStore:
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA secure_delete=ON")
         _require_sealed(self._connection, path)
-        self._connection.executescript(_TABLES)
+        self._connection.executescript(_TABLES + _PASS_TABLES)
         self._keys = DataKeys(self._connection, key)
+        self.passes = PassRows(self._transaction, self._read)
 
     def close(self) -> None:
         self._connection.close()
@@ -153,6 +175,8 @@ class UsageStore:
                 None if kept.body is None else seal(key, _place(subscription, seq, "body"), kept.body),
             )
             connection.execute("INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,0)", row)
+            if kept.passes:
+                self.passes.spend(connection, subscription, seq, kept.passes, kept.gross, kept.proof)
 
     def by_request(self, subscription: int, request_id: str) -> Kept | None:
         """The use that had this request id, while its behaviour is kept."""
@@ -206,6 +230,15 @@ class UsageStore:
             ).fetchall()
             kept = [self._kept(subscription, row) for row in rows]
         return {each.record.seq: measured(each.info) for each in kept if each.record.immersion}
+
+    def quality(self, plan: int, floor_milli: int) -> Quality:
+        """Of all records of a plan's subscriptions: how many, and what Meta-Immersion was measured."""
+        with self._lock:
+            told = [
+                self._connection.execute(_QUALITY, (floor_milli, first, last, len(first))).fetchone()
+                for first, last in _ids_of(plan)
+            ]
+        return Quality(*(sum(column) for column in zip(*told, strict=True)))
 
     def each_record(self) -> Iterator[tuple[UsageRecord, int]]:
         """All records in the order of their logs, each with its gross units; for rebuilding at start."""
@@ -321,3 +354,11 @@ def _require_sealed(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by an earlier version, which kept users' behaviour in the clear. Nothing was touched: "
             "settle its vouchers with that version, then move the file away and start again."
         )
+
+
+def _ids_of(plan: int) -> list[tuple[str, str]]:
+    """The plan's subscription ids as ranges of decimal text of one length each, so that text order is their order."""
+    first, last = str(plan << 32), str((plan + 1 << 32) - 1)
+    if len(first) == len(last):
+        return [(first, last)]
+    return [(first, "9" * len(first)), ("1" + "0" * (len(last) - 1), last)]

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -19,7 +19,17 @@ from ledger.typed_data import Domain, Provenance, asset_uri, sign
 from ledger.usage_log import UsageRecord
 from ledger.values import SubscriptionId, Units, address, to_hex
 from orchestrator.gateway.books import MOST_WAITING, Book, Books
-from orchestrator.gateway.errors import AnswerGone, Erased, MalformedUse, NoRoute, RequestIdReused, TooManyUses
+from orchestrator.gateway.claims import ClaimDesk
+from orchestrator.gateway.errors import (
+    AnswerGone,
+    ClaimRequired,
+    Erased,
+    MalformedUse,
+    NoRoute,
+    RequestIdReused,
+    TooManyUses,
+)
+from orchestrator.gateway.passes import Delegate, PassDesk
 from orchestrator.gateway.shapes import Route, UseRequest
 from orchestrator.gateway.store import Kept, UsageStore
 from orchestrator.gateway.vouchers import VoucherDesk
@@ -72,6 +82,8 @@ class UseDesk:
         watch: Watch,
         workshop: Workshop,
         vouchers: VoucherDesk,
+        passes: PassDesk,
+        claims: ClaimDesk,
         assets: Domain,
         *,
         row_bytes: int,
@@ -82,6 +94,8 @@ class UseDesk:
         self._watch = watch
         self._workshop = workshop
         self._vouchers = vouchers
+        self._passes = passes
+        self._claims = claims
         self._assets = assets
         self._row_bytes = row_bytes
         self._recent = Recent(memory_bytes)
@@ -109,38 +123,58 @@ class UseDesk:
         self._recent.forget(subscription)
         return await asyncio.to_thread(self._store.erase, subscription)
 
-    async def use(self, subscription: int, request: UseRequest, raw: bytes) -> Served:
-        """One use; a repeat of a request id that is at work waits for it, one that is done gets its answer."""
+    async def use(self, subscription: int, request: UseRequest, raw: bytes, delegate: Delegate | None = None) -> Served:
+        """One use; a repeat of a request id that is at work waits for it, one that is done gets its answer.
+
+        A delegate's request ids are its own: nobody gets another's answer by them.
+        """
         self._watch.require(subscription)
+        await self.require_claims(subscription, delegate)
+        if delegate is not None:
+            self._passes.require(delegate, request.operation)
+            request = request.model_copy(update={"requestId": f"{delegate.id}/{request.requestId}"})
         book = self._books.of(subscription)
         task = book.in_flight.get(request.requestId)
         if task is None:
             _require_room(book)
-            task = asyncio.create_task(self._first_or_again(book, request, raw))
+            task = asyncio.create_task(self._first_or_again(book, request, raw, delegate))
             book.in_flight[request.requestId] = task
             task.add_done_callback(lambda _: book.in_flight.pop(request.requestId, None))
         served: Served = await asyncio.shield(task)
         _require_same(served.kept, request, raw)
         return served
 
-    async def _first_or_again(self, book: Book, request: UseRequest, raw: bytes) -> Served:
+    async def require_claims(self, subscription: int, delegate: Delegate | None = None) -> None:
+        """ClaimRequired unless the user has what the plan requires; a delegate cannot: the claims are the buyer's."""
+        _, terms = self._routes.get(subscription, (None, None))
+        if terms is None or not terms.requires:
+            return
+        if delegate is not None:
+            raise ClaimRequired("The plan asks for a claim about its user, which a pass cannot carry. Buy your own.")
+        await self._claims.require(subscription, self._watch.require(subscription).subscription.buyer, terms)
+
+    async def _first_or_again(self, book: Book, request: UseRequest, raw: bytes, delegate: Delegate | None) -> Served:
         kept = await asyncio.to_thread(self._store.by_request, book.subscription, request.requestId)
         async with book.slots:
             if kept is not None:
                 return await self._again(book, kept, request, raw)
             await asyncio.to_thread(self._require_not_erased, book.subscription, raw)
-            return await self._first(book, self._asked(book.subscription, request, raw))
+            return await self._first(book, self._asked(book.subscription, request, raw), delegate)
 
-    async def _first(self, book: Book, asked: Asked) -> Served:
+    async def _first(self, book: Book, asked: Asked, delegate: Delegate | None) -> Served:
         right = self._watch.require(book.subscription)
         self._vouchers.require_credit(book, asked.terms, right.subscription.signer)
         self._vouchers.require_cap(book, _cap(asked, right), asked.most_units)
         started = _now_ms()
-        with _reserved(book, asked.most_units):
+        with _reserved(book, asked.most_units), self._passes.held(delegate, asked.most_units):
             made = await self._workshop.make(asked)
             async with book.lock:
                 kept = self._billed(book, asked, made, started)
+                if delegate is not None:
+                    self._passes.require(delegate, asked.request.operation)  # revoked meanwhile: no record, no answer
+                    kept = replace(kept, passes=tuple(each.id for each in delegate.lineage), proof=delegate.proof)
                 await self._books.append(book, kept)
+                self._passes.spend(delegate, kept.gross)
                 voucher = await asyncio.to_thread(self._vouchers.propose, book)
         self._recent.put((book.subscription, asked.request.requestId), made.body)
         return Served(kept, made.body, voucher)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from market_yard import Market, Serving, furnish
+from market_yard import DOMAIN, Market, Serving, furnish
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -17,6 +17,7 @@ from ledger.sender import Sender
 from ledger.values import CREDIT
 from s4m import reference
 from s4m.supervisor import put_documents
+from trust.enrol import enrol_components
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,15 @@ def market(devnet: Devnet, chain: Chain, contracts: Contracts, market_home: Path
     with Serving(devnet.rpc_url, market_home) as running:
         put_documents(running.url, reference.documents())
         yield running
+
+
+@pytest.fixture(scope="session")
+def enrolled(market: Market, devnet: Devnet, sender_for: Callable[[WalletKey], Sender]) -> Market:
+    """The marketplace with its key enrolled: its word about who signed in counts."""
+    operator = sender_for(market.keys.account("operator"))
+    enrol_components(market.parts.contracts, operator, [market.keys.component("marketplace")], domain=DOMAIN)
+    devnet.mine(3)
+    return market
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_a_password_file_seals_a_wallet(run: Run, tmp_path: Path) -> None:
         (("audit",), 6, "nothing_running"),
         (("trust", "verify"), 6, "nothing_running"),
         (("trust", "revoke", "nobody", "--yes"), 2, "bad_input"),
-        (("trust", "revoke", "gateway"), 3, "not_confirmed"),
+        (("trust", "revoke", "gateway", "--dry-run"), 6, "nothing_running"),
         (("use", "x", "frame"), 2, "bad_input"),
         (("use", "5", "frame"), 2, "unknown_session"),
         (("use", "5", "frame", "--params", "[1]"), 2, "bad_input"),
@@ -127,6 +127,8 @@ def test_a_chain_of_its_own_from_start_to_stop(run: Run, tmp_path: Path) -> None
         assert run("wallet", "balance", "anna").json["wallet"] == "3500000"
         assert run("trust", "enrol").code == 0
         assert all(row["here"] and not row["revoked"] for row in run("trust", "keys").json)
+        assert run("trust", "revoke", "mmf").json["code"] == "not_confirmed"
+        assert int(run("trust", "revoke", "mmf", "--dry-run").json["gas"]) > 21_000
         assert run("trust", "revoke", "mmf", "--yes").code == 0
         with (
             closing(sqlite3.connect(tmp_path / "db" / "operator-sends.db")) as journal,

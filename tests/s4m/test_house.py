@@ -295,6 +295,55 @@ def test_one_house_a_home_and_one_program_a_port(house: House, tmp_path: Path) -
         House.start(tmp_path, port_base=taken)
 
 
+def test_claim_is_attested_disclosed_verified_and_taken_back_by_commands(run: Run, tmp_path: Path) -> None:
+    for name in ("registry", "bob"):
+        run("wallet", "create", name)
+    run("wallet", "fund", "registry")
+    issuer, bob = (run("wallet", "show", name).json["address"] for name in ("registry", "bob"))
+    file, shown = tmp_path / "bob.claims", tmp_path / "for-the-bar"
+    issue = ("identity", "issue", bob, "over18=yes", "country=at", "--wallet", "registry", "--out", file)
+    assert run(*issue).json["claims"] == ["over18", "country"]
+    assert file.stat().st_mode & 0o077 == 0
+    assert run(*issue).json["code"] == "bad_input", "a holder's file is never overwritten"
+    assert run("identity", "disclose", file, "over18", "--out", shown).code == 0
+    assert "country" not in shown.read_text()
+    assert run("identity", "disclose", file, "over21", "--out", tmp_path / "x").json["code"] == "bad_input"
+    verify = ("identity", "verify", shown, bob, "--issuer", issuer)
+    assert (run(*verify).json["holds"], run(*verify).json["value"]) == (True, "yes")
+    assert run("identity", "verify", shown, issuer, "--issuer", issuer).json["code"] == "bad_input", "of another"
+    assert run("identity", "verify", shown, bob, "--issuer", bob).json["code"] == "bad_input", "of another issuer"
+    shown.write_text(shown.read_text().replace("yes", "no"))
+    assert run(*verify).json["code"] == "bad_input", "altered"
+    assert [row["state"] for row in run("identity", "list", bob).json] == ["attested", "attested"]
+    assert run("identity", "revoke", bob, "over18", "--wallet", "registry").code == 0
+    shown.write_text(shown.read_text().replace("no", "yes"))
+    assert run(*verify).json["code"] == "bad_input", "taken back"
+    assert sorted(row["state"] for row in run("identity", "list", bob).json) == ["attested", "revoked"]
+    for bad in ("over18", "=yes", "Over=yes", "over18=" + "x" * 33):
+        assert run("identity", "issue", bob, bad, "--wallet", "registry", "--out", tmp_path / "y").code == 2
+
+
+def test_pass_is_granted_used_shown_and_revoked_by_commands(run: Run, subscription: str, tmp_path: Path) -> None:
+    key, file = run("pass", "key").json["key"], tmp_path / "pass"
+    bounds = ("--operation", "frame", "--units", "100", "--hours", "1")
+    made = run("pass", "grant", subscription, "--to", key, *bounds, "--out", file).json
+    assert [row["passId"] for row in run("pass", "show", file).json] == [made["passId"]]
+    used = run("pass", "use", file, "frame", "--params", FRAME, "--out", tmp_path / "frame.jpg")
+    assert used.code == 0, used
+    assert (tmp_path / "frame.jpg").read_bytes().startswith(b"\xff\xd8")
+    mine = next(row for row in run("pass", "show", subscription).json if row["passId"] == made["passId"])
+    assert int(mine["spent"]) >= int(used.json["units"]) > 0
+    wider = run("pass", "grant", file, "--to", key, "--operation", "frame", "--units", "101", "--out", tmp_path / "w")
+    assert wider.json["code"] == "pass_refused"
+    assert not (tmp_path / "w").exists()
+    assert run("pass", "use", file, "souvenir").json["code"] == "pass_refused"
+    assert run("use", subscription, "frame", "--params", FRAME).code == 0, "the buyer signs for both"
+    assert run("pass", "revoke", subscription, made["passId"]).json["revoked"]
+    assert run("pass", "use", file, "frame", "--params", FRAME).json["code"] == "pass_refused"
+    assert run("pass", "use", tmp_path / "none", "frame").json["code"] == "malformed_input"
+    assert run("pass", "revoke", subscription, "xyz").json["code"] == "bad_input"
+
+
 def test_release_gives_time_back(run: Run, subscription: str) -> None:
     assert run("subscriptions", "release", subscription, "--wallet", "anna").json["code"] == "not_confirmed"
     released = run("subscriptions", "release", subscription, "--wallet", "anna", "--yes").json

@@ -3,12 +3,13 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from trust.errors import JournalLocked, JournalTampered
-from trust.journal import Decision, Head, Journal, rows, verify
+from trust.journal import MOST_TALLIES, Decision, Head, Journal, rows, verify
 
 DECISION = Decision(app="mmf", method="GET", path="/pool", route="/pool", outcome="deny", code="token_missing")
 
@@ -68,17 +69,17 @@ def test_cut_off_end_shows_against_the_expected_head(tmp_path: Path) -> None:
     path.write_text("".join(lines[:3]))
     assert verify(path).seq == 3
     with pytest.raises(JournalTampered, match="expected head of row 5"):
-        verify(path, expected=head)
+        verify(path, head)
     write(path, 2)  # grown again to the same length, but with other rows
     with pytest.raises(JournalTampered):
-        verify(path, expected=head)
+        verify(path, head)
 
 
 def test_journal_may_grow_after_the_expected_head(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     head = write(path, 2)
     write(path, 2)
-    assert verify(path, expected=head).seq == 4
+    assert verify(path, head).seq == 4
 
 
 def test_torn_last_line_is_cut_off_on_reopening(tmp_path: Path) -> None:
@@ -95,6 +96,52 @@ def test_second_writer_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal(path), pytest.raises(JournalLocked):
         Journal(path)
+
+
+POLL = Decision(app="gateway", method="GET", path="/measures", route="/measures", outcome="allow", code="ok")
+
+
+def test_repeats_within_a_minute_become_one_row_that_counts_them(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        for second in range(130):
+            journal.tally(POLL, 1_000_000 + second * 1_000)
+        journal.append(DECISION, 1_130_500)
+    found = list(rows(path))
+    assert [(row["code"], row.get("count")) for row in found] == [
+        ("ok", None), ("ok", 59), ("ok", None), ("ok", 59), ("ok", None), ("token_missing", None), ("ok", 9),
+    ]  # fmt: skip
+    assert (found[1]["since_ms"], found[1]["time_ms"]) == (1_001_000, 1_059_000)
+    assert verify(path).seq == 7
+
+
+def test_many_different_things_are_not_counted_without_bound(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        for number in range(2 * MOST_TALLIES):
+            for _ in range(2):
+                journal.tally(replace(POLL, path=f"/{number}"), 1_000)
+        assert len(journal._tallies) <= MOST_TALLIES
+    assert sum(row.get("count", 1) for row in rows(path)) == 4 * MOST_TALLIES
+
+
+def test_full_file_becomes_a_segment_and_the_chain_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path, rotate_bytes=2_000) as journal:
+        for number in range(40):
+            journal.append(DECISION, number)
+        head = journal.head
+    segments = sorted((tmp_path / "journal").glob("*.jsonl"))
+    assert len(segments) >= 3
+    assert segments[0].name == "000000000001.jsonl"
+    assert [row["seq"] for row in rows(path)] == list(range(1, 41))
+    assert verify(path, head) == head
+    path.unlink()  # as a kill between the rename and the new file leaves it
+    with Journal(path, rotate_bytes=2_000) as journal:
+        assert journal.append(DECISION, 1).seq == verify(path).seq
+    segments[1].unlink()
+    with pytest.raises(JournalTampered):
+        verify(path)
 
 
 def test_long_and_foreign_text_is_kept_short_and_safe(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_over_a_real_socket(yard: Yard, served: Callable[[FastAPI], str]) -> Non
 
 
 def test_stream_over_a_real_socket_ends_with_the_subscription(yard: Yard, served: Callable[[FastAPI], str]) -> None:
-    url = served(gateway_app(yard.gate("gateway")))
+    url = served(gateway_app(yard.gate("gateway", recheck_s=0.1)))
     with httpx.Client(base_url=url, auth=session(yard, ProofKey.generate()), timeout=10) as client:
         with client.stream("GET", "/usage/7/log") as answer:
             assert answer.status_code == 200

@@ -6,6 +6,7 @@ import pytest
 from trust.errors import PolicyBroken
 from trust.keys import COMPONENTS
 from trust.policy import Policy, shape
+from trust.policy_page import page
 
 
 def test_shipped_policy_covers_every_app() -> None:
@@ -21,6 +22,11 @@ def test_matrix_says_who_for_every_row() -> None:
     offers = next(row for row in rows if row["app"] == "mmf" and row["path"] == "/offers")
     assert offers == {"app": "mmf", "method": "POST", "path": "/offers", "who": "vmof", "scope": "offers.write"}
     assert all(row["who"] for row in rows)
+
+
+def test_printed_page_is_the_policys() -> None:
+    committed = Path(__file__).parents[2] / "docs" / "reference" / "policy.md"
+    assert committed.read_text() == page(Policy.load()), "write it anew: s4m trust policy --markdown"
 
 
 def test_only_vmof_negotiates_with_mmf() -> None:

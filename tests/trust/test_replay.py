@@ -1,20 +1,67 @@
 import multiprocessing
 import sqlite3
-import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from scripts.private_postgresql import PrivatePostgresql
 from trust.errors import ReplayStoreBusy
-from trust.replay import KEEP_S, ReplayStore
+from trust.replay import KEEP_S, ReplayStore, SeenProofs
+from trust.replay_postgresql import PostgresqlReplayStore
+from trust.stores import open_replay
 
 
-def test_proof_passes_once(tmp_path: Path) -> None:
-    with ReplayStore(tmp_path / "replay.db") as store:
-        assert store.is_first("key", "proof-1", 1_000)
-        assert not store.is_first("key", "proof-1", 1_001)
-        assert store.is_first("key", "proof-2", 1_001)
-        assert store.is_first("other key", "proof-1", 1_001)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], SeenProofs]]:
+    """Each call opens one more store of the same house, as another replica does."""
+    url = request.getfixturevalue("postgresql").create() if request.param == "postgresql" else ""
+    opened: list[SeenProofs] = []
+
+    def open_one() -> SeenProofs:
+        opened.append(open_replay(url, tmp_path / "replay.db"))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+def test_proof_passes_once_at_all_replicas_and_after_a_restart(store_of: Callable[[], SeenProofs]) -> None:
+    one, other = store_of(), store_of()
+    assert one.is_first("key", "proof-1", 1_000)
+    assert not one.is_first("key", "proof-1", 1_001)
+    assert not other.is_first("key", "proof-1", 1_001)
+    assert other.is_first("key", "proof-2", 1_001)
+    assert one.is_first("other key", "proof-1", 1_001)
+    one.close()
+    other.close()
+    assert not store_of().is_first("key", "proof-2", 1_002)
+
+
+def test_proof_presented_by_many_threads_of_two_replicas_passes_once(store_of: Callable[[], SeenProofs]) -> None:
+    stores = [store_of(), store_of()] * 4
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(lambda store: store.is_first("key", "proof", 1), stores)) == 1
+
+
+def test_old_proof_is_forgotten_as_its_time_refuses_it_already(store_of: Callable[[], SeenProofs]) -> None:
+    store = store_of()
+    assert store.is_first("key", "old", 1_000)
+    assert store.is_first("key", "later", 1_000 + KEEP_S + 31)
+    assert store.is_first("key", "old", 1_000 + KEEP_S + 31)
+
+
+def test_server_that_went_away_is_named_busy_and_found_again(postgresql: PrivatePostgresql) -> None:
+    store = PostgresqlReplayStore(postgresql.create())
+    assert store.is_first("key", "proof", 1)
+    with postgresql.connect() as server:
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%trust_seen_proof%'")
+    with pytest.raises(ReplayStoreBusy):
+        store.is_first("key", "proof", 1)
+    assert not store.is_first("key", "proof", 1)
+    store.close()
 
 
 def _present(path: Path, answers: "multiprocessing.Queue[bool]") -> None:
@@ -35,22 +82,6 @@ def test_proof_seen_by_another_process_is_refused(tmp_path: Path) -> None:
     assert sorted(found) == [False, True]
     with ReplayStore(path) as store:
         assert not store.is_first("key", "proof-1", 1_000)
-
-
-def test_proof_presented_by_many_threads_passes_once(tmp_path: Path) -> None:
-    with ReplayStore(tmp_path / "a.db") as one, ReplayStore(tmp_path / "a.db") as other:
-        found: list[bool] = []
-        stores = [one, other] * 4
-        threads = [
-            threading.Thread(target=lambda store=store: found.append(store.is_first("key", "proof", 1)))
-            for store in stores
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert found.count(True) == 1
-        assert len(found) == 8
 
 
 def test_expired_proofs_are_forgotten_and_fresh_ones_kept(tmp_path: Path) -> None:

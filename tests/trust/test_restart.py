@@ -88,5 +88,5 @@ def test_replay_is_refused_across_kill_9_and_by_a_replica(house: House, tmp_path
             answer = httpx.post(f"{server.url}/offers", headers=presented)
             assert answer.json()["code"] == "proof_replayed"
             assert httpx.post(f"{server.url}/offers", headers=headers(house.identities["vmof"])).status_code == 200
-    assert verify(tmp_path / "first.jsonl", expected=before).seq > before.seq
+    assert verify(tmp_path / "first.jsonl", before).seq > before.seq
     assert "proof_replayed" in [row["code"] for row in rows(tmp_path / "other.jsonl")]

@@ -10,7 +10,6 @@ from trust_apps import gateway_app
 from trust_yard import Yard, code, session
 
 from trust import tokens
-from trust.caller import Caller, CallerKind
 from trust.gate import SessionAuth
 from trust.keys import ProofKey
 from trust.sessions import SessionIssuer
@@ -129,64 +128,57 @@ async def test_log_opens_to_a_named_signed_header_only(yard: Yard, client_of: Cl
         assert row.signed_header == header.lower()
 
 
-async def _endless() -> AsyncIterator[int]:
-    number = 0
-    while True:
-        yield number
-        number += 1
-        await asyncio.sleep(0.01)
-
-
-async def _silent(closed: list[bool]) -> AsyncIterator[int]:
-    try:
-        yield 0
-        await asyncio.Event().wait()
-    finally:
-        closed.append(True)
-
-
-def buyer(yard: Yard, ends: int = 0) -> Caller:
-    gateway = yard.house.identities["gateway"]
-    return Caller(
-        CallerKind.SESSION, "subscription:7", subscription=7, issuer="gateway", issuer_jkt=gateway.jkt, ends=ends
-    )
+def log_of(yard: Yard, source: Callable[[], AsyncIterator[bytes]], ends_in: int = 3_600) -> httpx.AsyncClient:
+    """A buyer's client of a gateway whose log is `source`; callers are verified anew each 0.1 s."""
+    app = gateway_app(yard.gate("gateway", recheck_s=0.1), source)
+    auth = session(yard, ProofKey.generate(), ends_in=ends_in)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://app", auth=auth)
 
 
 async def test_stream_ends_when_the_subscription_does(yard: Yard) -> None:
-    gate = yard.gate("gateway")
-    seen = 0
-    async for _ in gate.stream(buyer(yard), _endless(), every_s=0.1):
-        seen += 1
-        if seen == 5:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
             yard.entitled.clear()
-    assert 5 <= seen < 60
-    assert yard.decisions("gateway") == [("deny", "not_entitled")]
+            await asyncio.sleep(0.01)
+
+    async with log_of(yard, endless) as client:
+        answer = await client.get("/usage/7/log")
+    assert set(answer.content) == {ord("x")}
+    assert yard.decisions("gateway") == [("allow", "ok"), ("deny", "not_entitled")]
 
 
 async def test_silent_stream_is_cut_too_and_its_source_closed(yard: Yard) -> None:
-    gate = yard.gate("gateway")
     closed: list[bool] = []
-    yard.clock.ahead = -5.0
-    caller = buyer(yard, ends=int(time.time()) - 4)  # ends in about a second
-    begun = time.monotonic()
-    assert [item async for item in gate.stream(caller, _silent(closed), every_s=0.2)] == [0]
-    assert time.monotonic() - begun < 5
+
+    async def silent() -> AsyncIterator[bytes]:
+        try:
+            await asyncio.Event().wait()
+            yield b"never"
+        finally:
+            closed.append(True)
+
+    async with log_of(yard, silent, ends_in=1) as client:
+        assert (await client.get("/usage/7/log")).content == b""
     assert closed == [True]
+    assert yard.decisions("gateway")[-1] == ("deny", "not_entitled")
 
 
 async def test_stream_that_ends_by_itself_ends(yard: Yard) -> None:
-    async def three() -> AsyncIterator[int]:
+    async def three() -> AsyncIterator[bytes]:
         for number in range(3):
-            yield number
+            yield str(number).encode()
 
-    gate = yard.gate("gateway")
-    assert [item async for item in gate.stream(buyer(yard), three())] == [0, 1, 2]
+    async with log_of(yard, three) as client:
+        assert (await client.get("/usage/7/log")).content == b"012"
+    assert yard.decisions("gateway") == [("allow", "ok")]
 
 
 async def test_stream_passes_its_sources_error_on(yard: Yard) -> None:
-    async def broken() -> AsyncIterator[int]:
-        yield 1
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"1"
         raise RuntimeError("disk")
 
-    with pytest.raises(RuntimeError, match="disk"):
-        [item async for item in yard.gate("gateway").stream(buyer(yard), broken())]
+    async with log_of(yard, broken) as client:
+        with pytest.raises(RuntimeError, match="disk"):
+            await client.get("/usage/7/log")

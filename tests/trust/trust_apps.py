@@ -1,7 +1,7 @@
 """Small real apps with routes of the shipped policy, for the gate's tests."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
@@ -36,24 +36,23 @@ def mmf_app(gate: Gate) -> FastAPI:
     return app
 
 
-def gateway_app(gate: Gate) -> FastAPI:
-    """The gateway's session routes and an endless log."""
+async def lines() -> AsyncIterator[bytes]:
+    """A log that never ends by itself."""
+    while True:
+        yield b'{"record":1}\n'
+        await asyncio.sleep(0.02)
+
+
+def gateway_app(gate: Gate, source: Callable[[], AsyncIterator[bytes]] = lines) -> FastAPI:
+    """The gateway's session routes and a log that is streamed."""
     app = FastAPI()
     app.add_api_route("/sessions", echo, methods=["POST"])
     app.add_api_route("/use/{subscription_id}", echo, methods=["POST"])
     app.add_api_route("/routes/{subscription_id}", echo, methods=["PUT"])
 
     @app.get("/usage/{subscription_id}/log")
-    async def log(request: Request) -> StreamingResponse:
-        stream = gate.stream(request.state.caller, lines(), every_s=0.1)
-        return StreamingResponse(stream, media_type="application/jsonl")
+    async def log() -> StreamingResponse:
+        return StreamingResponse(source(), media_type="application/jsonl")
 
     gate.protect(app)
     return app
-
-
-async def lines() -> AsyncIterator[bytes]:
-    """A log that never ends by itself."""
-    while True:
-        yield b'{"record":1}\n'
-        await asyncio.sleep(0.02)

@@ -1,0 +1,59 @@
+"""The adversarial suite: docs/reference/attacks.md lists it, scripts/attacks holds it."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.attacks.case import EVERY_APP, Forge
+from scripts.attacks.ground import Ground, open_ground
+from scripts.attacks.run import ATTACKS, PAGE, Result, names_used_twice, page, play
+from trust.journal import verify
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    with open_ground(tmp_path_factory.mktemp("attacked")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def results(ground: Ground) -> list[Result]:
+    return play(ground)
+
+
+def test_no_attack_passes_at_any_app(results: list[Result]) -> None:
+    assert [each for each in results if not each.refused] == []
+    assert {each.app for each in results} == set(EVERY_APP)
+
+
+def test_every_attack_is_journalled(results: list[Result]) -> None:
+    assert [each for each in results if not each.journalled] == []
+
+
+def test_journals_verify_after_the_attacks(results: list[Result], ground: Ground) -> None:
+    assert all(verify(target.journal).seq > 50 for target in ground.targets)
+
+
+def test_good_request_passes_every_gate_that_the_attacks_stood_before(results: list[Result], ground: Ground) -> None:
+    """Else refusing everything would do."""
+    for target in ground.targets:
+        ground.new_rows(target.journal)
+        forge = Forge(ground, target)
+        token = forge.token()
+        assert forge.send(token, forge.proof(token)).status < 500
+        deadline = time.monotonic() + 5
+        while not (rows := ground.new_rows(target.journal)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert ("allow", target.app) in {(row["outcome"], row["app"]) for row in rows}, target
+
+
+def test_suite_is_as_large_as_it_says_and_its_page_is_fresh() -> None:
+    assert len(ATTACKS) >= 60
+    assert names_used_twice() == []
+    assert PAGE.read_text() == page(), "write it anew: python -m scripts.attacks.run"
+
+
+def test_page_is_of_this_repository() -> None:
+    assert PAGE.is_relative_to(Path(__file__).parents[2])
