@@ -90,9 +90,16 @@ def immersion(out: Path, seed: int, data: Path | None) -> list[Figure]:
     return measure(figure, out, seed, data)
 
 
+def trust(out: Path, _seed: int, data: Path | None) -> list[Figure]:
+    """The gate's cost, revocation and the adversarial suite, none of it by chance; every attack's answer is kept."""
+    from scripts.bench_trust import measure
+
+    return measure(figure, out, data)
+
+
 AREAS: dict[str, Callable[[Path, int, Path | None], list[Figure]]] = {
     "gas": gas, "demo": demo, "placement": placement, "orchestrator": orchestrator,
-    "immersion": immersion,
+    "immersion": immersion, "trust": trust,
 }  # fmt: skip
 
 
@@ -105,7 +112,7 @@ def main() -> int:
         "--input",
         type=Path,
         help="area demo and immersion: folder of recordings; placement: folder of batches; "
-        f"orchestrator: JSON file of sizes; gas: {GAS_INPUT}",
+        f"orchestrator, trust: JSON file of sizes; gas: {GAS_INPUT}",
     )
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     given = parser.parse_args()

@@ -59,7 +59,8 @@ class Revocations:
     """One a process; its gates share it. Close it at the end."""
 
     def __init__(self, url: str, *, refresh_s: float = REFRESH_S, tolerate_s: float = TOLERATE_S) -> None:
-        self._engine = sa.create_engine(database_url(url))
+        self.url = database_url(url)
+        self._engine = sa.create_engine(self.url)
         self._refresh_s = refresh_s
         self._tolerate_s = tolerate_s
         self._view: View = {}

@@ -72,7 +72,7 @@ class Forge:
     def signed(self, header: Mapping[str, Any], payload: bytes) -> str:
         """Any header over any bytes, signed by the caller's key."""
         signing_input = f"{b64url(json.dumps(header).encode())}.{b64url(payload)}"
-        signature: bytes = self.identity.key.private.sign(signing_input.encode())  # type: ignore[call-arg,arg-type]
+        signature: bytes = self.identity.key.private.sign(signing_input.encode())  # type: ignore[call-arg]
         return f"{signing_input}.{b64url(signature)}"
 
     def proof(self, token: str | None, key: ProofKey | None = None, **options: Any) -> str:
@@ -118,9 +118,6 @@ class Forge:
     def send_token(self, token: str, key: ProofKey | None = None) -> Outcome:
         """This token with a proof that fits it."""
         return self.send(token, self.proof(token, key))
-
-    def send_proof(self, proof: str, token: str) -> Outcome:
-        return self.send(token, proof)
 
 
 def outcome(answer: httpx.Response) -> Outcome:

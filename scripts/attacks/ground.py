@@ -69,14 +69,21 @@ class Ground:
         return rows
 
     def was_journalled(self, target: Target, code: str) -> bool:
-        """Whether this refusal is on record: a row of its own, or one that is counted on."""
-        fresh = self.new_rows(target.journal)
-        counted = code in ("too_many_requests", "head_too_slow", "head_too_large", "body_too_slow", "malformed_http")
-        if counted:
-            return any((app, "deny", code) in self._seen for app in (target.app, target.program))
-        return any((row["app"], row["outcome"], row["code"]) == (target.app, "deny", code) for row in fresh)
+        """Whether this refusal is on record: a row of its own, or one that is counted on.
+
+        What never reached a mounted app was decided, and journalled, by the program's own gate.
+        """
+        fresh = {(row["app"], row["outcome"], row["code"]) for row in self.new_rows(target.journal)}
+        known = self._seen if code in COUNTED else fresh
+        return any((app, "deny", code) in known for app in (target.app, target.program))
+
+    def was_let_in(self, target: Target) -> bool:
+        """Whether the gate of this app ever let somebody in."""
+        self.new_rows(target.journal)
+        return (target.app, "allow", "ok") in self._seen
 
 
+COUNTED = {"too_many_requests", "head_too_slow", "head_too_large", "body_too_slow", "malformed_http"}
 CALLS = {
     "marketplace": ("GET", f"/api/v1/documents/{'ab' * 32}", "orchestrator", ("GET", "/api/v1/decisions/7")),
     "orchestrator": ("POST", "/settlements", "marketplace", ("POST", "/settlements")),

@@ -62,7 +62,8 @@ def _as_session(
 
 def _revoked_subject(forge: Forge) -> Outcome:
     number = REVOKED_SUBJECT.partition(":")[2]
-    return _session(int(number), f"/use/{number}")(forge)
+    refused: Outcome = _session(int(number), f"/use/{number}")(forge)
+    return refused
 
 
 def _header_override(name: str, value: str) -> Any:
@@ -82,7 +83,7 @@ ATTACKS = [
     Attack("method that no row names", "DELETE", DENIED, _at("DELETE", "/health")),
     Attack("OPTIONS", "no method is harmless", DENIED, _at("OPTIONS", "/health")),
     Attack("TRACE", "would echo the token", DENIED, _at("TRACE", "/health")),
-    Attack("HEAD", "a GET without a body is another row", DENIED + ("none",), _at("HEAD", "/health")),
+    Attack("HEAD", "a GET without a body is another row", (*DENIED, "none"), _at("HEAD", "/health")),
     Attack("page of the API's documentation", "/docs", DENIED, _at("GET", "/docs")),
     Attack("path with two slashes", "//health", DENIED, _at("GET", "//health")),
     Attack("path with a slash behind", "/health/", DENIED, _at("GET", "/health/")),

@@ -10,6 +10,8 @@ from scripts.attacks.case import PROGRAMS, Attack, Forge, Outcome, outcome
 
 MALFORMED, TOO_LARGE, TOO_SLOW = ("malformed_http",), ("head_too_large",), ("head_too_slow",)
 DOOR = {400: "malformed_http", 431: "head_too_large", 408: "head_too_slow"}
+STRANGER = ("token_missing", "proof_invalid")  # understood, and refused for what it lacks
+EITHER = (*MALFORMED, *STRANGER)
 PATIENCE_S = 15.0
 
 
@@ -57,7 +59,8 @@ def _smuggled(forge: Forge) -> Outcome:
     """A second request hides in what one reader would take for the first one's body."""
     method, path = forge.target.closed
     hidden = f"{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n"
-    head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {5 + len(hidden)}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    lengths = f"Content-Length: {5 + len(hidden)}\r\nTransfer-Encoding: chunked\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: a\r\n{lengths}\r\n"
     return _judged(_answer(forge, f"{head}0\r\n\r\n{hidden}".encode()))
 
 
@@ -110,31 +113,32 @@ ATTACKS = [
     Attack("negative length", "Content-Length: -1", MALFORMED, _raw(REQUEST + "Content-Length: -1\n\n"), PROGRAMS),
     Attack("length beyond all numbers", "2^70", MALFORMED, _raw(
         REQUEST + "Content-Length: 1180591620717411303424\n\n"), PROGRAMS),
-    Attack("unknown transfer coding", "Transfer-Encoding: xchunked", (*MALFORMED, "token_missing", "proof_invalid"), _raw(
+    Attack("unknown transfer coding", "Transfer-Encoding: xchunked", EITHER, _raw(
         REQUEST + "Transfer-Encoding: xchunked\n\n0\n\n"), PROGRAMS),
-    Attack("chunk size that is no number", "zz", (*MALFORMED, "token_missing", "proof_invalid"), _raw(
+    Attack("chunk size that is no number", "zz", EITHER, _raw(
         REQUEST + "Transfer-Encoding: chunked\n\nzz\nx\n0\n\n"), PROGRAMS),
-    Attack("chunk size beyond all numbers", "twenty f", (*MALFORMED, "token_missing", "proof_invalid"), _raw(
+    Attack("chunk size beyond all numbers", "twenty f", EITHER, _raw(
         REQUEST + "Transfer-Encoding: chunked\n\n" + "f" * 20 + "\nx\n"), PROGRAMS),
-    Attack("space in a header's name", "Content-Length : 5", MALFORMED, _raw(REQUEST + "Content-Length : 5\n\n"), PROGRAMS),
+    Attack("space in a header's name", "Content-Length : 5", MALFORMED, _raw(
+        REQUEST + "Content-Length : 5\n\n"), PROGRAMS),
     Attack("NUL in a header", "cut in two by some readers", MALFORMED, _raw(REQUEST + "X-A: a\0b\n\n"), PROGRAMS),
-    Attack("folded header", "a value that goes on in the next line", (*MALFORMED, "token_missing", "proof_invalid"), _raw(
+    Attack("folded header", "a value that goes on in the next line", EITHER, _raw(
         REQUEST + "Authorization: DPoP\n x\n\n"), PROGRAMS),
     Attack("no HTTP", "another protocol's greeting", MALFORMED, _raw("\x16\x03\x01\x02\x00\x01\n\n"), PROGRAMS),
     Attack("HTTP/2 at once", "the preface", MALFORMED, _raw("PRI * HTTP/2.0\n\nSM\n\n"), PROGRAMS),
-    Attack("absolute target of another host", "GET http://elsewhere/…", ("token_missing", "proof_invalid", "not_allowed"),
+    Attack("absolute target of another host", "GET http://elsewhere/…", (*STRANGER, "not_allowed"),
         _raw("{method} http://elsewhere{path} HTTP/1.1\nHost: a\n\n"), PROGRAMS),
-    Attack("socket upgrade", "Upgrade: websocket", ("token_missing", "proof_invalid"), _raw(
+    Attack("socket upgrade", "Upgrade: websocket", STRANGER, _raw(
         REQUEST + "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\n"
         "Sec-WebSocket-Version: 13\n\n"), PROGRAMS),
-    Attack("two requests at once", "pipelined, without tokens", ("token_missing", "proof_invalid"), _pipelined, PROGRAMS),
+    Attack("two requests at once", "pipelined, without tokens", STRANGER, _pipelined, PROGRAMS),
     Attack("one huge header", "64 KiB", TOO_LARGE, _raw(REQUEST + "X-A: " + "a" * 65_536 + "\n\n"), PROGRAMS),
     Attack("many headers", "five thousand", TOO_LARGE, _raw(
         REQUEST + "".join(f"X-{n}: a\n" for n in range(5_000)) + "\n"), PROGRAMS),
     Attack("huge target", "64 KiB of query", TOO_LARGE, _raw(
         "{method} {path}?" + "a" * 65_536 + " HTTP/1.1\nHost: a\n\n"), PROGRAMS),
     Attack("slow head", "a header line each 0.1 s, without end", TOO_SLOW, _slow_head, PROGRAMS),
-    Attack("slow body", "a byte each 0.1 s, refused and still dripping", ("token_missing", "proof_invalid"), _slow_body,
+    Attack("slow body", "a byte each 0.1 s, refused and still dripping", STRANGER, _slow_body,
         PROGRAMS),
     Attack("silent connection", "connected, then nothing", TOO_SLOW, _silent, PROGRAMS),
     Attack("body too large", "declared: more than the row takes", ("body_too_large",), _oversized(False)),

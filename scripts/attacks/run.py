@@ -19,10 +19,10 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "attacks.md"
 HEAD = """# Attacks that are tried
 
 Written by `python -m scripts.attacks.run` from the tables in [scripts/attacks/](../../scripts/attacks); a test compares
-them. [tests/trust/test_attacks.py](../../tests/trust/test_attacks.py) and `make bench AREA=trust` play each against the
-real apps behind their real gates, over HTTP: it must be refused with one of the codes, and be journalled. **all**:
-marketplace, orchestrator, MSMF, VMOF, MMF and gateway; **programs**: the three servers. Attacks on the contracts and out
-of the sandbox have their own suites ([threat model](../threat-model.md)).
+them. [tests/trust/test_attacks.py](../../tests/trust/test_attacks.py) and `make bench AREA=trust` play each against
+the real apps behind their real gates, over HTTP: it must be refused with one of the codes, and be journalled. **all**:
+marketplace, orchestrator, MSMF, VMOF, MMF and gateway; **programs**: the three servers. Attacks on the contracts and
+out of the sandbox have their own suites ([threat model](../threat-model.md)).
 """
 
 

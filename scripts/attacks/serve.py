@@ -38,7 +38,7 @@ async def main(home: Path, rpc_url: str) -> None:
 
 
 def _server(app: FastAPI) -> uvicorn.Server:
-    return uvicorn.Server(server_config(app, LIMITS, lifespan="off"))
+    return uvicorn.Server(server_config(app, LIMITS))
 
 
 if __name__ == "__main__":

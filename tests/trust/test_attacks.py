@@ -1,8 +1,6 @@
 """The adversarial suite: docs/reference/attacks.md lists it, scripts/attacks holds it."""
 
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -39,21 +37,15 @@ def test_journals_verify_after_the_attacks(results: list[Result], ground: Ground
 def test_good_request_passes_every_gate_that_the_attacks_stood_before(results: list[Result], ground: Ground) -> None:
     """Else refusing everything would do."""
     for target in ground.targets:
-        ground.new_rows(target.journal)
         forge = Forge(ground, target)
         token = forge.token()
-        assert forge.send(token, forge.proof(token)).status < 500
-        deadline = time.monotonic() + 5
-        while not (rows := ground.new_rows(target.journal)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert ("allow", target.app) in {(row["outcome"], row["app"]) for row in rows}, target
+        answer = forge.send(token, forge.proof(token))
+        assert answer.status < 500
+        assert answer.code not in {code for attack in ATTACKS for code in attack.codes}
+        assert ground.was_let_in(target)
 
 
 def test_suite_is_as_large_as_it_says_and_its_page_is_fresh() -> None:
     assert len(ATTACKS) >= 60
     assert names_used_twice() == []
     assert PAGE.read_text() == page(), "write it anew: python -m scripts.attacks.run"
-
-
-def test_page_is_of_this_repository() -> None:
-    assert PAGE.is_relative_to(Path(__file__).parents[2])
