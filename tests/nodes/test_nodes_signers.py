@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from node_yard import CAP, House
 
 from ledger import events
@@ -37,12 +38,12 @@ def test_a_key_sends_a_call_once_also_where_the_node_sent_it(house: House) -> No
     assert house.contracts.credit.balance_of(account) == 5 * CREDIT
 
 
-def test_a_node_plays_what_it_is_asked_or_says_that_it_cannot(house: House) -> None:
+def test_a_node_plays_what_it_is_asked_or_says_that_it_cannot(house: House, request: pytest.FixtureRequest) -> None:
     rehearsal = Rehearsal(house.chain, house.stranger.address)
     call = house.contracts.credit.approve(house.contracts.market.address, CREDIT)
-    try:
-        rehearsal.send(call)
-    except RehearsalUnavailable as error:
-        assert "eth_simulateV1" in str(error)
+    if "hardhat" in request.node.name:
+        with pytest.raises(RehearsalUnavailable, match="eth_simulateV1"):
+            rehearsal.send(call)
     else:
+        rehearsal.send(call)
         assert rehearsal.gas().units > 21_000

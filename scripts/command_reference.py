@@ -1,6 +1,6 @@
 """Writes docs/reference/cli.md and exit-codes.md from the code; `--check` says whether they are fresh.
 
-    .venv/bin/python -m scripts.reference [--check]
+    .venv/bin/python -m scripts.command_reference [--check]
 
 Called by hand after a change of a command, and by `make check`.
 """
@@ -17,7 +17,7 @@ from s4m.errors import Exit, codes_of
 from s4m.main import GROUPS, cli
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
-MADE = "Made from the code by `python -m scripts.reference`; `make check` holds them together.\n"
+MADE = "Made from the code by `python -m scripts.command_reference`; `make check` holds them together.\n"
 EVERYWHERE = ("home", "as_json")
 
 
@@ -83,7 +83,7 @@ def main() -> int:
         return 0
     stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if stale:
-        print(f"docs/reference/ is behind the code: {', '.join(stale)}. Run: python -m scripts.reference")
+        print(f"docs/reference/ is behind the code: {', '.join(stale)}. Run: python -m scripts.command_reference")
     return 1 if stale else 0
 
 
