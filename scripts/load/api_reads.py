@@ -42,6 +42,7 @@ from s4m.accounts import ACCOUNTS, Keys
 from s4m.processes import free_ports
 from s4m.supervisor import put_documents
 from scripts.bench import Figure, figure
+from scripts.load.bare_http import Bare
 from scripts.load.percentiles import percentile
 
 SERVICE = "virtual-beach-travel"
@@ -218,20 +219,23 @@ def paths(found: Yard, chosen: random.Random) -> Iterator[str]:
 async def _read(found: Yard, options: Options) -> list[tuple[str, float]]:
     """(path, milliseconds from its due moment to its last byte) of every read; a failed one ends the run."""
     asked = paths(found, random.Random(options.seed))
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(base_url=found.url, limits=limits, trust_env=False, timeout=10) as http:
-        begun = time.perf_counter()
-        tasks = []
-        for number in range(int(options.rate * options.seconds)):
-            due = begun + number / options.rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            tasks.append(asyncio.create_task(_one(http, next(asked), due)))
-        return await asyncio.gather(*tasks)
+    http = Bare(found.url)
+    begun, tasks = time.perf_counter(), []
+    for number in range(int(options.rate * options.seconds)):
+        due = begun + number / options.rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(_one(http, next(asked), due)))
+    times = await asyncio.gather(*tasks)
+    await http.close()
+    return times
 
 
-async def _one(http: httpx.AsyncClient, path: str, due: float) -> tuple[str, float]:
-    (await http.get(path)).raise_for_status()
-    return path, (time.perf_counter() - due) * 1000
+async def _one(http: Bare, path: str, due: float) -> tuple[str, float]:
+    status = await http.get(path)
+    took = (time.perf_counter() - due) * 1000
+    if status != 200:
+        raise SystemExit(f"error: GET {path} answered {status}")
+    return path, took
 
 
 def main() -> None:
