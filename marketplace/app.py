@@ -102,7 +102,7 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(parts, stack))
     app.state.parts = parts
     add_features(app, parts)
-    _add_health(app, parts)
+    add_health(app, parts)
     _add_problems(app)
     _add_openapi(app)
     app.add_middleware(IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING)
@@ -179,7 +179,7 @@ def domain_owner(settings: MarketplaceSettings) -> Address:
     return keystore_address(settings.home / "keys" / "accounts" / "operator.json")
 
 
-def _add_health(app: FastAPI, parts: Parts) -> None:
+def add_health(app: FastAPI, parts: Parts) -> None:
     @app.get(f"{API}/health", tags=["market"])
     def health() -> Health:
         """Whether the marketplace is alive and its node answers."""
