@@ -37,7 +37,7 @@ class Page(TypedDict, Generic[T]):
     """One page of a list. `next` is the path of the page after it, null on the last."""
 
     items: list[T]
-    next: Annotated[str | None, Field(examples=["/api/v1/models?limit=50&cursor=WyIyOSJd"])]
+    next: Annotated[str | None, Field(examples=["/api/v1/…?limit=50&cursor=WyIyOSJd"])]
 
 
 class Health(TypedDict):

@@ -125,7 +125,7 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     app.include_router(desks.router(parts, on_devnet=on_devnet))
     app.include_router(desks.operator_router(parts, domain_owner(settings)))
     sign_ins = _add_identity(app, parts)
-    _add_health(app, parts)
+    add_health(app, parts)
     _add_problems(app)
     site.furnish(app, parts)
     _add_openapi(app)
@@ -224,7 +224,7 @@ def domain_owner(settings: MarketplaceSettings) -> Address:
     return keystore_address(settings.home / "keys" / "accounts" / "operator.json")
 
 
-def _add_health(app: FastAPI, parts: Parts) -> None:
+def add_health(app: FastAPI, parts: Parts) -> None:
     @app.get(f"{API}/health", tags=["market"])
     def health() -> Health:
         """Whether the marketplace is alive and its node answers."""

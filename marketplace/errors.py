@@ -271,8 +271,7 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
     if isinstance(error, MarketplaceError):
         return error.status, error.problem()
     code = str(getattr(error, "code", "internal_error"))
-    refused = 409 if isinstance(error, Reverted) else int(getattr(error, "status", 500))
-    status = _STATUS_OF_CODE.get(code, refused)
+    status = status_of(type(error), code)
     return status, {
         "type": f"urn:slicing4meta:problem:{code}",
         "title": type(error).__name__,
@@ -281,6 +280,12 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
         "detail": str(error),
         "remedy": str(getattr(error, "remedy", "")),
     }
+
+
+def status_of(kind: type[Exception], code: str) -> int:
+    """The HTTP status of an error that is not the marketplace's own."""
+    refused = 409 if issubclass(kind, Reverted) else int(getattr(kind, "status", 500))
+    return _STATUS_OF_CODE.get(code, refused)
 
 
 _STATUS_OF_CODE = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,14 +42,14 @@ def list_models(session: Session) -> None:
     session.show([_line(model) for model in models], *columns)
 
 
-def _names(models: list[dict[str, Any]]) -> list[str]:
+def _names(models: Sequence[Mapping[str, Any]]) -> list[str]:
     """What can be bought, by name and by plan id."""
     return [
         word for model in models for word in (model["name"] or "", *(plan["planId"] for plan in model["plans"])) if word
     ]
 
 
-def _line(model: dict[str, Any]) -> dict[str, str]:
+def _line(model: Mapping[str, Any]) -> dict[str, str]:
     from marketplace.wallet.plans import degree_plans
 
     offers = degree_plans(model)

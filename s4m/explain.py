@@ -46,8 +46,8 @@ def _as_reader(session: Session, identifier: int, account: str | None) -> dict[s
 
 
 def _as_operator(session: Session, identifier: int) -> dict[str, Any]:
+    from marketplace.client.connection import problem_in
     from marketplace.errors import ProblemAnswer
-    from marketplace.wallet.own import problem_in
     from s4m.connect import component
 
     with component(session, "orchestrator") as client:

@@ -29,6 +29,7 @@ from ledger.deployment import Deployment, deploy, deployment_path
 from ledger.devnet import Devnet
 from ledger.errors import LedgerError, PortTaken
 from ledger.sender import Sender
+from ledger.values import Address
 from orchestrator.runtime import bubblewrap
 from s4m import reference
 from s4m.accounts import ACCOUNTS, Keys, journal_of
@@ -233,13 +234,13 @@ class House:
         )
 
 
-def deployed(chain: Chain, keys: Keys, home: Path) -> Deployment:
-    """The deployment of this chain: the file's, checked, or a fresh one."""
+def deployed(chain: Chain, keys: Keys, home: Path, token: Address | None = None) -> Deployment:
+    """The deployment of this chain: the file's, checked, or a fresh one, paid with `token` or one of its own."""
     if deployment_path(home, chain.chain_id).exists():
         deployment = Deployment.load(home, chain.chain_id)
         deployment.check(chain)
         return deployment
-    deployment = deploy(chain, keys.account("deployer"), journal=journal_of(home, "deployer"))
+    deployment = deploy(chain, keys.account("deployer"), token=token, journal=journal_of(home, "deployer"))
     deployment.save(home)
     return deployment
 

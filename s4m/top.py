@@ -40,8 +40,8 @@ def top(session: Session, once: bool) -> None:
 
 
 def _look(client: httpx.Client) -> dict[str, Any]:
+    from marketplace.client.connection import problem_in
     from marketplace.errors import OrchestratorDown, ProblemAnswer
-    from marketplace.wallet.own import problem_in
 
     try:
         answer = client.get("/top")

@@ -120,4 +120,4 @@ def _mint(client: MarketClient, subscription_id: int, made: Use) -> dict[str, An
     content = sha256(made.body).digest()
     buyer = client.contracts.market.subscription(subscription_id).buyer
     signature = from_hex(str(made.provenance["signature"]))
-    return client.mint(buyer, content, subscription_id, str(made.provenance["uri"]), signature)
+    return dict(client.mint(buyer, content, subscription_id, str(made.provenance["uri"]), signature))

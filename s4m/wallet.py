@@ -195,5 +195,22 @@ def fund(session: Session, name: str, amount: str) -> None:
     session.show(fund_wallet(session, name, money_from(amount)))
 
 
+@wallet.command()
+@common
+def accounts(session: Session) -> None:
+    """The house's own accounts, which pay gas: address and gas money. On a chain that is no devnet you fund them."""
+    from s4m.accounts import ACCOUNTS
+    from s4m.connect import keys, node
+    from s4m.spending import eth_of
+
+    with node(session) as chain:
+        held = [(name, keys(session).account(name).address) for name in ACCOUNTS]
+        rows = [
+            {"account": name, "address": address, "gasWei": str(wei := chain.balance(address)), "gas": eth_of(wei)}
+            for name, address in held
+        ]
+    session.show(rows, "account", "address", "gas")
+
+
 def _line(info: WalletInfo) -> dict[str, str]:
     return {"name": info.name, "address": info.address, "held": info.holding.value}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from node_yard import CAP, House
 
 from ledger import events
+from ledger.errors import RehearsalUnavailable
 from ledger.keys import WalletKey
+from ledger.rehearsal import Rehearsal
 from ledger.sender import Sender
 from ledger.signer import RemoteSigner
 from ledger.typed_data import sign
@@ -33,3 +36,14 @@ def test_a_key_sends_a_call_once_also_where_the_node_sent_it(house: House) -> No
         assert sender.send(call, key="once") == sender.send(call, key="once")
     assert house.chain.transaction_count(account) == before + 1
     assert house.contracts.credit.balance_of(account) == 5 * CREDIT
+
+
+def test_a_node_plays_what_it_is_asked_or_says_that_it_cannot(house: House, request: pytest.FixtureRequest) -> None:
+    rehearsal = Rehearsal(house.chain, house.stranger.address)
+    call = house.contracts.credit.approve(house.contracts.market.address, CREDIT)
+    if "hardhat" in request.node.name:
+        with pytest.raises(RehearsalUnavailable, match="eth_simulateV1"):
+            rehearsal.send(call)
+    else:
+        rehearsal.send(call)
+        assert rehearsal.gas().units > 21_000
