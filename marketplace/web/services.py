@@ -1,4 +1,4 @@
-"""GET /services and /services/{id}: what an account bought; of each, the chain's and the orchestrator's word side by side.
+"""GET /services and /services/{id}: what an account bought; of each, the word of chain and orchestrator side by side.
 
 Public like the API's subscriptions: who shows which account is asked, no more. What changes anything the visitor's own
 wallet sends.

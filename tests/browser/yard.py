@@ -65,5 +65,6 @@ def check_accessible(visitor: Visitor, path: str) -> None:
     for theme in THEMES:
         visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         visitor.open(path)
-        assert accessibility_faults(visitor.page) == [], (path, theme)
+        faults = accessibility_faults(visitor.page)
+        assert not faults, f"{path}, {theme}: " + "; ".join(faults)
     assert visitor.complaints == []
