@@ -67,4 +67,4 @@ def check_accessible(visitor: Visitor, path: str) -> None:
         visitor.open(path)
         faults = accessibility_faults(visitor.page)
         assert not faults, f"{path}, {theme}: " + "; ".join(faults)
-    assert visitor.complaints == []
+    assert not visitor.complaints, str(visitor.complaints)
