@@ -24,18 +24,17 @@ def desk(parts: Parts, owner: Address) -> dict[str, Any]:
     own = [model for model in models if model["owner"] == owner]
     sold = _sold(parts)
     for model in own:
-        model["plans"] = [_plan(parts, plan, sold, block) for plan in model["plans"]]
+        model["plans"] = [_plan(parts, plan, owner, sold, block) for plan in model["plans"]]
     return {"owner": owner, "block": block, "models": own, "shares": _shares(parts, models, own, block)}
 
 
-def _plan(parts: Parts, plan: dict[str, Any], sold: Counter[str], block: BlockStamp) -> dict[str, Any]:
-    earnings = parts.contracts.market.earnings_of(int(plan["planId"]), block)
+def _plan(parts: Parts, plan: dict[str, Any], owner: Address, sold: Counter[str], block: BlockStamp) -> dict[str, Any]:
+    market, plan_id = parts.contracts.market, int(plan["planId"])
     return {
         **plan,
         "sold": sold[plan["planId"]],
-        "earned": earnings.earned,
-        "paid": earnings.paid,
-        "due": earnings.earned - earnings.paid,
+        "earned": market.earnings_of(plan_id, block).earned,
+        "due": market.payout_due(plan_id, owner, block),
         "quality": quality(parts, plan),
     }
 

@@ -127,7 +127,7 @@ def life(parts: Parts, subscription_id: str) -> dict[str, Any]:
     times = _times(parts.chain, events)
     return {
         "subscriptionId": SubscriptionId(int(subscription_id)),
-        "status": found.status.name.lower(),
+        "chainStatus": found.status.name.lower(),
         "facts": found,
         "events": [shown(event, times[event.block_number]) for event in events],
     }
