@@ -6,15 +6,17 @@ Called by `python -m marketplace` and by tests, which hand in their own settings
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -23,8 +25,8 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import decisions, faucet, node, notices, updates
-from marketplace import documents as documents_feature
+from marketplace import activity, decisions, documents, faucet, node, notices, openapi, updates
+from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
 from marketplace.catalog import endpoints as catalog
@@ -34,14 +36,20 @@ from marketplace.devnets import is_devnet
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
 from marketplace.explorer import endpoints as explorer
+from marketplace.idempotency import IdempotencyMiddleware, KeptAnswers
 from marketplace.orders import endpoints as orders
 from marketplace.parts import Parts
 from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
+from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
 from marketplace.web import site
 from marketplace.web.failures import failure_page, wants_page
+from marketplace.webhooks import endpoints as webhooks
+from marketplace.webhooks.courier import Courier
+from marketplace.webhooks.door import Door
+from marketplace.webhooks.secrets import SecretKeeper
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
@@ -50,6 +58,11 @@ from trust.policy import Policy
 from trust.replay import ReplayStore
 
 API = "/api/v1"
+FEATURES = (
+    activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, webhooks, audit,
+    documents,
+)  # fmt: skip
+CHANGES_NOTHING = frozenset({("POST", f"{API}/audit")})
 INTERNAL = {
     "type": "urn:slicing4meta:problem:internal_error",
     "title": "The marketplace failed",
@@ -83,6 +96,8 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
         ),
         gateway=httpx.Client(base_url=settings.gateway_url, auth=GateAuth(identity, "gateway"), timeout=5.0),
         clock=clock,
+        door=Door(settings.webhook_loopback),
+        secrets=SecretKeeper(keys / "webhooks.key"),
     )
 
 
@@ -92,9 +107,7 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     stack = _closing(parts)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(parts, stack))
     app.state.parts = parts
-    for feature in (catalog, orders, subscriptions, decisions, updates, notices, usage, assets, audit):
-        app.include_router(feature.router(parts), prefix=API)
-    app.include_router(documents_feature.router(parts.documents), prefix=API)
+    add_features(app, parts)
     app.include_router(node.router(parts), prefix=API)
     app.state.on_devnet = on_devnet = is_devnet(parts)
     if on_devnet:
@@ -105,8 +118,25 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     _add_health(app, parts)
     _add_problems(app)
     site.furnish(app, parts)
+    _add_openapi(app)
+    app.add_middleware(IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING)
     _gate(parts, app, stack)
     return app
+
+
+def add_features(app: FastAPI, parts: Parts) -> None:
+    """Every feature's routes. They look at their parts when they are called, not before."""
+    for feature in FEATURES:
+        app.include_router(feature.router(parts), prefix=API)
+
+
+def _add_openapi(app: FastAPI) -> None:
+    """The document is made once: routes do not change while the program runs."""
+    body = json.dumps(openapi.document(app, API), separators=(",", ":")).encode()
+
+    @app.get(f"{API}/openapi.json", include_in_schema=False)
+    async def get_openapi() -> Response:
+        return Response(body, media_type="application/json")
 
 
 def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
@@ -116,7 +146,17 @@ def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
             await asyncio.to_thread(parts.projection.refresh, True)
-            yield
+            courier = Courier(parts)
+            loops = [threading.Thread(target=loop) for loop in (parts.projection.follow, courier.run)]
+            for loop in loops:
+                loop.start()
+            try:
+                yield
+            finally:
+                parts.projection.stop()
+                courier.stop()
+                for loop in loops:
+                    await asyncio.to_thread(loop.join)
 
     return run
 
@@ -129,6 +169,7 @@ def _closing(parts: Parts) -> ExitStack:
         parts.relayer.close,
         parts.orchestrator.close,
         parts.gateway.close,
+        parts.door.close,
     ):
         stack.callback(close)
     return stack
@@ -154,8 +195,9 @@ def domain_owner(settings: MarketplaceSettings) -> Address:
 
 
 def _add_health(app: FastAPI, parts: Parts) -> None:
-    @app.get(f"{API}/health")
-    def health() -> dict[str, Any]:
+    @app.get(f"{API}/health", tags=["market"])
+    def health() -> Health:
+        """Whether the marketplace is alive and its node answers."""
         head = parts.chain.latest()
         return {"status": "ok", "chainId": str(parts.deployment.chain_id), "block": str(head.number)}
 

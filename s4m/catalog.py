@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from s4m.command import Session, common
+from s4m.completion import FOR_SALE, remember
 
 MEANING = ("shared with all", "shared within the cluster", "dedicated")
 
@@ -26,11 +27,19 @@ def list_models(session: Session) -> None:
 
     with market(session) as client:
         models = client.models()
+    remember(session.home, _names(models))
     if session.as_json:
         session.show(models)
         return
     columns = ("model", "name", "kind", "plan", "unit price", "period price", "isolated")
     session.show([_line(model) for model in models], *columns)
+
+
+def _names(models: list[dict[str, Any]]) -> list[str]:
+    """What can be bought, by name and by plan id."""
+    return [
+        word for model in models for word in (model["name"] or "", *(plan["planId"] for plan in model["plans"])) if word
+    ]
 
 
 def _line(model: dict[str, Any]) -> dict[str, str]:
@@ -48,7 +57,7 @@ def _line(model: dict[str, Any]) -> dict[str, str]:
 
 
 @catalog.command()
-@click.argument("model_id")
+@click.argument("model_id", shell_complete=FOR_SALE)
 @common
 def show(session: Session, model_id: str) -> None:
     """One model, by id or name: spec, plans, terms, and the price of each degree of isolation."""

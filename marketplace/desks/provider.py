@@ -6,7 +6,7 @@ Models and plans from the projection, money from the market contract at one bloc
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from sqlalchemy import select
@@ -20,7 +20,7 @@ from marketplace.parts import Parts
 def desk(parts: Parts, owner: Address) -> dict[str, Any]:
     """Everything of one provider; all money is read at the same block."""
     block = parts.chain.latest()
-    models = all_models(parts)
+    models = cast(list[dict[str, Any]], all_models(parts))
     own = [model for model in models if model["owner"] == owner]
     sold = _sold(parts)
     for model in own:

@@ -24,7 +24,8 @@ from ledger.deployment import Deployment
 from ledger.events import Refunded, Released, ReleaseRequested
 from ledger.keys import WalletKey
 from ledger.metering import Terms
-from ledger.sender import Sender
+from ledger.rehearsal import Sends
+from ledger.signer import Signer
 from ledger.typed_data import Activation, Order, Permit, sign, signed_permit, typed_data
 from ledger.values import Address, Money, PlanId, Status, SubscriptionId, Units, from_hex, to_hex
 from marketplace.documents import canonical, hash_of
@@ -115,7 +116,7 @@ class MarketClient:
         return dict(self._call("GET", "/health"))
 
     def models(self) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/models"))
+        return self._all("/models")
 
     def model(self, model_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/models/{model_id}"))
@@ -145,7 +146,7 @@ class MarketClient:
         return Terms.parse(terms).isolation
 
     def subscriptions(self, buyer: Address | None = None) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/subscriptions", params={"buyer": buyer} if buyer else None))
+        return self._all("/subscriptions", {"buyer": buyer} if buyer else {})
 
     def subscription(self, subscription_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/subscriptions/{subscription_id}"))
@@ -158,7 +159,7 @@ class MarketClient:
         return dict(self._call("GET", f"/usage/{subscription_id}"))
 
     def assets(self, owner: Address | None = None) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/assets", params={"owner": owner} if owner else None))
+        return self._all("/assets", {"owner": owner} if owner else {})
 
     def asset(self, asset_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/assets/{asset_id}"))
@@ -233,9 +234,7 @@ class MarketClient:
             requirements_hash=requirements_hash, total=Money(cost.total), nonce=quote.nonce, deadline=quote.deadline,
         )  # fmt: skip
 
-    def signed_order(
-        self, wallet: WalletKey, quote: Quote, signer: Address, requirements_hash: bytes
-    ) -> dict[str, Any]:
+    def signed_order(self, wallet: Signer, quote: Quote, signer: Address, requirements_hash: bytes) -> dict[str, Any]:
         """The body of POST /orders: the order and, where the account is short, a permit over exactly the shortfall."""
         order = self.order(quote, wallet.address, signer, requirements_hash)
         message = typed_data(self.contracts.market_domain, order)["message"]
@@ -247,7 +246,7 @@ class MarketClient:
             "chainId": str(self.deployment.chain_id),
         }
 
-    def _permit(self, wallet: WalletKey, quote: Quote) -> dict[str, Any] | None:
+    def _permit(self, wallet: Signer, quote: Quote) -> dict[str, Any] | None:
         if quote.cost.permit == 0:
             return None
         nonce = self.contracts.credit.permit_nonce(wallet.address)
@@ -264,7 +263,7 @@ class MarketClient:
 
     def buy(
         self,
-        wallet: WalletKey,
+        wallet: Signer,
         plan_id: int,
         document: Mapping[str, Any],
         cap: int,
@@ -280,7 +279,7 @@ class MarketClient:
 
     def buy_only(
         self,
-        wallet: WalletKey,
+        wallet: Signer,
         plan_id: int,
         document: Mapping[str, Any],
         cap: int,
@@ -363,7 +362,7 @@ class MarketClient:
         body = {"endpointHash": to_hex(endpoint_hash), "signature": signature}
         return dict(self._call("POST", f"/subscriptions/{subscription_id}/activation", json=body))
 
-    def give_back(self, sender: Sender, subscription_id: int) -> dict[str, Any]:
+    def give_back(self, sender: Sends, subscription_id: int) -> dict[str, Any]:
         """The buyer's own transaction: the next step towards the money, by the chain's status.
 
         Never activated and past the deadline: refund. Active: request the release (time stops now). Releasing and its
@@ -393,6 +392,14 @@ class MarketClient:
             "uri": uri, "provenance": to_hex(provenance),
         }  # fmt: skip
         return dict(self._call("POST", "/assets", json=body))
+
+    def _all(self, path: str, params: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        page = self._call("GET", path, params={"limit": "200", **(params or {})})
+        found = list(page["items"])
+        while page["next"]:
+            page = self._call("GET", page["next"].removeprefix("/api/v1"))
+            found += page["items"]
+        return found
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         try:
