@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, expect
 
+from browser.commands import buy, use
 from browser.yard import Visitor, accessibility_faults, check_accessible
 from ledger import abi, typed_data
 from ledger.typed_data import (
@@ -30,10 +28,8 @@ from ledger.typed_data import (
 )
 from ledger.usage_log import UsageLog, UsageRecord
 from ledger.values import Address, Money, PlanId, SubscriptionId, Units, to_hex
-from s4m.main import cli
 from s4m.supervisor import House
 
-FRAME = json.dumps({"objects": [7], "view": {"x": 0, "y": 0, "yaw": 0, "t": 0}, "format": "jpeg", "quality": 80})
 SOMEBODY = Address("0x" + "5b" * 20)
 # Inputs and roots of the certificate-transparency reference tests (as in tests/ledger/test_usage_log.py).
 CT_INPUTS = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -49,27 +45,12 @@ CT_ROOTS = [
 ]
 
 
-def command(house: House, *words: str) -> dict[str, Any]:
-    """A command of `s4m` in this house; its JSON answer. In a thread: Playwright's loop runs in this one."""
-    environment = {"S4M_WALLET_PASSWORD": "correct horse", "S4M_SCRYPT_N": "1024"}
-    arguments = [*words, "--home", str(house.home), "--json"]
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(CliRunner().invoke, cli, arguments, env=environment).result()
-    assert done.exit_code == 0, done.output
-    return dict(json.loads(done.stdout))
-
-
 @pytest.fixture(scope="module")
 def log(house: House) -> str:
     """The usage log of a subscription that was bought, used four times and settled in between."""
-    command(house, "wallet", "create", "auditee")
-    command(house, "wallet", "fund", "auditee")
-    subscription = str(command(house, "buy", "virtual-beach-travel", "--wallet", "auditee", "--yes")["subscriptionId"])
-    command(house, "use", subscription, "frame", "--params", FRAME, "--repeat", "2")
-    command(house, "settle")
-    own = command(house, "use", subscription, "frame", "--params", FRAME, "--repeat", "2")["log"]
-    command(house, "settle")
-    return Path(str(own)).read_text()
+    subscription = buy(house, "auditee")
+    use(house, subscription, times=2)
+    return use(house, subscription, times=2)
 
 
 @pytest.fixture(scope="module")
