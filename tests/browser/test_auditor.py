@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.commands import buy, use
+from browser.commands import ENVIRONMENT, buy, use
 from browser.yard import Visitor, accessibility_faults, check_accessible
 from ledger import abi, typed_data
+from ledger.measured import Measured
 from ledger.typed_data import (
     Activation,
     AuditGrant,
@@ -28,6 +29,7 @@ from ledger.typed_data import (
 )
 from ledger.usage_log import UsageLog, UsageRecord
 from ledger.values import Address, Money, PlanId, SubscriptionId, Units, to_hex
+from marketplace.wallet.keystore import WalletStore
 from s4m.supervisor import House
 
 SOMEBODY = Address("0x" + "5b" * 20)
@@ -186,6 +188,28 @@ def test_a_node_of_the_readers_own_will_do(visitor: Visitor, house: House, log: 
     page = audited(visitor, log, house.urls.chain)
     expect(page.locator("#report")).to_contain_text("In order.")
     expect(page.locator("#report")).to_contain_text(house.urls.chain)
+
+
+def test_buyer_fetches_the_log_by_a_grant_and_nobody_else_does(visitor: Visitor, house: House, log: str) -> None:
+    subscription = json.loads(log.splitlines()[0])["record"]["subscriptionId"]
+    page = visitor.open(f"/auditor?subscription={subscription}")
+    visitor.connect()
+    page.get_by_role("button", name="Fetch the log").click()
+    expect(page.locator("#fetched")).to_contain_text("did not give the log")
+    assert visitor.complaints.pop().startswith("Failed to load resource")
+    visitor.wallet.key = WalletStore(house.home, 1_024).open("auditee", ENVIRONMENT["S4M_WALLET_PASSWORD"])
+    page.reload()
+    page.get_by_role("button", name="disconnect").wait_for()
+    page.get_by_role("button", name="Fetch the log").click()
+    expect(page.locator("#fetched")).to_contain_text("5 lines fetched")
+    page.get_by_role("button", name="Audit", exact=True).click()
+    expect(page.locator("#report")).to_contain_text("In order. 4 records, 4 proven under settled roots")
+    assert visitor.complaints == []
+
+
+def test_measured_immersion_is_recomputed(bench: Page) -> None:
+    told = Measured(700_000_000.0, 0.01, ((1, 2.0, 60.0), (2, 5.0, 14.0), (3, 1.0, 400.5)))
+    assert of_module(bench, "metering", "m.immersionMilli(a)", told.to_json()) == told.immersion_milli
 
 
 def forged(change: Callable[[list[dict[str, Any]]], object]) -> Callable[[str], str]:
