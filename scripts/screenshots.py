@@ -17,9 +17,8 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import desk_pictures  # noqa: E402
 from browser.conftest import CREDITS  # noqa: E402
 from browser.wallet import TestWallet  # noqa: E402
 from browser.yard import Visitor, find_chromium  # noqa: E402
@@ -28,6 +27,7 @@ from ledger.keys import WalletKey  # noqa: E402
 from ledger.sender import Sender  # noqa: E402
 from ledger.values import CREDIT  # noqa: E402
 from s4m.supervisor import House  # noqa: E402
+from scripts import desk_pictures  # noqa: E402
 
 SCREENS = {"desktop": (1280, 860), "phone": (390, 844)}
 THEMES = ("light", "dark")
