@@ -253,16 +253,24 @@ TAMPERINGS: dict[str, tuple[Callable[[str], str], str]] = {
     "the end cut off": (forged(lambda records: records[3].clear()), "log_short"),
     "order turned": (forged(_swap), "sequence_broken"),
     "a foreign record": (forged(lambda records: records[1].update(subscriptionId="7")), "subscription_unknown"),
+    "session key's signature": (lambda text: _signed_by_another(text, "signature"), "session_signature_wrong"),
+    "the voucher's units": (lambda text: _vouched(text, units="9999"), "voucher_differs"),
+    "the voucher's size": (lambda text: _vouched(text, size=3), "voucher_differs"),
+    "the voucher's root": (lambda text: _vouched(text, usageRoot="0x" + "cd" * 32), "voucher_differs"),
     "meter's signature": (lambda text: _signed_by_another(text, "meterSignature"), "meter_signature_wrong"),
 }
 
 
 def _signed_by_another(text: str, name: str) -> str:
+    return _vouched(text, **{name: "0x" + "11" * 64 + "1b"})
+
+
+def _vouched(text: str, **changes: Any) -> str:
+    """The log with its newest voucher changed."""
     lines = [json.loads(line) for line in text.splitlines()]
-    for line in lines:
-        voucher = line.get("voucher") or line
-        if voucher.get(name):
-            voucher[name] = "0x" + "11" * 64 + "1b"
+    voucher = next(line["voucher"] for line in reversed(lines) if "voucher" in line)
+    assert set(changes) <= set(voucher)
+    voucher.update(changes)
     return "\n".join(json.dumps(line) for line in lines)
 
 
