@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from marketplace.parts import Parts
-from marketplace.web import catalogue
+from marketplace.web import buy, catalogue, model
 from marketplace.web.security import SecurityHeaders
 from marketplace.web.static_files import static_tree
 
-PAGES = (catalogue,)
+PAGES = (catalogue, model, buy)
 
 
 def router(parts: Parts) -> APIRouter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 
 DECIMALS = 6
 """Of the devnet's credit token (MaaSCredit)."""
@@ -23,6 +24,17 @@ def decimal(amount: int | str) -> str:
     whole, rest = divmod(abs(value), 10**DECIMALS)
     fraction = f"{rest:0{DECIMALS}d}".rstrip("0")
     return f"{'-' if value < 0 else ''}{whole:,}{'.' + fraction if fraction else ''}"
+
+
+def in_smallest(text: str) -> int:
+    """What a person wrote (`0.00005`) in the token's smallest units, rounded down; raises ValueError."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is no amount") from error
+    if not amount.is_finite() or not 0 <= amount < 10**24:
+        raise ValueError(f"{text!r} is no amount from 0 up")
+    return int(amount * 10**DECIMALS)
 
 
 def short(text: str | None) -> str:

@@ -11,7 +11,7 @@ from browser.wallet import TestWallet
 from browser.yard import Visitor, find_chromium
 from ledger.keys import WalletKey
 from ledger.sender import Sender
-from ledger.values import CREDIT
+from ledger.values import CREDIT, Money
 from s4m.supervisor import House
 
 CREDITS = 1_000
@@ -57,3 +57,17 @@ def visitor(house: House, browser: Browser, new_wallet: Callable[..., WalletKey]
     wallet.live_in(context)
     yield Visitor(context.new_page(), house.urls.marketplace, wallet)
     context.close()
+
+
+@pytest.fixture(scope="package")
+def rich_account(house: House, new_wallet: Callable[..., WalletKey]) -> Callable[[], WalletKey]:
+    """Makes a key whose account inside the market holds money."""
+
+    def make() -> WalletKey:
+        key = new_wallet()
+        with Sender(house.chain, key) as sender:
+            sender.send(house.contracts.credit.approve(house.deployment.market, Money(CREDIT)))
+            sender.send(house.contracts.market.deposit(key.address, Money(CREDIT)))
+        return key
+
+    return make

@@ -42,7 +42,7 @@ class Visitor:
 
     def connect(self) -> None:
         """By the button at the top and the list of wallets, as a person does."""
-        self.page.get_by_role("button", name="Connect wallet").click()
+        self.page.get_by_role("button", name="Connect wallet", exact=True).click()
         self.page.get_by_role("button", name=NAME).click()
         self.page.get_by_role("button", name="disconnect").wait_for()
 

@@ -22,7 +22,7 @@ let connection = null;
 /** Something that the visitor can understand and mend; `code` is stable. */
 export class WalletProblem extends Error {
   /**
-   * @param {'refused' | 'wrong_chain' | 'wrong_account' | 'no_wallet' | 'wallet_failed'} code
+   * @param {'refused' | 'wrong_chain' | 'wrong_account' | 'no_wallet' | 'insufficient_funds' | 'wallet_failed'} code
    * @param {string} words
    */
   constructor(code, words) {

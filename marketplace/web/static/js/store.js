@@ -1,0 +1,39 @@
+// This browser's own memory (IndexedDB): session keys (sealed), request documents, usage records, made things.
+
+const NAME = 'slicing4meta';
+const STORES = ['keys', 'seal', 'requests', 'records', 'content'];
+
+/** @returns {Promise<IDBDatabase>} */
+function open() {
+  return new Promise((resolve, reject) => {
+    const asked = indexedDB.open(NAME, 1);
+    asked.onupgradeneeded = () => STORES.forEach((name) => asked.result.createObjectStore(name));
+    asked.onsuccess = () => resolve(asked.result);
+    asked.onerror = () => reject(asked.error);
+  });
+}
+
+/**
+ * @param {'readonly' | 'readwrite'} mode
+ * @param {string} store
+ * @param {(objects: IDBObjectStore) => IDBRequest} work
+ */
+async function within(mode, store, work) {
+  const database = await open();
+  try {
+    return await new Promise((resolve, reject) => {
+      const transaction = database.transaction(store, mode, { durability: 'strict' });
+      const asked = work(transaction.objectStore(store));
+      transaction.oncomplete = () => resolve(asked.result);
+      transaction.onabort = () => reject(transaction.error);
+    });
+  } finally {
+    database.close();
+  }
+}
+
+/** @param {string} store @param {string} key */
+export const recall = (store, key) => within('readonly', store, (objects) => objects.get(key));
+
+/** Resolves once it is on the disk. @param {string} store @param {string} key @param {unknown} value */
+export const keep = (store, key, value) => within('readwrite', store, (objects) => objects.put(value, key));
