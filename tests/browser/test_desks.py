@@ -329,6 +329,22 @@ def test_burner_sends_a_transaction(fresh: Page, house: House) -> None:
     assert house.contracts.credit.balance_of(somebody) == 7
 
 
+def test_burner_buys_a_service_without_any_extension(fresh: Page, house: House) -> None:
+    account = burner_of(fresh)
+    fresh.get_by_role("button", name="Give").click()
+    expect(fresh.locator("#given")).to_contain_text("1000 MAAS")
+    fresh.goto(f"/buy?planId={house.plan_of('virtual-beach-travel')}&cap=20000&periods=1")
+    fresh.get_by_role("button", name="Connect wallet").first.click()
+    fresh.get_by_role("button", name="Burner wallet (devnet)").click()
+    fresh.get_by_role("button", name=re.compile("Sign and buy")).click()
+    for kind in ("Permit", "Order"):
+        dialog = fresh.get_by_role("dialog")
+        expect(dialog).to_contain_text(f"Sign this {kind}?")
+        dialog.get_by_role("button", name="Confirm").click()
+    expect(fresh.get_by_role("link", name="To your service")).to_be_visible(timeout=30_000)
+    assert house.contracts.market.account_of(account).nonce == 1
+
+
 def test_burners_key_cannot_be_taken_out_and_burns(fresh: Page) -> None:
     burner_of(fresh)
     kept = fresh.evaluate(
