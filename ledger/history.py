@@ -35,11 +35,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class DecodedCall:
-    """What a transaction asks of a contract of the set: `arguments` are (name, type, value), in order."""
+    """What a transaction asks of a contract of the set: `arguments` are (name, value), structs as `order.buyer`."""
 
     contract: str
     function: str
-    arguments: tuple[tuple[str, str, Any], ...]
+    arguments: tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,21 @@ def _call(word: str, entry: abi.Entry, data: bytes) -> DecodedCall | None:
         values = entry.decode_input(data)
     except (DecodingError, ValueError, OverflowError):
         return None
-    names = [str(one["name"]) for one in entry.inputs]
-    return DecodedCall(word, entry.name, tuple(zip(names, entry.input_types, values, strict=True)))
+    named = [pair for param, value in zip(entry.inputs, values, strict=True) for pair in _named(param, value)]
+    return DecodedCall(word, entry.name, tuple(named))
+
+
+def _named(param: Mapping[str, Any], value: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """The plain values inside an argument, each with its way down to it."""
+    name, kind = before + str(param["name"]), str(param["type"])
+    if kind == "tuple":
+        for member, inner in zip(param["components"], value, strict=True):
+            yield from _named(member, inner, f"{name}.")
+    elif kind == "tuple[]":
+        for index, one in enumerate(value):
+            yield from _named({**param, "name": f"{name}.{index}", "type": "tuple"}, one)
+    else:
+        yield name, value
 
 
 def events_back(

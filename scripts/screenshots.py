@@ -27,6 +27,7 @@ from ledger.keys import WalletKey  # noqa: E402
 from ledger.sender import Sender  # noqa: E402
 from ledger.values import CREDIT  # noqa: E402
 from s4m.supervisor import House  # noqa: E402
+from scripts import desk_pictures  # noqa: E402
 
 SCREENS = {"desktop": (1280, 860), "phone": (390, 844)}
 THEMES = ("light", "dark")
@@ -46,11 +47,12 @@ def failure(visitor: Visitor) -> None:
 
 
 WALKS: dict[str, Walk] = {"catalogue": catalogue, "failure": failure}
+NAMES = sorted([*WALKS, *desk_pictures.NAMES])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", choices=sorted(WALKS), default=sorted(WALKS))
+    parser.add_argument("--only", nargs="*", choices=NAMES, default=NAMES)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -66,13 +68,14 @@ def main() -> None:
 
 def take(browser: Browser, house: House, names: Sequence[str], out: Path) -> None:
     """One context a screen: its walks follow each other with one wallet."""
+    walks = WALKS | desk_pictures.walks(house, names)
     for screen, (width, height) in SCREENS.items():
         context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         wallet = TestWallet(funded(house), house.urls.chain, house.deployment.chain_id)
         wallet.live_in(context)
         visitor = Visitor(context.new_page(), house.urls.marketplace, wallet)
         for name in names:
-            WALKS[name](visitor)
+            walks[name](visitor)
             for theme in THEMES:
                 save(visitor, theme, out / f"{name}-{screen}-{theme}.webp")
         context.close()

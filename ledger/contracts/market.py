@@ -122,6 +122,12 @@ class MarketContract(BoundContract):
     def earnings_of(self, plan_id: int, block: BlockStamp | None = None) -> Earnings:
         return Earnings(*self.read_all("earningsOf", plan_id, block=block))
 
+    def payout_due(self, plan_id: int, owner: Address, block: BlockStamp | None = None) -> Money:
+        """What a payout would give the owner of the plan's model: of a composite, what its components leave."""
+        answer = self.chain.call(self.payout(plan_id), block, owner)
+        amount: Money = self._entry("payout").decode_output(answer)[0]
+        return amount
+
     def share_pending(self, plan_id: int, model_id: int, block: BlockStamp | None = None) -> Money:
         pending: Money = self.read("sharePending", plan_id, model_id, block=block)
         return pending

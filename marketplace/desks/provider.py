@@ -23,21 +23,30 @@ def desk(parts: Parts, owner: Address) -> dict[str, Any]:
     models = cast(list[dict[str, Any]], all_models(parts))
     own = [model for model in models if model["owner"] == owner]
     sold = _sold(parts)
+    qualities = _qualities(parts, [plan for model in own for plan in model["plans"]])
     for model in own:
-        model["plans"] = [_plan(parts, plan, sold, block) for plan in model["plans"]]
+        model["plans"] = [
+            {**plan, **_money(parts, plan, owner, block), "sold": sold[plan["planId"]],
+             "quality": qualities.get(plan["planId"])}
+            for plan in model["plans"]
+        ]  # fmt: skip
     return {"owner": owner, "block": block, "models": own, "shares": _shares(parts, models, own, block)}
 
 
-def _plan(parts: Parts, plan: dict[str, Any], sold: Counter[str], block: BlockStamp) -> dict[str, Any]:
-    earnings = parts.contracts.market.earnings_of(int(plan["planId"]), block)
-    return {
-        **plan,
-        "sold": sold[plan["planId"]],
-        "earned": earnings.earned,
-        "paid": earnings.paid,
-        "due": earnings.earned - earnings.paid,
-        "quality": quality(parts, plan),
-    }
+def _money(parts: Parts, plan: dict[str, Any], owner: Address, block: BlockStamp) -> dict[str, int]:
+    market, plan_id = parts.contracts.market, int(plan["planId"])
+    return {"earned": market.earnings_of(plan_id, block).earned, "due": market.payout_due(plan_id, owner, block)}
+
+
+def _qualities(parts: Parts, plans: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Plan → its quality; a gateway that does not answer once is not asked again."""
+    found: dict[str, dict[str, Any]] = {}
+    for plan in plans:
+        told = quality(parts, plan)
+        if told is None:
+            break
+        found[plan["planId"]] = told
+    return found
 
 
 def _sold(parts: Parts) -> Counter[str]:

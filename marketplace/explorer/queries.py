@@ -127,7 +127,7 @@ def life(parts: Parts, subscription_id: str) -> dict[str, Any]:
     times = _times(parts.chain, events)
     return {
         "subscriptionId": SubscriptionId(int(subscription_id)),
-        "status": found.status.name.lower(),
+        "chainStatus": found.status.name.lower(),
         "facts": found,
         "events": [shown(event, times[event.block_number]) for event in events],
     }
@@ -167,30 +167,29 @@ def shown(event: ChainEvent, timestamp: int | None = None) -> dict[str, Any]:
     }
 
 
-def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Structs as `terms.unit_price`, lists as `shares.0.bps`."""
+def _flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Structs as `terms.unit_price`; a list of structs in one line, its members in the name."""
     for name, value in document.items():
-        inner = dict(enumerate(value)) if isinstance(value, list) else value
-        if isinstance(inner, Mapping):
-            yield from _flat({str(key): each for key, each in inner.items()}, f"{prefix}{name}.")
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        elif isinstance(value, list) and value:
+            yield f"{before}{name} ({':'.join(value[0])})", ", ".join(":".join(one.values()) for one in value)
         else:
-            yield prefix + name, str(value)
+            yield before + name, str(value or "none")
 
 
 def _call(found: Transaction) -> tuple[str, list[tuple[str, str]]] | None:
     call: DecodedCall | None = found.call
     if call is None:
         return None
-    return f"{call.contract}.{call.function}", [
-        (f"{name} ({kind})", _text(value)) for name, kind, value in call.arguments
-    ]
+    return f"{call.contract}.{call.function}", [(name, _text(value)) for name, value in call.arguments]
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return to_hex(value)
     if isinstance(value, tuple):
-        return f"({', '.join(_text(one) for one in value)})"
+        return ", ".join(_text(one) for one in value) or "none"
     return str(value)
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, expect
 
+from browser.commands import ENVIRONMENT, buy, use
 from browser.yard import Visitor, accessibility_faults, check_accessible
 from ledger import abi, typed_data
+from ledger.measured import Measured
 from ledger.typed_data import (
     Activation,
     AuditGrant,
@@ -30,10 +29,9 @@ from ledger.typed_data import (
 )
 from ledger.usage_log import UsageLog, UsageRecord
 from ledger.values import Address, Money, PlanId, SubscriptionId, Units, to_hex
-from s4m.main import cli
+from marketplace.wallet.keystore import WalletStore
 from s4m.supervisor import House
 
-FRAME = json.dumps({"objects": [7], "view": {"x": 0, "y": 0, "yaw": 0, "t": 0}, "format": "jpeg", "quality": 80})
 SOMEBODY = Address("0x" + "5b" * 20)
 # Inputs and roots of the certificate-transparency reference tests (as in tests/ledger/test_usage_log.py).
 CT_INPUTS = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -49,27 +47,12 @@ CT_ROOTS = [
 ]
 
 
-def command(house: House, *words: str) -> dict[str, Any]:
-    """A command of `s4m` in this house; its JSON answer. In a thread: Playwright's loop runs in this one."""
-    environment = {"S4M_WALLET_PASSWORD": "correct horse", "S4M_SCRYPT_N": "1024"}
-    arguments = [*words, "--home", str(house.home), "--json"]
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(CliRunner().invoke, cli, arguments, env=environment).result()
-    assert done.exit_code == 0, done.output
-    return dict(json.loads(done.stdout))
-
-
 @pytest.fixture(scope="module")
 def log(house: House) -> str:
     """The usage log of a subscription that was bought, used four times and settled in between."""
-    command(house, "wallet", "create", "auditee")
-    command(house, "wallet", "fund", "auditee")
-    subscription = str(command(house, "buy", "virtual-beach-travel", "--wallet", "auditee", "--yes")["subscriptionId"])
-    command(house, "use", subscription, "frame", "--params", FRAME, "--repeat", "2")
-    command(house, "settle")
-    own = command(house, "use", subscription, "frame", "--params", FRAME, "--repeat", "2")["log"]
-    command(house, "settle")
-    return Path(str(own)).read_text()
+    subscription = buy(house, "auditee")
+    use(house, subscription, times=2)
+    return use(house, subscription, times=2)
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +190,28 @@ def test_a_node_of_the_readers_own_will_do(visitor: Visitor, house: House, log: 
     expect(page.locator("#report")).to_contain_text(house.urls.chain)
 
 
+def test_buyer_fetches_the_log_by_a_grant_and_nobody_else_does(visitor: Visitor, house: House, log: str) -> None:
+    subscription = json.loads(log.splitlines()[0])["record"]["subscriptionId"]
+    page = visitor.open(f"/auditor?subscription={subscription}")
+    visitor.connect()
+    page.get_by_role("button", name="Fetch the log").click()
+    expect(page.locator("#fetched")).to_contain_text("did not give the log")
+    assert visitor.complaints.pop().startswith("Failed to load resource")
+    visitor.wallet.key = WalletStore(house.home, 1_024).open("auditee", ENVIRONMENT["S4M_WALLET_PASSWORD"])
+    page.reload()
+    page.get_by_role("button", name="disconnect").wait_for()
+    page.get_by_role("button", name="Fetch the log").click()
+    expect(page.locator("#fetched")).to_contain_text("5 lines fetched")
+    page.get_by_role("button", name="Audit", exact=True).click()
+    expect(page.locator("#report")).to_contain_text("In order. 4 records, 4 proven under settled roots")
+    assert visitor.complaints == []
+
+
+def test_measured_immersion_is_recomputed(bench: Page) -> None:
+    told = Measured(700_000_000.0, 0.01, ((1, 2.0, 60.0), (2, 5.0, 14.0), (3, 1.0, 400.5)))
+    assert of_module(bench, "metering", "m.immersionMilli(a)", told.to_json()) == told.immersion_milli
+
+
 def forged(change: Callable[[list[dict[str, Any]]], object]) -> Callable[[str], str]:
     """Changes the log's lines that hold records; leaf hashes beside them are left out, as a forger would."""
 
@@ -248,16 +253,24 @@ TAMPERINGS: dict[str, tuple[Callable[[str], str], str]] = {
     "the end cut off": (forged(lambda records: records[3].clear()), "log_short"),
     "order turned": (forged(_swap), "sequence_broken"),
     "a foreign record": (forged(lambda records: records[1].update(subscriptionId="7")), "subscription_unknown"),
+    "session key's signature": (lambda text: _signed_by_another(text, "signature"), "session_signature_wrong"),
+    "the voucher's units": (lambda text: _vouched(text, units="9999"), "voucher_differs"),
+    "the voucher's size": (lambda text: _vouched(text, size=3), "voucher_differs"),
+    "the voucher's root": (lambda text: _vouched(text, usageRoot="0x" + "cd" * 32), "voucher_differs"),
     "meter's signature": (lambda text: _signed_by_another(text, "meterSignature"), "meter_signature_wrong"),
 }
 
 
 def _signed_by_another(text: str, name: str) -> str:
+    return _vouched(text, **{name: "0x" + "11" * 64 + "1b"})
+
+
+def _vouched(text: str, **changes: Any) -> str:
+    """The log with its newest voucher changed."""
     lines = [json.loads(line) for line in text.splitlines()]
-    for line in lines:
-        voucher = line.get("voucher") or line
-        if voucher.get(name):
-            voucher[name] = "0x" + "11" * 64 + "1b"
+    voucher = next(line["voucher"] for line in reversed(lines) if "voucher" in line)
+    assert set(changes) <= set(voucher)
+    voucher.update(changes)
     return "\n".join(json.dumps(line) for line in lines)
 
 

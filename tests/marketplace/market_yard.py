@@ -95,6 +95,7 @@ class Serving:
             rpc_url=self._rpc_url,
             port=port,
             orchestrator_url=CLOSED_PORT,
+            gateway_url=CLOSED_PORT,
             refresh_ms=0,
             webhook_loopback=True,
             webhook_tries=3,

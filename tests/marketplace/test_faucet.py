@@ -62,5 +62,9 @@ def test_another_chain_has_no_faucet_no_burner_and_takes_no_transactions(tmp_pat
         with Serving(devnet.rpc_url, tmp_path) as market:
             faucet = httpx.post(f"{market.url}/api/v1/faucet", json={"address": deployer.address})
             assert faucet.status_code in (403, 404)
+            assert httpx.get(f"{market.url}/faucet").status_code in (403, 404)
+            page = httpx.get(f"{market.url}/explorer")
+            assert page.status_code == 200
+            assert "burner" not in page.text
             raw = {"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": ["0x02"]}
             assert httpx.post(f"{market.url}/api/v1/node", json=raw).json()["error"]["code"] == -32601

@@ -100,7 +100,7 @@ async function fetchLog() {
   const header = btoa(JSON.stringify({ ...message, signature })).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
   const answer = await fetch(`/gateway/usage/${subscriptionId}/log`, { headers: { 'S4M-Audit-Grant': header } });
   const text = await answer.text();
-  if (!answer.ok) throw new Error(`The gateway did not give the log (${answer.status}): ${text.slice(0, 300)}`);
+  if (!answer.ok) throw new Error(`The gateway did not give the log: ${JSON.parse(text).detail}`);
   field('log').value = text;
   field('file').value = '';
   return [note('good', `${text.trim().split('\n').length} lines fetched. Nothing is checked yet: press Audit.`)];

@@ -26,6 +26,7 @@ export const MARKET = parseAbi([
   'event Subscribed(uint96 indexed subscriptionId, address indexed buyer, address signer, uint40 cap, uint32 periods, ' +
     'uint256 reserved, uint64 deadline, bytes32 requirementsHash)',
   'event Activated(uint96 indexed subscriptionId, bytes32 endpointHash, uint32 since, uint32 paidThrough)',
+  'event CapRaised(uint96 indexed subscriptionId, address indexed payer, uint40 cap, uint256 amount)',
   'event Renewed(uint96 indexed subscriptionId, address indexed payer, uint32 periods, uint32 paidThrough, uint256 amount)',
   'event SignerConfirmed(uint96 indexed subscriptionId, address signer)',
   'event Settled(uint96 indexed subscriptionId, uint40 units, uint256 amount, bytes32 usageRoot)',

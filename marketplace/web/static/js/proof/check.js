@@ -1,6 +1,6 @@
 // Checks one usage log against the chain, record by record. Codes are those of the audit (marketplace/audit/checks.py).
 // Pure but for nothing: facts, log and terms in; {rows, findings, settled, voucher} out. Findings: {code, record, detail}.
-import { TermsInvalid, bill, parseTerms, vested } from './metering.js';
+import { TermsInvalid, bill, immersionMilli, parseTerms, vested } from './metering.js';
 import { UsageLog, verifyConsistency, verifyInclusion } from './merkle.js';
 import { leafOf } from './record.js';
 import { digest, marketDomain, signerOf } from './typed_data.js';
@@ -10,6 +10,7 @@ export async function checkLog(log, facts, terms) {
   const findings = [];
   const report = (code, detail, record = null) => findings.push({ code, detail, record });
   const tree = new UsageLog(log.lines.map((line) => leafOf(line.record)));
+  checkMoney(facts, report);
   checkRecords(log, tree, report);
   checkUnits(log, facts, terms, report);
   const settled = checkSettled(log, facts, tree, report);
@@ -18,15 +19,32 @@ export async function checkLog(log, facts, terms) {
   return { rows, findings, settled, voucher, tree };
 }
 
+// What was reserved and settled, by the chain's own events and the plan's prices.
+function checkMoney({ cap, periods, reserved, settled, plan }, report) {
+  const due = cap * plan.unitPrice + periods * plan.periodPrice;
+  if (reserved !== due) report('reserved_differs', `reserved ${reserved}, cap and periods cost ${due}`);
+  let before = 0n;
+  for (const { units, amount } of settled) {
+    const price = (units - before) * plan.unitPrice;
+    if (units < before) report('used_falls', `units fell from ${before} to ${units}`);
+    if (amount !== price) report('amount_differs', `${units} units moved ${amount}, due ${price}`);
+    before = units;
+  }
+  if (before > cap) report('over_cap', `${before} units were settled, the cap is ${cap}`);
+}
+
 function checkRecords(log, tree, report) {
   let total = 0n;
-  log.lines.forEach(({ record, leafHash }, index) => {
+  log.lines.forEach(({ record, leafHash, measured }, index) => {
     if (record.subscriptionId !== log.subscriptionId) report('foreign_record', `belongs to ${record.subscriptionId}`, index);
     if (leafHash && leafHash !== tree.levels[0][index]) report('leaf_differs', 'its hash is not the one beside it', index);
     if (record.seq !== BigInt(index)) report('sequence_broken', `seq is ${record.seq}`, index);
     total += record.units;
     if (record.total !== total) report('total_differs', `total is ${record.total}, the units so far sum to ${total}`, index);
     if (record.startMillis > record.endMillis) report('time_disordered', 'it ends before it starts', index);
+    if (measured && Math.abs(immersionMilli(measured) - Number(record.immersion)) > 1) {
+      report('immersion_differs', `it says ${record.immersion}, what was measured makes ${immersionMilli(measured)}`, index);
+    }
   });
 }
 
@@ -57,22 +75,22 @@ function checkUnits(log, facts, document, report) {
   }
 }
 
-// Every settled voucher must be this very log at some size, each a prefix of the next, and have moved its units' price.
+// Every settled voucher must be this very log at some size, each a prefix of the next.
 function checkSettled(log, facts, tree, report) {
+  const totals = new Set(log.lines.map(({ record }) => record.total));
   const last = log.lines.at(-1)?.record.total ?? 0n;
   const found = [];
-  let before = { units: 0n, size: 0 };
+  let before = 0;
   for (const event of facts.settled) {
-    const due = (event.units - before.units) * facts.plan.unitPrice;
-    if (event.amount !== due) report('amount_differs', `${event.units} units moved ${event.amount}, due ${due}`);
     const size = sizeUnder(log, tree, event);
     if (event.units > last) report('log_short', `${event.units} units are settled, the log ends at ${last}`);
+    else if (!totals.has(event.units)) report('settled_units_differ', `no record ends at the ${event.units} units settled`);
     else if (size === null) report('root_differs', `settled root ${event.usageRoot} is not this log's at ${event.units} units`);
     else {
+      if (!isPrefix(tree, before, size)) report('root_differs', `${size} records do not continue the ${before} before`);
       found.push({ ...event, size });
-      if (!isPrefix(tree, before.size, size)) report('root_differs', `${size} records do not continue the ${before.size} before`);
+      before = size;
     }
-    before = { units: event.units, size: size ?? before.size };
   }
   return found;
 }

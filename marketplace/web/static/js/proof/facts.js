@@ -28,18 +28,22 @@ export async function factsOf(node, market, subscriptionId, firstBlock) {
     plan: plans.find((event) => event.name === 'PlanPublished').terms,
     meterKeys: keys.filter((event) => event.name === 'MeterKeySet').map((event) => event.meterKey),
     bought,
-    ...folded(life),
+    ...folded(bought, life),
   };
 }
 
-function folded(life) {
+function folded(bought, life) {
   const of = (name) => life.filter((event) => event.name === name);
   const active = of('Activated')[0] ?? { since: 0, paidThrough: 0 };
-  const renewed = of('Renewed').at(-1);
+  const [raised, renewals] = [of('CapRaised'), of('Renewed')];
+  const sum = (events, name) => events.reduce((total, event) => total + BigInt(event[name]), 0n);
   return {
     activated: of('Activated')[0] ?? null,
     since: BigInt(active.since),
-    paidThrough: BigInt(renewed?.paidThrough ?? active.paidThrough),
+    paidThrough: BigInt(renewals.at(-1)?.paidThrough ?? active.paidThrough),
+    cap: BigInt(raised.at(-1)?.cap ?? bought.cap),
+    periods: BigInt(bought.periods) + sum(renewals, 'periods'),
+    reserved: bought.reserved + sum([...raised, ...renewals], 'amount'),
     signers: [...of('Subscribed'), ...of('SignerConfirmed')].map((event) => event.signer),
     settled: of('Settled').map((event) => ({ ...event, units: BigInt(event.units) })),
   };

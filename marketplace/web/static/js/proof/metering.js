@@ -36,3 +36,9 @@ export function bill(terms, tally, record, vestedUnits) {
   const units = free > 0n ? (gross > free ? gross - free : 0n) : gross;
   return { gross: tally.gross + gross, billed: tally.billed + units };
 }
+
+/** Meta-Immersion in thousandths from what was measured (ledger/metering.py); doubles, so the last digit may differ. */
+export function immersionMilli({ rate_bps: rate, bep, objects }) {
+  const worth = objects.reduce((sum, { attention, k }) => sum + attention * Math.log(Math.max(k, 15) / 15), 0);
+  return Math.max(1, Math.floor(1000 * Math.min(Math.max(rate / 1e9, 0), 1) * (1 - bep) * worth));
+}

@@ -31,7 +31,7 @@ export const packed = (record) =>
 
 export const leafOf = (record) => leafHash(packed(record));
 
-/** The logs of a JSONL text, one a subscription: {subscriptionId, lines: [{record, leafHash}], voucher}. */
+/** The logs of a JSONL text, one a subscription: {subscriptionId, lines: [{record, leafHash, measured}], voucher}. */
 export function parseLogs(text) {
   const logs = new Map();
   let current = null;
@@ -51,7 +51,7 @@ function take(logs, current, document) {
   if (document.record) {
     const record = parseRecord(document.record);
     const log = current ?? logOf(logs, record.subscriptionId);
-    log.lines.push({ record, leafHash: document.leafHash?.toLowerCase() });
+    log.lines.push({ record, leafHash: document.leafHash?.toLowerCase(), measured: document.measured ?? null });
     return current;
   }
   const log = logOf(logs, whole('subscriptionId', document.subscriptionId, 12));
