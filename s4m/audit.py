@@ -12,6 +12,7 @@ from s4m.command import Session, common
 if TYPE_CHECKING:
     import httpx
 
+    from marketplace.audit.logs import SubscriptionLog
     from marketplace.wallet.client import MarketClient
 
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 @common
 def audit(session: Session, logs: tuple[Path, ...], proofs: str, terms: Path | None, money_only: bool) -> None:
     """Check usage logs and the whole market's money; exit code 7 where something does not add up."""
-    from marketplace.audit import logs as usage_logs
     from marketplace.audit.service import ALL_PROOFS, Auditor
     from s4m.command import whole_number
     from s4m.connect import on_chain
@@ -34,9 +34,8 @@ def audit(session: Session, logs: tuple[Path, ...], proofs: str, terms: Path | N
 
     count = ALL_PROOFS if proofs == "all" else whole_number(proofs, "--proofs")
     with on_chain(session) as ground:
-        texts = [] if money_only else _texts(session, logs)
         auditor = Auditor(ground.chain, ground.deployment, ground.contracts, _terms_source(session, terms))
-        parsed = [log for text in texts for log in usage_logs.parse(text)]
+        parsed = [] if money_only else _parsed(session, logs)
         report = auditor.audit(parsed, count, complete=not (money_only or logs))
     session.show(report.to_json())
     if not report.ok and session.as_json:
@@ -47,17 +46,12 @@ def audit(session: Session, logs: tuple[Path, ...], proofs: str, terms: Path | N
         )
 
 
-def _texts(session: Session, logs: tuple[Path, ...]) -> list[str]:
-    return [_read(path) for path in logs] if logs else fetch_logs(session)
+def _parsed(session: Session, files: tuple[Path, ...]) -> list[SubscriptionLog]:
+    from marketplace.audit import logs
 
-
-def _read(path: Path) -> str:
-    from marketplace.errors import MalformedLog
-
-    try:
-        return path.read_text()
-    except UnicodeDecodeError as error:
-        raise MalformedLog(f"{path} is not UTF-8.", remedy="Fetch it again from the gateway.") from error
+    if files:
+        return [log for path in files for log in logs.read(path)]
+    return [log for text in fetch_logs(session) for log in logs.parse(text)]
 
 
 def fetch_logs(session: Session) -> list[str]:

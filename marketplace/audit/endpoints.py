@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from ledger.values import to_hex
 from marketplace.audit import logs
 from marketplace.audit.service import ALL_PROOFS, Auditor
-from marketplace.errors import MalformedInput, MalformedLog
+from marketplace.errors import MalformedInput
 from marketplace.parts import Parts
 
 SAMPLE = 16
@@ -34,11 +34,7 @@ def router(parts: Parts) -> APIRouter:
 
 
 def _audit(auditor: Auditor, body: bytes, proofs: str) -> dict[str, Any]:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedLog("it is not UTF-8.", remedy="Send the log as the gateway gave it.") from error
-    return auditor.audit(logs.parse(text), _count(proofs)).to_json()
+    return auditor.audit(logs.parse(body), _count(proofs)).to_json()
 
 
 def _count(proofs: str) -> int:
