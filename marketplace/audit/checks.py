@@ -16,6 +16,7 @@ import numpy as np
 from ledger import metering
 from ledger.errors import SignatureMalformed
 from ledger.typed_data import Domain, Voucher, recover
+from ledger.values import model_of
 from marketplace.audit.billing import units_due
 from marketplace.audit.facts import MarketFacts, PlanFacts, SubscriptionFacts
 from marketplace.audit.logs import SubscriptionLog, VoucherLine
@@ -149,6 +150,14 @@ def _check_voucher(
             yield _finding(
                 f"{who}_signature_wrong", log, f"the voucher is not signed by a {who} key of this subscription."
             )
+
+
+def was_superseded(voucher: VoucherLine, one: SubscriptionFacts, market: MarketFacts, domain: Domain) -> bool:
+    """Whether a key that signed counted once and no longer does: then the market itself cannot confirm the voucher."""
+    meter = _signer(domain, voucher.voucher, voucher.meter_signature)
+    session = _signer(domain, voucher.voucher, voucher.session_signature)
+    former_meter = meter in market.meter_keys_of(one.plan_id) and meter != market.meter_key[model_of(one.plan_id)]
+    return former_meter or session in one.signers[:-1]
 
 
 def _signer(domain: Domain, voucher: Voucher, signature: bytes) -> str:

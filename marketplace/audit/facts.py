@@ -87,6 +87,8 @@ class MarketFacts:
 
     plans: dict[int, PlanFacts] = field(default_factory=dict)
     meter_keys: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    meter_key: dict[int, str] = field(default_factory=dict)
+    """Model → the key that counts now; zero once the model was sold, until its new owner sets one."""
     subscriptions: dict[int, SubscriptionFacts] = field(default_factory=dict)
     accounts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     earned: int = 0
@@ -150,6 +152,7 @@ def _catalogue(market: MarketFacts, event: object) -> None:
             )
         case chain_events.MeterKeySet(model_id=model_id, meter_key=key):
             market.meter_keys[int(model_id)].add(str(key))
+            market.meter_key[int(model_id)] = str(key)
 
 
 def _account(market: MarketFacts, event: object) -> None:

@@ -158,7 +158,8 @@ class Auditor:
         if one is None or log.voucher is None or not (log.voucher.meter_signature and log.voucher.session_signature):
             return
         report.vouchers_checked += 1
-        if log.voucher.units <= one.used:
+        superseded = checks.was_superseded(log.voucher, one, market, domain)
+        if log.voucher.units <= one.used and not superseded:
             report.findings += self._prove(report, log, proofs, block)
 
     def _prove(self, report: Report, log: SubscriptionLog, proofs: int, block: BlockStamp) -> Iterator[Finding]:
