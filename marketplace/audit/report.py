@@ -65,6 +65,8 @@ class Report:
     """Of calls that came through other contracts: they cannot be read from the transaction."""
     blocks_checked: int = 0
     """Recomputed from header to logs, on request."""
+    table_rows_checked: int = 0
+    """Of the marketplace's own tables, where they were given."""
     isolation: dict[int, int] = field(default_factory=dict)
     """Subscription → the degree of isolation that was paid for, by the terms whose hash is on-chain."""
 
@@ -84,6 +86,7 @@ class Report:
             "signatures_checked": self.signatures_checked,
             "signatures_opaque": self.signatures_opaque,
             "blocks_checked": self.blocks_checked,
+            "table_rows_checked": self.table_rows_checked,
             "isolation": {str(subscription): degree for subscription, degree in self.isolation.items()},
             "findings": [finding.to_json() for finding in self.findings],
             "money": self.money.to_json() if self.money else None,

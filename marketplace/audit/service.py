@@ -31,6 +31,7 @@ from marketplace.audit.payouts import check_payouts
 from marketplace.audit.report import Finding, Money, Report
 from marketplace.audit.signatures import SIGNED, Signatures
 from marketplace.audit.state import check_balance, check_state
+from marketplace.audit.tables import MarketTables, check_tables
 
 ALL_PROOFS = 2**62
 """Prove every record on-chain."""
@@ -68,12 +69,13 @@ class Auditor:
         complete: bool = False,
         thorough: bool = False,
         evidence: Evidence | None = None,
+        tables: MarketTables | None = None,
     ) -> Report:
         """The whole market's money and the given logs; `proofs` records of each log are proven on-chain.
 
         `complete` says that these are meant to be all logs: then settled use without a log is a finding. `thorough`
         also reads the transaction behind every signed event and the contracts' state; with `evidence` the node's
-        blocks are recomputed down to the logs.
+        blocks are recomputed down to the logs. `tables` are the marketplace's, read before.
         """
         block = self._block(evidence)
         raw = self.chain.raw_logs(self.deployment.block_number, block.number, audited(self.deployment))
@@ -86,6 +88,9 @@ class Auditor:
             report.findings += self._thorough_findings(report, events, market, block)
         if evidence is not None:
             report.findings += self._evidence_findings(report, evidence, raw, block)
+        if tables is not None:
+            report.findings += check_tables(tables, events)
+            report.table_rows_checked = sum(map(len, tables.rows.values()))
         for log in logs:
             self._audit_log(report, market, log, proofs, block)
         if complete:
@@ -118,7 +123,7 @@ class Auditor:
         yield from signatures.check(events)
         report.signatures_checked, report.signatures_opaque = signatures.checked, signatures.opaque
         yield from check_identities(events, sent, self.deployment.identity)
-        yield from check_state(self.contracts, market, block)
+        yield from check_state(self.contracts, market, events, block)
         assert report.money is not None  # noqa: S101 — set by the only caller
         balance = TokenMoney(report.money.token_balance)
         yield from check_balance(self.contracts, self.deployment.block_number, block, balance)

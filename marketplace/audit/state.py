@@ -5,18 +5,25 @@ Asks the node in few round trips. Finding codes: state_differs, balance_differs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ledger.contracts import Contracts
-from ledger.events import CreditTransferred
+from ledger.contracts.token import TokenContract
+from ledger.errors import NodeError
+from ledger.events import AssetTransferred, ChainEvent, CreditTransferred, ModelTransferred
 from ledger.structs import Subscription
-from ledger.values import Address, BlockStamp, Money
+from ledger.values import ZERO_ADDRESS, Address, BlockStamp, Money
 from marketplace.audit.facts import MarketFacts, SubscriptionFacts
 from marketplace.audit.report import Finding
 
 
-def check_state(contracts: Contracts, market: MarketFacts, block: BlockStamp) -> Iterator[Finding]:
-    """Every subscription, account and plan's till."""
+def check_state(
+    contracts: Contracts, market: MarketFacts, events: Iterable[ChainEvent], block: BlockStamp
+) -> Iterator[Finding]:
+    """Every subscription, account, plan's till, model and asset."""
+    known = list(events)
+    yield from _check_owners(contracts.catalog, _owners(known, ModelTransferred, "model_id"), block)
+    yield from _check_owners(contracts.assets, _owners(known, AssetTransferred, "asset_id"), block)
     ids = list(market.subscriptions)
     for found, stored in zip(ids, contracts.market.subscriptions(ids, block), strict=True):
         yield from _check_subscription(market.subscriptions[found], stored)
@@ -40,6 +47,27 @@ def _check_subscription(one: SubscriptionFacts, stored: Subscription) -> Iterato
         if getattr(stored, name) != value:
             detail = f"{name} is {getattr(stored, name)}, its events make {value}."
             yield Finding("state_differs", one.subscription_id, detail)
+
+
+def _owners(events: Iterable[ChainEvent], kind: type, name: str) -> dict[int, Address]:
+    """Token → its owner after these transfers; burned ones left out."""
+    owners = {
+        int(getattr(entry.event, name)): entry.event.owner
+        for entry in events
+        if isinstance(entry.event, ModelTransferred | AssetTransferred) and isinstance(entry.event, kind)
+    }
+    return {token: owner for token, owner in owners.items() if owner != ZERO_ADDRESS}
+
+
+def _check_owners(contract: TokenContract, owners: dict[int, Address], block: BlockStamp) -> Iterator[Finding]:
+    try:
+        stored = contract.owners_of(list(owners), block)
+    except NodeError as error:  # ownerOf reverts for what does not exist
+        yield Finding("state_differs", None, f"{contract.WORD}: something is owned that the contract lacks ({error}).")
+        return
+    for (token, owner), told in zip(owners.items(), stored, strict=True):
+        if owner != told:
+            yield Finding("state_differs", None, f"{contract.WORD} {token} is {told}'s, its events make it {owner}'s.")
 
 
 def check_balance(contracts: Contracts, first: int, block: BlockStamp, balance: Money) -> Iterator[Finding]:

@@ -132,7 +132,7 @@ def _pay_out(market: HonestMarket, plans: list[PlanId]) -> None:
 
 
 def _part(market: HonestMarket) -> None:
-    """A session key is changed and a model sold; two buyers leave, one of them released by the model's owner at once."""
+    """A session key changes, a model is sold; two buyers leave, one of them let go at once by the model's owner."""
     desk, catalog = market.contracts.market, market.contracts.catalog
     changed, left, quick = market.sold[3], market.sold[1], market.sold[0]
     session = WalletKey.create()
