@@ -9,7 +9,8 @@ import argparse
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,20 +32,23 @@ from scripts.tamper.events import EVENTS, NODE
 from scripts.tamper.liar import LyingNode
 from scripts.tamper.logs import LOG
 from scripts.tamper.receipts import RECEIPTS
+from scripts.tamper.second import SecondChecker
 from scripts.tamper.tables import TABLES, USAGE
 from scripts.tamper.text import jsonl
 
 PROOFS = 8
+"""Records of each log that are proven on-chain."""
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "audit.md"
+MARK = "<!-- written by scripts/tamper/suite.py --write -->"
 CASES: list[Case] = [*LOG.all, *RECEIPTS.all, *TABLES.all, *USAGE.all, *EVENTS.all, *NODE.all]
 
 
 @dataclass
 class Bench:
-    """One honest ground with all that is falsified: logs, receipts, both stores, and a node that can lie."""
+    """One honest ground and a folder for its stores and what is made of them."""
 
     ground: Ground
     folder: Path
-    node: LyingNode
 
     def auditor(self, url: str | None = None) -> tuple[Auditor, Chain]:
         market = self.ground.market
@@ -63,8 +67,14 @@ class Bench:
         report = _PLAYED[case.kind](self, case)
         return {finding.code for finding in report.findings}
 
+    def text_of(self, case: Case) -> str | None:
+        """The logs as this case shows them; None where it does not change logs."""
+        if case.kind == "usage tables":
+            return self.ground.with_log(self._lines_of(self._changed_usage_db(case)))
+        return str(case.change(self.ground)) if case.kind in ("log", "receipts") else None
+
     def _log(self, case: Case) -> Report:
-        return self.audit(case.change(self.ground))
+        return self.audit(self.text_of(case))
 
     def _event(self, case: Case) -> Report:
         return self._lied(case, None)
@@ -73,8 +83,8 @@ class Bench:
         return self._lied(case, Evidence())
 
     def _lied(self, case: Case, evidence: Evidence | None) -> Report:
-        self.node.lie = case.change(self.ground)
-        return self.audit(url=self.node.url, evidence=evidence)
+        with LyingNode(self.ground.market.devnet.rpc_url, case.change(self.ground)) as node:
+            return self.audit(url=node.url, evidence=evidence)
 
     def _table(self, case: Case) -> Report:
         """On a copy of the folded market.db."""
@@ -88,13 +98,12 @@ class Bench:
         finally:
             engine.dispose()
 
-    def _usage(self, case: Case) -> Report:
-        """On a copy of usage.db: the mark's log is what the store gives afterwards."""
+    def _changed_usage_db(self, case: Case) -> Path:
         path = self.folder / f"{case.name}-usage.db"
         shutil.copy(self.usage_db, path)
         with closing(sqlite3.connect(path)) as connection, connection:
             case.change(connection)
-        return self.audit(self.ground.with_log(self._lines_of(path)))
+        return path
 
     @property
     def market_db(self) -> Path:
@@ -125,21 +134,16 @@ class Bench:
 
 
 _PLAYED: dict[str, Callable[[Bench, Case], Report]] = {
-    "log": Bench._log, "receipts": Bench._log, "tables": Bench._table, "usage tables": Bench._usage,
+    "log": Bench._log, "receipts": Bench._log, "tables": Bench._table, "usage tables": Bench._log,
     "events": Bench._event, "node": Bench._node,
 }  # fmt: skip
 
 
 @contextmanager
 def bench(seed: int = 7) -> Iterator[Bench]:
-    """An honest market on a node of its own, with a lying node in front."""
-    with (
-        Devnet.start() as devnet,
-        play(devnet, seed) as market,
-        LyingNode(devnet.rpc_url) as node,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        yield Bench(Ground.of(market), Path(folder), node)
+    """An honest market on a node of its own."""
+    with Devnet.start() as devnet, play(devnet, seed) as market, tempfile.TemporaryDirectory() as folder:
+        yield Bench(Ground.of(market), Path(folder))
 
 
 def honest_findings(ready: Bench) -> set[str]:
@@ -157,19 +161,70 @@ def _others(ground: Ground) -> dict[int, list[dict[str, object]]]:
     return {found: log for found, log in ground.logs.items() if found != ground.mark.subscription_id}
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What both checkers found in one case; `second` is None where the case is not the second checker's concern."""
+
+    case: Case
+    audit: frozenset[str]
+    second: frozenset[str] | None
+
+    @property
+    def found(self) -> bool:
+        return self.case.finding in self.audit and (self.second is None or bool(self.second))
+
+
+def second_findings(ready: Bench, cases: Sequence[Case]) -> dict[str, frozenset[str]]:
+    """Case → what the second checker finds: all changed logs in one run, each lying node in a run of its own."""
+    checker = SecondChecker(ready.ground.market.deployment.market, ready.folder)
+    texts = {case.name: text for case in cases if (text := ready.text_of(case)) is not None}
+    found = checker.of_logs(ready.ground.market.devnet.rpc_url, texts)
+    honest = jsonl(ready.ground.logs)
+
+    def of_lie(case: Case) -> frozenset[str]:
+        with LyingNode(ready.ground.market.devnet.rpc_url, case.change(ready.ground)) as node:
+            return checker.of_logs(node.url, {case.name: honest})[case.name]
+
+    lies = [case for case in cases if case.name not in texts]
+    with ThreadPoolExecutor(2) as pool:
+        return found | dict(zip((case.name for case in lies), pool.map(of_lie, lies), strict=True))
+
+
+def outcomes(ready: Bench) -> list[Outcome]:
+    """Every case by both checkers."""
+    second = second_findings(ready, [case for case in CASES if case.second])
+    return [Outcome(case, frozenset(ready.findings(case)), second.get(case.name)) for case in CASES]
+
+
+def table(results: Sequence[Outcome]) -> str:
+    """Both checkers side by side, in Markdown."""
+    rows = ["| what | changed | the audit names | second checker |", "|---|---|---|---|"]
+    for each in results:
+        second = "not its concern" if each.second is None else _codes(each.second) or "**missed**"
+        named = f"`{each.case.finding}`" if each.case.finding in each.audit else "**missed**"
+        also = _codes(each.audit - {each.case.finding})
+        rows.append(f"| {each.case.kind} | {each.case.what} | {named}{'; ' + also if also else ''} | {second} |")
+    return "\n".join(rows) + "\n"
+
+
+def _codes(codes: Collection[str]) -> str:
+    return ", ".join(f"`{code}`" for code in sorted(codes))
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--write", action="store_true", help=f"put the table into {REFERENCE}")
     given = parser.parse_args()
     with bench(given.seed) as ready:
-        print("honest:", honest_findings(ready))
-        missed = 0
-        for case in CASES:
-            found = ready.findings(case)
-            missed += case.finding not in found
-            print(f"{case.kind:<13}{case.name:<34}{'ok' if case.finding in found else 'MISSED':<8}{sorted(found)}")
-    print(f"{len(CASES) - missed} of {len(CASES)} found")
-    return 1 if missed else 0
+        false_alarms, results = honest_findings(ready), outcomes(ready)
+    print(table(results))
+    found = sum(each.found for each in results)
+    print(f"{found} of {len(results)} found; false alarms on what is honest: {sorted(false_alarms) or 'none'}")
+    if given.write:
+        head = REFERENCE.read_text().split(MARK)[0]
+        REFERENCE.write_text(f"{head}{MARK}\n\n{table(results)}")
+    return 0 if found == len(results) and not false_alarms else 1
 
 
 if __name__ == "__main__":
