@@ -1,4 +1,4 @@
-"""Lines of a usage log into packed records: the work of one process. Called by `logs.py`; judges nothing.
+"""Lines of a usage log into packed records. Called by `logs.py`; judges nothing.
 
 msgspec decodes and checks the shape of a line at once; ids, units and times may be numbers or decimal strings.
 """
@@ -9,7 +9,6 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -127,23 +126,6 @@ class Run:
 
 
 Piece = Run | Line | Malformed
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A part of a file that starts and ends with whole lines."""
-
-    path: Path
-    start: int
-    length: int
-    first_line: int
-
-
-def read_chunk(chunk: Chunk) -> list[Piece]:
-    """The pieces of one part of a file."""
-    with chunk.path.open("rb") as file:
-        file.seek(chunk.start)
-        return read_text(file.read(chunk.length), chunk.first_line)
 
 
 def read_text(text: bytes, first_line: int = 1) -> list[Piece]:

@@ -2,18 +2,14 @@
 keeps them, records and vouchers without a header.
 
 A header carries the subscription's newest voucher, if there is one; several subscriptions may follow each other in one
-file. Records are kept packed, 100 bytes each, so that a million of them fit; a large file is read by all cores
-(`lines.py` does the work of one). Raises `MalformedLog` and judges nothing else.
+file. Records are kept packed, 100 bytes each, so that a million of them fit (`lines.py` packs them). Raises `MalformedLog` and judges nothing else.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -24,22 +20,18 @@ from ledger.usage_log import HASH_BYTES, PACKED_BYTES, UsageLog, UsageRecord
 from ledger.values import SubscriptionId, Units, expand, from_hex
 from marketplace.audit.lines import (
     PACKED_TYPE,
-    Chunk,
     Line,
     Malformed,
     Piece,
     Run,
     VoucherBody,
-    read_chunk,
     read_text,
 )
 from marketplace.errors import MalformedLog
 
 LOG_SCHEMA = "s4m/log/1"
-CHUNK_BYTES = 8 << 20
-"""Read at once by one process: some 24,000 records."""
-WORKERS = 2
-"""Processes that read a file of more than one chunk: the audit's bars are for two cores."""
+BLOCK_BYTES = 8 << 20
+"""Of a file, read at once: some 24,000 records."""
 
 
 @dataclass(frozen=True)
@@ -110,22 +102,18 @@ def parse(text: str | bytes) -> list[SubscriptionLog]:
 
 
 def read(path: Path) -> list[SubscriptionLog]:
-    """The logs of a JSONL file, one a subscription; a large one is read by several processes."""
-    chunks = list(_chunks(path))
-    if len(chunks) < 2:
-        return parse(path.read_bytes())
-    with ProcessPoolExecutor(min(WORKERS, os.cpu_count() or 1), get_context("spawn")) as pool:
-        return _assembled(piece for pieces in pool.map(read_chunk, chunks) for piece in pieces)
+    """The logs of a JSONL file of any size, one a subscription; it is read in parts."""
+    return _assembled(piece for block, line in _blocks(path) for piece in read_text(block, line))
 
 
-def _chunks(path: Path) -> Iterator[Chunk]:
-    """The file cut after line ends; each piece knows the number of its first line."""
+def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
+    """The file cut after line ends, and the number of each part's first line."""
     with path.open("rb") as file:
-        start, line = 0, 1
-        while block := file.read(CHUNK_BYTES):
+        line = 1
+        while block := file.read(BLOCK_BYTES):
             block += file.readline()
-            yield Chunk(path, start, len(block), line)
-            start, line = start + len(block), line + block.count(b"\n")
+            yield block, line
+            line += block.count(b"\n")
 
 
 def _assembled(pieces: Iterable[Piece]) -> list[SubscriptionLog]:

@@ -45,7 +45,7 @@ def test_audit_by_command_writes_the_report_in_every_format(ready: Bench, tmp_pa
     assert report["ok"]
     assert (report["subscriptions_checked"], report["findings"]) == (4, [])
     assert min(report["signatures_checked"], report["blocks_checked"], report["proofs_checked_on_chain"]) > 0
-    table = list(csv.DictReader((tmp_path / "r.csv").open()))
+    table = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
     assert table[0] == {"kind": "verdict", "name": "ok", "subscription": "", "detail": "0"}
     assert {row["name"]: row["detail"] for row in table if row["kind"] == "money"} == report["money"]
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF-")
@@ -55,7 +55,7 @@ def test_findings_stand_in_the_table_and_end_with_their_exit_code(ready: Bench, 
     result = _run(ready, tmp_path, units_raised(ready.ground), "--report", str(tmp_path / "r.csv"))
     assert result.exit_code == 7
     assert re.search(r"total_differs\s+\d+\s+record 3", result.output)
-    rows = list(csv.DictReader((tmp_path / "r.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
     assert {row["name"] for row in rows if row["kind"] == "finding"} >= {"total_differs", "root_differs"}
 
 

@@ -1,4 +1,4 @@
-"""Logs are read the same in one piece and by several processes; a line that cannot be read is named by its number."""
+"""Logs are read the same whole and in parts; a line that cannot be read is named by its number."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def _text(count: int) -> str:
     return "".join(json.dumps(line) + "\n" for line in [header, *lines])
 
 
-def test_several_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "CHUNK_BYTES", 4_000)
+def test_a_file_in_parts_is_read_as_its_whole_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "BLOCK_BYTES", 4_000)
     path = tmp_path / "log.jsonl"
     path.write_text(_text(60))
     (many,), (one,) = logs.read(path), logs.parse(path.read_bytes())
@@ -46,10 +46,10 @@ def test_several_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pyte
     assert many.record(59) == _record(59)
 
 
-def test_a_line_that_cannot_be_read_is_named_in_a_file_of_many_pieces(
+def test_a_line_that_cannot_be_read_is_named_in_a_file_of_many_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "CHUNK_BYTES", 4_000)
+    monkeypatch.setattr(logs, "BLOCK_BYTES", 4_000)
     lines = _text(60).splitlines()
     lines[44] = lines[44].replace('"meter": 0', '"meter": 1.5')
     path = tmp_path / "log.jsonl"
