@@ -2,7 +2,8 @@
 keeps them, records and vouchers without a header.
 
 A header carries the subscription's newest voucher, if there is one; several subscriptions may follow each other in one
-file. Records are kept packed, 100 bytes each, so that a million of them fit (`lines.py` packs them). Raises `MalformedLog` and judges nothing else.
+file. Records are kept packed, 100 bytes each, so that a million of them fit (`lines.py` packs them).
+Raises `MalformedLog` and judges nothing else.
 """
 
 from __future__ import annotations

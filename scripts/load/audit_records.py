@@ -1,6 +1,6 @@
-"""`s4m audit` over a million records: an honest market on a real node, its logs in one file, the command as users run it.
+"""`s4m audit` over a million records: an honest market on a real node, its logs in one file, the command as it is used.
 
-Called by bench_marketplace.py. Wall-clock seconds and the memory of the command and all its workers together.
+Called by bench_marketplace.py. Wall-clock seconds and the memory of the command.
 """
 
 from __future__ import annotations
