@@ -90,9 +90,16 @@ def immersion(out: Path, seed: int, data: Path | None) -> list[Figure]:
     return measure(figure, out, seed, data)
 
 
+def marketplace(out: Path, seed: int, data: Path | None) -> list[Figure]:
+    """Tampering, audit, proofs, log and metering; every case and every time is the raw material."""
+    from scripts.bench_marketplace import measure
+
+    return measure(figure, out, seed, data)
+
+
 AREAS: dict[str, Callable[[Path, int, Path | None], list[Figure]]] = {
     "gas": gas, "demo": demo, "placement": placement, "orchestrator": orchestrator,
-    "immersion": immersion,
+    "immersion": immersion, "marketplace": marketplace,
 }  # fmt: skip
 
 
@@ -105,7 +112,7 @@ def main() -> int:
         "--input",
         type=Path,
         help="area demo and immersion: folder of recordings; placement: folder of batches; "
-        f"orchestrator: JSON file of sizes; gas: {GAS_INPUT}",
+        f"orchestrator and marketplace: JSON file of sizes; gas: {GAS_INPUT}",
     )
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     given = parser.parse_args()

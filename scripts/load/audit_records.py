@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +27,11 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Audited:
-    """One run: records, seconds from start to exit, most memory held at once in MiB, and the report."""
+    """One run: records, seconds from start to exit and on a CPU, most memory held at once in MiB, and the report."""
 
     records: int
     seconds: float
+    cpu_seconds: float
     peak_mib: float
     report: dict[str, object]
 
@@ -80,24 +82,14 @@ def _lines(market: HonestMarket, sold: Sold) -> Iterator[str]:
 
 
 def _run(arguments: list[str], records: int, report: Path) -> Audited:
-    began, peak = time.monotonic(), 0
+    began, peak, cpu = time.monotonic(), 0, 0.0
     with report.open("wb") as out:
         process = psutil.Popen([sys.executable, "-m", "s4m.main", *arguments], stdout=out)
         while process.poll() is None:
-            peak = max(peak, _memory(process))
+            with suppress(psutil.NoSuchProcess):
+                peak, cpu = max(peak, process.memory_info().rss), sum(process.cpu_times()[:2])
             time.sleep(LOOK_EVERY_S)
     seconds = time.monotonic() - began
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, "s4m audit")
-    return Audited(records, seconds, peak / MIB, json.loads(report.read_text()))
-
-
-def _memory(process: psutil.Process) -> int:
-    """Resident bytes of the command and of its workers; what they share is counted more than once."""
-    held = 0
-    try:
-        for one in [process, *process.children(recursive=True)]:
-            held += one.memory_info().rss
-    except psutil.NoSuchProcess:
-        return held
-    return held
+    return Audited(records, seconds, cpu, peak / MIB, json.loads(report.read_text()))
