@@ -10,12 +10,13 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from fpdf import FPDF
-from fpdf.fonts import FontFace
+from typing import TYPE_CHECKING
 
 from marketplace.audit.report import Report
 from marketplace.errors import MalformedInput
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 COLUMNS = ("kind", "name", "subscription", "detail")
 Row = tuple[str, str, str, str]
@@ -52,6 +53,8 @@ def as_csv(report: Report) -> bytes:
 
 def as_pdf(report: Report) -> bytes:
     """A4 pages: the verdict, then a table for each kind of fact."""
+    from fpdf import FPDF  # takes half a second to import, and few ask for it
+
     pdf = FPDF(format="A4")
     pdf.set_margin(_MARGIN_MM)
     pdf.set_title("Slicing4Meta audit")
@@ -70,7 +73,7 @@ def _table(pdf: FPDF, title: str, lines: list[tuple[str, str, str]]) -> None:
     pdf.set_font("Helvetica", "B", _BODY_PT + 2)
     pdf.cell(text=title.capitalize(), new_x="LMARGIN", new_y="NEXT")
     pdf.set_font("Helvetica", size=_BODY_PT)
-    with pdf.table(col_widths=(45, 50, 85), headings_style=FontFace(emphasis="BOLD"), text_align="LEFT") as table:
+    with pdf.table(col_widths=(45, 50, 85), text_align="LEFT") as table:
         for line in [COLUMNS[1:], *lines]:
             table.row([_printable(cell) for cell in line])
 
