@@ -5,13 +5,15 @@ Raised by the feature folders and by the wallet's client; `app.py` turns them in
 
 MarketplaceError
 ├── UnknownModel  UnknownPlan  UnknownQuote  UnknownOrder  UnknownSubscription  UnknownAsset  UnknownDocument
+├── UnknownWebhook
 ├── MalformedInput
-│   ├── MalformedDocument  MalformedLog
-│   └── OrderDiffers
+│   ├── MalformedDocument  MalformedLog  MalformedCursor
+│   └── OrderDiffers  WebhookRefused
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
+├── KeyReused  KeyBusy  TooManyWebhooks
 ├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
 └── WalletError (client side)
-    ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
+    ├── UnknownWallet  WalletExists  WatchOnly  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
     ├── PurchaseDiffers                      (the chain does not hold what the server says was bought)
     ├── AnswerMalformed                      (the server's answer cannot be read)
@@ -86,6 +88,10 @@ class UnknownDocument(MarketplaceError):
     code, status, title = "unknown_document", 404, "No such document"
 
 
+class UnknownWebhook(MarketplaceError):
+    code, status, title = "unknown_webhook", 404, "No such webhook"
+
+
 class MalformedInput(MarketplaceError):
     code, status, title = "malformed_input", 400, "The request is malformed"
 
@@ -96,6 +102,14 @@ class MalformedDocument(MalformedInput):
 
 class MalformedLog(MalformedInput):
     code, status, title = "malformed_log", 400, "The usage log is malformed"
+
+
+class MalformedCursor(MalformedInput):
+    code, status, title = "malformed_cursor", 400, "The cursor is malformed"
+
+
+class WebhookRefused(MalformedInput):
+    code, status, title = "webhook_refused", 400, "The webhook cannot be registered"
 
 
 class OrderDiffers(MalformedInput):
@@ -126,12 +140,24 @@ class PlanRetired(MarketplaceError):
     code, status, title = "plan_retired", 410, "The plan is closed to new buyers"
 
 
+class KeyReused(MarketplaceError):
+    code, status, title = "idempotency_key_reused", 422, "The idempotency key belongs to another request"
+
+
+class KeyBusy(MarketplaceError):
+    code, status, title = "idempotency_key_busy", 409, "A request with this idempotency key is at work"
+
+
+class TooManyWebhooks(MarketplaceError):
+    code, status, title = "too_many_webhooks", 429, "Too many webhooks"
+
+
 class OrchestratorDown(MarketplaceError):
     code, status, title = "orchestrator_down", 503, "The orchestrator does not answer"
 
 
 class TooManyReaders(MarketplaceError):
-    code, status, title = "too_many_readers", 503, "Too many streams of notices"
+    code, status, title = "too_many_readers", 503, "Too many streams are open"
 
 
 class GatewayDown(MarketplaceError):
@@ -148,6 +174,10 @@ class UnknownWallet(WalletError):
 
 class WalletExists(WalletError):
     code, status, title = "wallet_exists", 409, "The wallet exists already"
+
+
+class WatchOnly(WalletError):
+    code, status, title = "watch_only", 409, "The wallet has no key"
 
 
 class WrongPassword(WalletError):
@@ -207,8 +237,7 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
     if isinstance(error, MarketplaceError):
         return error.status, error.problem()
     code = str(getattr(error, "code", "internal_error"))
-    refused = 409 if isinstance(error, Reverted) else int(getattr(error, "status", 500))
-    status = _STATUS_OF_CODE.get(code, refused)
+    status = status_of(type(error), code)
     return status, {
         "type": f"urn:slicing4meta:problem:{code}",
         "title": type(error).__name__,
@@ -217,6 +246,12 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
         "detail": str(error),
         "remedy": str(getattr(error, "remedy", "")),
     }
+
+
+def status_of(kind: type[Exception], code: str) -> int:
+    """The HTTP status of an error that is not the marketplace's own."""
+    refused = 409 if issubclass(kind, Reverted) else int(getattr(kind, "status", 500))
+    return _STATUS_OF_CODE.get(code, refused)
 
 
 _STATUS_OF_CODE = {

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import click
 
 from s4m.command import Session, common, whole_number
+from s4m.completion import SUBSCRIPTIONS
 from s4m.errors import BadInput
 
 QOE_OPTIONS = {
@@ -27,7 +28,7 @@ def request() -> None:
 
 
 @request.command()
-@click.argument("subscription_id")
+@click.argument("subscription_id", shell_complete=SUBSCRIPTIONS)
 @common
 def show(session: Session, subscription_id: str) -> None:
     """The request document as this home keeps it."""
@@ -37,7 +38,7 @@ def show(session: Session, subscription_id: str) -> None:
 
 
 @request.command()
-@click.argument("subscription_id")
+@click.argument("subscription_id", shell_complete=SUBSCRIPTIONS)
 @click.argument("document", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--users", type=int, help="How many users it is for.")
 @click.option("--rate", type=int, help="Mb/s of each user.")
