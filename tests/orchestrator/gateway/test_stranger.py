@@ -1,4 +1,4 @@
-"""A client written from docs/reference/http-402.md alone: bare HTTP, its own proofs, its own log, no code of the wallet's.
+"""A client written from docs/reference/http-402.md alone: bare HTTP, own proofs, own log, no code of the wallet's.
 
 Only EIP-712 signing is the house's (`ledger.typed_data`); any wallet library has it.
 """
