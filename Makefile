@@ -21,11 +21,11 @@ export SOLCX_BINARY_PATH := $(CURDIR)/.solcx
 AREA ?= all
 ARGS ?=
 
-.PHONY: help setup demo test check coverage bench contracts figures prove soak clean format
+.PHONY: help setup demo test check coverage bench contracts figures prove soak clean format screenshots vendor
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: .venv/.dev node_modules/.dev .venv-ape/.stamp .venv-analysis/.stamp .build/.stamp ## all that the other targets need, made ahead
+setup: .venv/.dev node_modules/.dev .venv-ape/.stamp .venv-analysis/.stamp .build/.stamp chromium ## all that the other targets need, made ahead
 
 demo: .venv/.runtime node_modules/.runtime ## ten travellers buy a virtual beach on a local chain, use it, pay, audit
 	$(BIN)/python scripts/virtual_travel.py $(ARGS)
@@ -62,6 +62,12 @@ bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas, demo, pl
 
 figures: .venv/.runtime node_modules/.runtime ## Fig. 5 of the paper, allocations, fairness and a live run (a minute), into out/figures/
 	$(BIN)/python -m scripts.figures $(ARGS)
+
+screenshots: .venv/.dev node_modules/.dev chromium ## every page, light and dark, desktop and phone, into docs/screenshots/
+	$(BIN)/python scripts/screenshots.py $(ARGS)
+
+vendor: .venv/.dev node_modules/.dev ## the pages' third-party files, from node_modules into marketplace/web/static/vendor/
+	$(BIN)/python scripts/vendor.py
 
 prove: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## the money arithmetic for all inputs (halmos)
 	$(BIN)/python scripts/prove.py $(ARGS)
@@ -104,6 +110,11 @@ node_modules/.dev: package.json package-lock.json | $(NODE)
 
 .solcx/.stamp: scripts/solc-shim.js node_modules/.dev
 	@mkdir -p .solcx && ln -sfn ../scripts/solc-shim.js .solcx/solc-v0.8.37 && touch $@
+
+# the browser tests drive Debian's chromium; Playwright's own download is not used
+.PHONY: chromium
+chromium:
+	@scripts/find_chromium.sh
 
 # forge compiles what it tests, once; `make test` then only runs it
 .build/.stamp: $(shell find contracts tests/solidity -name '*.sol') foundry.toml .solcx/.stamp

@@ -92,9 +92,9 @@ class Chain:
         """Any JSON-RPC request, raw: for the sender and for tests' control verbs."""
         return self._rpc.request(method, params)
 
-    def request_many(self, requests: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
-        """Raw requests in one round trip, at most BATCH of them."""
-        return self._rpc.batch(requests)
+    def requests(self, asked: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
+        """At most `BATCH` raw requests in one round trip; their results in order."""
+        return self._rpc.batch(asked)
 
     # blocks
 

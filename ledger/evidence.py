@@ -97,7 +97,7 @@ def contradictions(
 def _headers(chain: Chain, first: int, last: int) -> Iterator[Mapping[str, Any]]:
     for start in range(first, last + 1, BATCH):
         asked = [("eth_getBlockByNumber", [hex(at), False]) for at in range(start, min(last + 1, start + BATCH))]
-        yield from (header for header in chain.request_many(asked) if header)
+        yield from (header for header in chain.requests(asked) if header)
 
 
 def _check_logs(

@@ -199,6 +199,17 @@ class RequestUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorPass:
+    """The trust domain's owner lets the bearer read the operator desk until `expires` (market domain, off-chain)."""
+
+    domain: str
+    expires: int
+
+    PRIMARY: ClassVar[str] = "OperatorPass"
+    FIELDS: ClassVar[tuple[tuple[str, str], ...]] = (("domain", "string"), ("expires", "uint64"))
+
+
+@dataclass(frozen=True, slots=True)
 class Permit:
     """ERC-2612 (credit domain): `spender` may draw `value` from `owner`; `nonce` is the token's for the owner."""
 

@@ -25,14 +25,17 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import activity, decisions, documents, notices, openapi, updates
+from marketplace import activity, decisions, documents, faucet, node, notices, openapi, updates
 from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
 from marketplace.catalog import endpoints as catalog
 from marketplace.database import open_database
+from marketplace.desks import endpoints as desks
+from marketplace.devnets import is_devnet
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
+from marketplace.explorer import endpoints as explorer
 from marketplace.idempotency import IdempotencyMiddleware, KeptAnswers
 from marketplace.orders import endpoints as orders
 from marketplace.parts import Parts
@@ -41,6 +44,8 @@ from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
 from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
+from marketplace.web import site
+from marketplace.web.failures import failure_page, wants_page
 from marketplace.webhooks import endpoints as webhooks
 from marketplace.webhooks.courier import Courier
 from marketplace.webhooks.door import Door
@@ -89,6 +94,7 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
         orchestrator=httpx.Client(
             base_url=settings.orchestrator_url, auth=GateAuth(identity, "orchestrator"), timeout=30.0
         ),
+        gateway=httpx.Client(base_url=settings.gateway_url, auth=GateAuth(identity, "gateway"), timeout=5.0),
         clock=clock,
         door=Door(settings.webhook_loopback),
         secrets=SecretKeeper(keys / "webhooks.key"),
@@ -102,8 +108,16 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(parts, stack))
     app.state.parts = parts
     add_features(app, parts)
+    app.include_router(node.router(parts), prefix=API)
+    app.state.on_devnet = on_devnet = is_devnet(parts)
+    if on_devnet:
+        app.include_router(faucet.router(parts), prefix=API)
+    app.include_router(explorer.router(parts))
+    app.include_router(desks.router(parts, on_devnet=on_devnet))
+    app.include_router(desks.operator_router(parts, domain_owner(settings)))
     add_health(app, parts)
     _add_problems(app)
+    site.furnish(app, parts)
     _add_openapi(app)
     app.add_middleware(IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING)
     _gate(parts, app, stack)
@@ -154,6 +168,7 @@ def _closing(parts: Parts) -> ExitStack:
         parts.engine.dispose,
         parts.relayer.close,
         parts.orchestrator.close,
+        parts.gateway.close,
         parts.door.close,
     ):
         stack.callback(close)
@@ -188,19 +203,24 @@ def add_health(app: FastAPI, parts: Parts) -> None:
 
 
 def _add_problems(app: FastAPI) -> None:
-    """Every named error becomes problem+json; what is unknown is a 500 that tells nothing of the inside."""
+    """Every named error becomes problem+json, or a page where a person asked for one; what is unknown is a 500 that
+    tells nothing of the inside."""
 
-    async def named(_request: Request, error: Exception) -> JSONResponse:
-        status, body = problem_of(error)
+    def answer(request: Request, status: int, body: dict[str, Any]) -> Response:
+        if wants_page(request):
+            return failure_page(request, status, body)
         return JSONResponse(body, status, media_type="application/problem+json")
 
-    async def invalid(request: Request, error: Exception) -> JSONResponse:
+    async def named(request: Request, error: Exception) -> Response:
+        return answer(request, *problem_of(error))
+
+    async def invalid(request: Request, error: Exception) -> Response:
         return await named(request, MalformedInput(_first(error), remedy="Correct the field and send it again."))
 
-    async def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
-        return JSONResponse(INTERNAL, 500, media_type="application/problem+json")
+    async def unforeseen(request: Request, _error: Exception) -> Response:
+        return answer(request, 500, INTERNAL)
 
-    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[JSONResponse]]]] = [
+    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
         (MarketplaceError, named), (LedgerError, named), (RequestValidationError, invalid),
         (Exception, unforeseen),
     ]  # fmt: skip

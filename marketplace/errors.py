@@ -12,6 +12,7 @@ MarketplaceError
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
 ├── KeyReused  KeyBusy  TooManyWebhooks
 ├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
+├── UnknownOnChain  FaucetDry  OperatorOnly
 └── WalletError (client side)
     ├── UnknownWallet  WalletExists  WatchOnly  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
@@ -154,6 +155,18 @@ class TooManyWebhooks(MarketplaceError):
 
 class OrchestratorDown(MarketplaceError):
     code, status, title = "orchestrator_down", 503, "The orchestrator does not answer"
+
+
+class UnknownOnChain(MarketplaceError):
+    code, status, title = "unknown_on_chain", 404, "The chain knows nothing of this"
+
+
+class FaucetDry(MarketplaceError):
+    code, status, title = "faucet_dry", 429, "The faucet gives no more for now"
+
+
+class OperatorOnly(MarketplaceError):
+    code, status, title = "operator_only", 403, "This desk is the operator's"
 
 
 class TooManyReaders(MarketplaceError):

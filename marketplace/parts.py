@@ -34,6 +34,7 @@ class Parts:
     documents: Documents
     relayer: Sender
     orchestrator: httpx.Client
+    gateway: httpx.Client
     clock: Callable[[], float]
     """UTC seconds."""
     door: Door

@@ -1,4 +1,4 @@
-"""`s4m trust policy|keys|enrol|revoke|verify`: who may call what, with which keys, and what was decided."""
+"""`s4m trust policy|keys|pass|enrol|revoke|verify`: who may call what, with which keys, and what was decided."""
 
 from __future__ import annotations
 
@@ -44,6 +44,24 @@ def keys(session: Session) -> None:
             for key in identity.keys_of(domain_id, name)
         ]  # fmt: skip
     session.show(rows, "component", "publicKey", "notAfter", "revoked", "here")
+
+
+@trust.command("pass")
+@click.option("--hours", type=click.IntRange(1, 12), default=8, show_default=True, help="How long it holds.")
+@common
+def operator_pass(session: Session, hours: int) -> None:
+    """A pass for the marketplace's operator desk (/operator), signed with this home's operator account."""
+    import time
+
+    from marketplace.desks.operator_pass import issue
+    from s4m.connect import keys as home_keys
+    from s4m.connect import on_chain
+
+    key = home_keys(session).account("operator")
+    with on_chain(session) as ground:
+        expires = int(time.time()) + hours * 3_600
+        text = issue(key, ground.contracts.market_domain, session.settings.domain, expires)
+    session.show({"pass": text, "expires": expires, "signer": key.address})
 
 
 @trust.command()

@@ -22,6 +22,11 @@ class CreditContract(BoundContract):
         """Devnet only: new credits, at most a million a call."""
         return self.build("faucet", to, amount)
 
+    def faucet_limit(self, block: BlockStamp | None = None) -> Money:
+        """The most that one call of the faucet gives; money without a faucet raises."""
+        most: Money = self.read("FAUCET_LIMIT", block=block)
+        return most
+
     def transfer(self, to: Address, amount: int) -> Call:
         return self.build("transfer", to, amount)
 

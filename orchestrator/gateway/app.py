@@ -8,9 +8,9 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ValidationError
 
@@ -48,6 +48,7 @@ def create_app(house: House) -> FastAPI:
     app.add_api_route("/routes/{subscriptionId}", delete_route, methods=["DELETE"])
     app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
     app.add_api_route("/measures", measures, methods=["GET"])
+    app.add_api_route("/quality/{planId}", quality, methods=["GET"])
     app.add_api_route("/sessions", open_session, methods=["POST"])
     app.add_api_route("/use/{subscriptionId}", use, methods=["POST"], response_class=Response)
     app.add_api_route("/vouchers/{subscriptionId}", accept_voucher, methods=["POST"])
@@ -126,6 +127,15 @@ async def vouchers_to_settle(request: Request, since: int = Query(default=0, ge=
 async def measures(request: Request) -> dict[str, Any]:
     """What was measured of who fetched a frame in the last few seconds (orchestrator.measures)."""
     return _house(request.app).measures.recent().to_json()
+
+
+async def quality(
+    request: Request, planId: Annotated[int, Path(ge=0, lt=2**64)], floor: int = Query(default=0, ge=0, lt=2**32)
+) -> dict[str, Any]:
+    """What users of a plan got, counted over its records; `under` the floor (thousandths) that the plan promises."""
+    found = await asyncio.to_thread(_house(request.app).store.quality, planId, floor)
+    mean = found.total // found.measured if found.measured else None
+    return {"records": found.records, "measured": found.measured, "under": found.under, "meanImmersion": mean}
 
 
 async def open_session(request: Request) -> dict[str, Any]:

@@ -50,6 +50,12 @@ CREATE TABLE IF NOT EXISTS ended (subscription TEXT PRIMARY KEY, reason TEXT NOT
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+_QUALITY = """
+SELECT COUNT(*), COALESCE(SUM(i > 0), 0), COALESCE(SUM(i > 0 AND i < ?), 0), COALESCE(SUM(i), 0) FROM (
+    SELECT CAST(json_extract(record, '$.immersion') AS INTEGER) AS i FROM records
+    WHERE subscription BETWEEN ? AND ? AND length(subscription) = ?)
+"""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -77,6 +83,16 @@ class KeptVoucher:
     signature: bytes
     meter_signature: bytes
     rowid: int = 0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What one plan's records say; immersion in thousandths, `total` its sum over those that measured it."""
+
+    records: int
+    measured: int
+    under: int
+    total: int
 
 
 class UsageStore:
@@ -212,6 +228,15 @@ class UsageStore:
             kept = [self._kept(subscription, row) for row in rows]
         return {each.record.seq: measured(each.info) for each in kept if each.record.immersion}
 
+    def quality(self, plan: int, floor_milli: int) -> Quality:
+        """Of all records of a plan's subscriptions: how many, and what Meta-Immersion was measured."""
+        with self._lock:
+            told = [
+                self._connection.execute(_QUALITY, (floor_milli, first, last, len(first))).fetchone()
+                for first, last in _ids_of(plan)
+            ]
+        return Quality(*(sum(column) for column in zip(*told, strict=True)))
+
     def each_record(self) -> Iterator[tuple[UsageRecord, int]]:
         """All records in the order of their logs, each with its gross units; for rebuilding at start."""
         for record, gross in self._read("SELECT record, gross FROM records ORDER BY subscription, seq"):
@@ -325,3 +350,11 @@ def _require_sealed(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by an earlier version, which kept users' behaviour in the clear. Nothing was touched: "
             "settle its vouchers with that version, then move the file away and start again."
         )
+
+
+def _ids_of(plan: int) -> list[tuple[str, str]]:
+    """The plan's subscription ids as ranges of decimal text of one length each, so that text order is their order."""
+    first, last = str(plan << 32), str((plan + 1 << 32) - 1)
+    if len(first) == len(last):
+        return [(first, last)]
+    return [(first, "9" * len(first)), ("1" + "0" * (len(last) - 1), last)]

@@ -23,6 +23,7 @@ from ledger.typed_data import (
     Domain,
     ErasureDemand,
     Message,
+    OperatorPass,
     Order,
     Permit,
     Provenance,
@@ -48,7 +49,7 @@ Case: TypeAlias = tuple[Domain, Message]
 def test_solidity_python_and_javascript_hash_alike(contracts: Contracts, nodejs: str) -> None:
     cases = all_cases(contracts, random.Random(SEED))
     ours = [digest(domain, message) for domain, message in cases]
-    assert len(cases) == 11 * EACH
+    assert len(cases) == 12 * EACH
     assert len(set(ours)) == len(set(cases)), "each message has a digest of its own"
     documents = [typed_data(domain, message) for domain, message in cases]
     assert list(map(eth_accounts_digest, documents)) == ours
@@ -85,6 +86,7 @@ def all_cases(contracts: Contracts, dice: random.Random) -> list[Case]:
         (SessionBinding, market_domain(2**53 - 1, contracts.market.address)),
         (RequestUpdate, contracts.market_domain),
         (ErasureDemand, contracts.market_domain),
+        (OperatorPass, contracts.market_domain),
         (AuditGrant, market_domain(1, address("0x" + "00" * 20))),
         (SupplyOffer, supply_domain(31_337, contracts.catalog.address)),
         (SupplyWithdrawal, supply_domain(31_337, contracts.catalog.address)),

@@ -1,0 +1,86 @@
+"""How values look on a page: money, addresses, times, durations. Pure; used by the templates as filters."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+DECIMALS = 6
+"""Of the devnet's credit token (MaaSCredit)."""
+SYMBOL = "MAAS"
+_STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def money(amount: int | str | None) -> str:
+    """The token's smallest units as a decimal amount with its symbol: 1005000 → `1.005 MAAS`."""
+    if amount is None:
+        return "–"
+    return f"{decimal(amount)} {SYMBOL}"
+
+
+def decimal(amount: int | str) -> str:
+    """Without the symbol; no trailing zeros: 50 → `0.00005`."""
+    value = int(amount)
+    whole, rest = divmod(abs(value), 10**DECIMALS)
+    fraction = f"{rest:0{DECIMALS}d}".rstrip("0")
+    return f"{'-' if value < 0 else ''}{whole:,}{'.' + fraction if fraction else ''}"
+
+
+def short(text: str | None) -> str:
+    """An address or hash that fits in a line: `0x12ab…9f00`."""
+    if not text:
+        return "–"
+    return text if len(text) <= 14 else f"{text[:6]}…{text[-4:]}"
+
+
+def moment(seconds: int | str | None) -> str:
+    """UTC seconds as `2026-11-27 05:12:09 UTC`; a dash for none and for zero."""
+    if not seconds or int(seconds) == 0:
+        return "–"
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def machine_moment(seconds: int | str) -> str:
+    """The same for <time datetime>."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def duration(seconds: int | str | None) -> str:
+    """The two largest parts: 5400 → `1 hour 30 minutes`."""
+    rest = int(seconds or 0)
+    parts = []
+    for size, name in _STEPS:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {name}{'' if count == 1 else 's'}")
+    return " ".join(parts[:2]) or "0 seconds"
+
+
+def milli(value: int | str | None) -> str:
+    """Thousandths as a number: 500 → `0.5`; Meta-Immersion is kept so."""
+    if value is None:
+        return "–"
+    return f"{int(value) / 1000:g}"
+
+
+def percent(bps: int | str) -> str:
+    """Hundredths of a percent: 2000 → `20 %`."""
+    return f"{int(bps) / 100:g} %"
+
+
+def plain(name: str | None) -> str:
+    """`virtual_travelling` → `virtual travelling`."""
+    return (name or "").replace("_", " ")
+
+
+ISOLATION = {0: "shared with all", 1: "shared within the cluster", 2: "dedicated"}
+
+
+def isolation(degree: int | str | None) -> str:
+    """A degree of isolation in words."""
+    return ISOLATION.get(int(degree or 0), str(degree))
+
+
+FILTERS = {
+    each.__name__: each
+    for each in (money, decimal, short, moment, machine_moment, duration, milli, percent, plain, isolation)
+}
