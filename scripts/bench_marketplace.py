@@ -1,4 +1,4 @@
-"""The marketplace, measured: audit, proofs, tampering, log, metering; reads and pages where they are measured. Used by
+"""The marketplace, measured: audit, proofs, tampering, log, metering, reads of the API, the catalogue page. Used by
 bench.py.
 
 Raw material beside the figures: marketplace-tampering.json (every case with what both checkers found),
@@ -19,6 +19,7 @@ from typing import Any
 
 from ledger.usage_log import UsageLog, UsageRecord, verify_inclusion
 from ledger.values import SubscriptionId, Units
+from scripts.load import api_reads, pages
 from scripts.load.audit_records import audited
 from scripts.load.gateway_added import added
 from scripts.load.percentiles import percentile
@@ -63,6 +64,8 @@ def measure(figure: Callable[..., dict[str, Any]], out: Path, seed: int, data: P
         *_audit(figure, out, seed, sizes, raw),
         *_log(figure, sizes, raw),
         _gateway(figure, seed, sizes, raw),
+        *api_reads.measure(api_reads.Options(seed=seed, out=out)),
+        *pages.measure(figure),
     ]
     (out / "marketplace-raw.json").write_text(json.dumps(raw, indent=2) + "\n")
     return figures
