@@ -159,9 +159,6 @@ class UsageLog:
                 raise RecordOutOfOrder(expected, record.seq)
         self.extend_leaves(leaves_of(b"".join([record.packed() for record in records])))
 
-    def append_leaf(self, leaf: bytes) -> None:
-        self.extend_leaves(leaf)
-
     def extend_leaves(self, leaves: bytes) -> None:
         """Appends leaf hashes that follow each other, 32 bytes each."""
         self._levels[0] += leaves

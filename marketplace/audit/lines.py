@@ -67,7 +67,7 @@ class LineBody(msgspec.Struct):
     voucher: VoucherBody | None = None
     units: int | None = None
     usageRoot: str | None = None
-    size: Any = None
+    size: int | None = None
     meterSignature: str | None = None
     signature: str | None = None
     r: str | None = None

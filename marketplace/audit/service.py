@@ -20,7 +20,6 @@ from ledger.events import ChainEvent
 from ledger.evidence import contradictions
 from ledger.structs import InclusionProof, SignedVoucher
 from ledger.values import Address, BlockStamp, compact
-from ledger.values import Money as TokenMoney
 from marketplace.audit import checks, money
 from marketplace.audit.assets import check_assets
 from marketplace.audit.facts import MarketFacts, fold
@@ -81,9 +80,10 @@ class Auditor:
         raw = self.chain.raw_logs(self.deployment.block_number, block.number, audited(self.deployment))
         events = decode_logs(raw, audited(self.deployment))
         market = fold(events)
-        report = Report(money=self._money(market, block), events_checked=len(events))
+        sums = self._money(market, block)
+        report = Report(money=sums, events_checked=len(events))
         report.findings += self._history_findings(events, market)
-        report.findings += self._money_findings(market, report)
+        report.findings += self._money_findings(market, sums)
         if thorough:
             report.findings += self._thorough_findings(report, events, market, block)
         if evidence is not None:
@@ -124,9 +124,7 @@ class Auditor:
         report.signatures_checked, report.signatures_opaque = signatures.checked, signatures.opaque
         yield from check_identities(events, sent, self.deployment.identity)
         yield from check_state(self.contracts, market, events, block)
-        assert report.money is not None  # noqa: S101 — set by the only caller
-        balance = TokenMoney(report.money.token_balance)
-        yield from check_balance(self.contracts, self.deployment.block_number, block, balance)
+        yield from check_balance(self.contracts, self.deployment.block_number, block)
 
     def _evidence_findings(
         self, report: Report, evidence: Evidence, raw: Sequence[Mapping[str, Any]], block: BlockStamp
@@ -140,9 +138,8 @@ class Auditor:
         balance = self.contracts.credit.balance_of(self.deployment.market, block=block)
         return money.money_of(market, balance, block.number)
 
-    def _money_findings(self, market: MarketFacts, report: Report) -> list[Finding]:
-        assert report.money is not None  # noqa: S101 — set one line above the only call
-        findings = list(money.check_market(market, report.money))
+    def _money_findings(self, market: MarketFacts, sums: Money) -> list[Finding]:
+        findings = list(money.check_market(market, sums))
         for one in market.subscriptions.values():
             findings += money.check_subscription(one, market.plans[one.plan_id])
         return findings

@@ -12,7 +12,7 @@ from ledger.contracts.token import TokenContract
 from ledger.errors import NodeError
 from ledger.events import AssetTransferred, ChainEvent, CreditTransferred, ModelTransferred
 from ledger.structs import Subscription
-from ledger.values import ZERO_ADDRESS, Address, BlockStamp, Money
+from ledger.values import ZERO_ADDRESS, Address, BlockStamp
 from marketplace.audit.facts import MarketFacts, SubscriptionFacts
 from marketplace.audit.report import Finding
 
@@ -70,9 +70,10 @@ def _check_owners(contract: TokenContract, owners: dict[int, Address], block: Bl
             yield Finding("state_differs", None, f"{contract.WORD} {token} is {told}'s, its events make it {owner}'s.")
 
 
-def check_balance(contracts: Contracts, first: int, block: BlockStamp, balance: Money) -> Iterator[Finding]:
-    """The token's own transfers to and from the market make its balance."""
+def check_balance(contracts: Contracts, first: int, block: BlockStamp) -> Iterator[Finding]:
+    """The token's own transfers to and from the market, from block `first` on, make its balance."""
     market = contracts.deployment.market
+    balance = contracts.credit.balance_of(market, block=block)
     into = _moved(contracts, first, block.number, [None, market])
     out = _moved(contracts, first, block.number, [market])
     if into - out != balance:

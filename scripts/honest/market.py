@@ -35,7 +35,6 @@ from ledger.values import (
     SubscriptionId,
     Units,
     compact,
-    plan_of,
     to_hex,
 )
 from marketplace.documents import canonical
@@ -249,10 +248,3 @@ def terms_document(
         "credit_units": 1_000,
         "credit_seconds": HOUR,
     }
-
-
-def model_of_plan(plan: PlanId) -> ModelId:
-    return ModelId(plan >> 32)
-
-
-__all__ = ["HOUR", "HonestMarket", "Line", "Sold", "model_of_plan", "plan_of", "terms_document"]

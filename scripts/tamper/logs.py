@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.keys import WalletKey
+from ledger.metering import Terms, gross_units
 from ledger.typed_data import Voucher, sign
 from ledger.usage_log import UsageLog, UsageRecord
 from ledger.values import Units, compact, from_hex, to_hex
@@ -62,7 +63,7 @@ def total_raised(ground: Ground) -> str:
 @LOG.case("units_differ")
 def meter_swapped(ground: Ground) -> str:
     """A use is booked on the plan's cheaper or dearer meter."""
-    return _changed(ground, meter=1 - _number(ground, "meter"), quantity="4000")
+    return _changed(ground, meter=1 - _number(ground, "meter"))
 
 
 @LOG.case("meter_unknown")
@@ -74,10 +75,16 @@ def meter_invented(ground: Ground) -> str:
 @LOG.case("units_differ")
 def discount_dodged(ground: Ground) -> str:
     """The immersion of a discounted record is raised to the promised floor, so that no discount is due."""
-    lines = ground.copy()
-    low = next(line for line in lines[1:] if 0 < line["record"]["immersion"] < 300 or int(line["record"]["units"]))
-    low["record"] |= {"immersion": 5_000, "quantity": "900"}
+    lines, (_, terms) = ground.copy(), ground.market.plan_terms[ground.mark.plan]
+    low = next(line["record"] for line in lines[1:] if _has_discount(terms, line["record"]))
+    low["immersion"] = terms.floor_milli
     return ground.with_log(lines)
+
+
+def _has_discount(terms: Terms, record: dict[str, Any]) -> bool:
+    """Whether it was under the floor, and that made its units fewer."""
+    meter, quantity = record["meter"], int(record["quantity"])
+    return gross_units(terms, meter, quantity, record["immersion"]) < gross_units(terms, meter, quantity, 0)
 
 
 @LOG.case("root_differs")
