@@ -11,7 +11,7 @@ from marketplace.audit import logs
 from marketplace.audit.service import Auditor, Evidence
 from scripts.honest.play import play
 from scripts.tamper.case import Case
-from scripts.tamper.suite import CASES, Bench, honest_findings, second_findings
+from scripts.tamper.suite import CASES, REFERENCE, Bench, honest_findings, second_findings
 from scripts.tamper.text import jsonl
 
 
@@ -19,6 +19,12 @@ def test_there_are_many_ways_and_each_has_a_name_of_its_own() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 40
     assert {case.kind for case in CASES} >= {"log", "receipts", "tables", "events"}
     assert all(case.what for case in CASES)
+
+
+def test_the_reference_tells_of_every_way() -> None:
+    """`python -m scripts.tamper.suite --write` writes its table."""
+    written = REFERENCE.read_text()
+    assert [case.name for case in CASES if f"| {case.kind} | {case.what} | `{case.finding}`" not in written] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}: {case.name}")
