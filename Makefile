@@ -58,7 +58,7 @@ coverage: .venv/.dev node_modules/.dev .solcx/.stamp ## lines and branches of co
 contracts: .venv/.dev node_modules/.dev .solcx/.stamp ## compile the contracts into ledger/artifacts/
 	$(BIN)/python scripts/compile.py
 
-bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas, demo, placement, orchestrator, immersion or trust; writes out/bench/AREA.json
+bench: .venv/.dev node_modules/.dev .solcx/.stamp ## measure; AREA=gas, demo, placement, orchestrator, immersion, marketplace or trust; writes out/bench/AREA.json
 	$(BIN)/python scripts/bench.py --area $(AREA) $(ARGS)
 
 figures: .venv/.runtime node_modules/.runtime ## Fig. 5 of the paper, allocations, fairness and a live run (a minute), into out/figures/

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_abi.abi import decode, encode
-from eth_abi.exceptions import EncodingError
+from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.crypto import keccak
 
 from ledger.errors import ArtifactMissing, ValueOutOfRange
@@ -78,6 +78,19 @@ class ContractAbi:
     errors: dict[bytes, Entry]
     constructor: Entry
     bytecode: bytes
+
+    def call_in(self, data: bytes) -> tuple[str, tuple[Any, ...]] | None:
+        """The function that call data names, and its arguments; None where the ABI has no such function, or the data
+        does not fit it."""
+        entry = self.functions_by_selector.get(data[:4])
+        try:
+            return (entry.name, entry.decode_input(data[4:])) if entry else None
+        except (DecodingError, ValueError, OverflowError):
+            return None
+
+    @cached_property
+    def functions_by_selector(self) -> dict[bytes, Entry]:
+        return {entry.hash[:4]: entry for entry in self.functions.values()}
 
 
 @cache

@@ -15,7 +15,7 @@ from ledger.errors import BlockGone, ChainReplaced, NodeError, WrongChain, witho
 from ledger.events import ChainEvent
 from ledger.reverts import reverted
 from ledger.rpc import Rpc
-from ledger.values import ZERO_ADDRESS, Address, BlockStamp, Call, Money, from_hex, to_hex
+from ledger.values import ZERO_ADDRESS, Address, BlockStamp, Call, Money, address, from_hex, to_hex
 
 LOG_SPAN = 2_000  # blocks asked for at once: what the public nodes with the tightest limits allow
 
@@ -42,6 +42,16 @@ class MinedTransaction:
     gas_price: int
     created: Address | None
     logs: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SentTransaction:
+    """What was sent to the chain: by whom, to which contract (None: a creation), with which call data."""
+
+    tx_hash: str
+    sender: Address
+    to: Address | None
+    data: bytes
 
 
 class Chain:
@@ -124,11 +134,7 @@ class Chain:
 
     def logs(self, first: int, last: int, addresses: Mapping[str, Address]) -> list[ChainEvent]:
         """The contracts' events in blocks first..last, both included, in chain order."""
-        found: list[ChainEvent] = []
-        for start in range(first, last + 1, LOG_SPAN):
-            end = min(last, start + LOG_SPAN - 1)
-            found += self._logs({"fromBlock": hex(start), "toBlock": hex(end)}, addresses)
-        return found
+        return decode_logs(self.raw_logs(first, last, addresses), addresses)
 
     def logs_of(self, block: BlockStamp, addresses: Mapping[str, Address]) -> list[ChainEvent]:
         """The contracts' events in exactly this block; raises BlockGone where it is no longer known."""
@@ -137,7 +143,26 @@ class Chain:
         except NodeError as error:
             raise BlockGone(block.number, block.hash) from error
 
-    def _logs(self, where: Mapping[str, str], addresses: Mapping[str, Address]) -> list[ChainEvent]:
+    def raw_logs(self, first: int, last: int, addresses: Mapping[str, Address]) -> list[Mapping[str, Any]]:
+        """As `logs`, as the node gives them: for who checks the node itself."""
+        found: list[Mapping[str, Any]] = []
+        for start in range(first, last + 1, LOG_SPAN):
+            end = min(last, start + LOG_SPAN - 1)
+            where = {"fromBlock": hex(start), "toBlock": hex(end), "address": list(addresses.values())}
+            found += self._rpc.request("eth_getLogs", [where])
+        return found
+
+    def logs_with(
+        self, first: int, last: int, addresses: Mapping[str, Address], topics: Sequence[str | None]
+    ) -> list[ChainEvent]:
+        """As `logs`, of those alone that have these topics (None: any)."""
+        found: list[ChainEvent] = []
+        for start in range(first, last + 1, LOG_SPAN):
+            end = min(last, start + LOG_SPAN - 1)
+            found += self._logs({"fromBlock": hex(start), "toBlock": hex(end), "topics": list(topics)}, addresses)
+        return found
+
+    def _logs(self, where: Mapping[str, object], addresses: Mapping[str, Address]) -> list[ChainEvent]:
         raw = self._rpc.request("eth_getLogs", [{**where, "address": list(addresses.values())}])
         return decode_logs(raw, addresses)
 
@@ -156,6 +181,15 @@ class Chain:
             return from_hex(self._pinned("eth_call", [_request(call, sender)], block))
         except NodeError as error:
             raise reverted(error) or error from error
+
+    def call_many(self, calls: Sequence[Call], block: BlockStamp) -> list[bytes]:
+        """What each call would return at the block, a hundred in one round trip; raises NodeError on a revert."""
+        pinned = {"blockHash": block.hash, "requireCanonical": True}
+        answers: list[bytes] = []
+        for start in range(0, len(calls), BATCH):
+            asked = [("eth_call", [_request(one, ZERO_ADDRESS), pinned]) for one in calls[start : start + BATCH]]
+            answers += map(from_hex, self._rpc.batch(asked))
+        return answers
 
     def estimate_gas(self, call: Call, sender: Address) -> int:
         """Gas that the call needs after the newest block; raises Reverted where it would fail."""
@@ -195,6 +229,14 @@ class Chain:
         """True when the node has the transaction, waiting or mined."""
         return self._rpc.request("eth_getTransactionByHash", [tx_hash]) is not None
 
+    def transactions(self, hashes: Sequence[str]) -> dict[str, SentTransaction]:
+        """The transactions that the node has, by hash; a hundred in one round trip."""
+        found: dict[str, SentTransaction] = {}
+        for start in range(0, len(hashes), BATCH):
+            asked = [("eth_getTransactionByHash", [one]) for one in hashes[start : start + BATCH]]
+            found |= {each["hash"]: _sent(each) for each in self._rpc.batch(asked) if each}
+        return found
+
     def receipt(self, tx_hash: str) -> MinedTransaction | None:
         found = self._rpc.request("eth_getTransactionReceipt", [tx_hash])
         return _mined(found) if found and found.get("blockHash") else None
@@ -207,6 +249,16 @@ def _stamp(block: Mapping[str, Any]) -> BlockStamp:
 def _request(call: Call, sender: Address) -> dict[str, str]:
     request = {"from": sender, "data": to_hex(call.data), "value": hex(call.value)}
     return {**request, "to": call.to} if call.to else request
+
+
+def _sent(transaction: Mapping[str, Any]) -> SentTransaction:
+    to = transaction.get("to")
+    return SentTransaction(
+        transaction["hash"],
+        address(transaction["from"]),
+        address(to) if to else None,
+        from_hex(transaction["input"]),
+    )
 
 
 def _mined(receipt: Mapping[str, Any]) -> MinedTransaction:

@@ -17,7 +17,12 @@ from ledger.values import SubscriptionId, Units, from_hex, to_hex
 
 EMPTY_ROOT = sha256(b"").digest()
 
-_FIELDS = struct.Struct(">QIQQQQQI")  # seq, meter, quantity, units, total, startMillis, endMillis, immersion
+HASH_BYTES = 32
+PACKED_BYTES = 100
+PACKED = struct.Struct(">QIQIQQQQQI32s")
+"""planId, sequence (together the subscription's id), seq, meter, quantity, units, total, startMillis, endMillis,
+immersion, requestHash: a record as its leaf hashes it."""
+_SEQUENCES = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,12 @@ class UsageRecord:
 
     def packed(self) -> bytes:
         """All fields big-endian at fixed width: 100 bytes, as abi.encodePacked gives them."""
+        if len(self.request_hash) != HASH_BYTES:
+            raise RecordMalformed(f"requestHash has {len(self.request_hash)} bytes, not 32")
         try:
-            head = self.subscription_id.to_bytes(12)
-            body = _FIELDS.pack(
+            return PACKED.pack(
+                self.subscription_id // _SEQUENCES,
+                self.subscription_id % _SEQUENCES,
                 self.seq,
                 self.meter,
                 self.quantity,
@@ -52,12 +60,17 @@ class UsageRecord:
                 self.start_millis,
                 self.end_millis,
                 self.immersion,
+                self.request_hash,
             )
-        except (struct.error, OverflowError) as error:
+        except struct.error as error:
             raise RecordMalformed(f"a field does not fit its width ({error})") from error
-        if len(self.request_hash) != 32:
-            raise RecordMalformed(f"requestHash has {len(self.request_hash)} bytes, not 32")
-        return head + body + self.request_hash
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> UsageRecord:
+        """The record of `packed`'s 100 bytes."""
+        plan, sequence, seq, meter, quantity, units, total, start, end, immersion, request = PACKED.unpack(packed)
+        found = SubscriptionId(plan * _SEQUENCES + sequence)
+        return cls(found, seq, meter, quantity, Units(units), Units(total), start, end, immersion, request)
 
     def leaf(self) -> bytes:
         return sha256(b"\x00" + self.packed()).digest()
@@ -105,45 +118,64 @@ def _integer(value: object) -> int:
     return int(value)
 
 
-class UsageLog:
-    """The Merkle tree of one subscription's records. Appending costs O(log n), a root or a proof O(log² n).
+def leaves_of(packed: bytes) -> bytes:
+    """The leaf hashes of packed records that follow each other, in one row."""
+    width = PACKED_BYTES
+    return b"".join([sha256(b"\x00" + packed[at : at + width]).digest() for at in range(0, len(packed), width)])
 
-    `_levels[k][i]` is the hash of the i-th complete subtree of 2**k leaves. Not thread-safe: one writer.
+
+class UsageLog:
+    """The Merkle tree of one subscription's records. Appending costs O(1) on average, a root or a proof O(log² n).
+
+    `_levels[k]` holds the hashes of the complete subtrees of 2**k leaves in one row. Not thread-safe: one writer.
     """
 
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        self._levels: list[list[bytes]] = [[]]
-        for leaf in leaves:
-            self.append_leaf(leaf)
+        self._levels: list[bytearray] = [bytearray()]
+        self.extend_leaves(b"".join(leaves))
 
     @classmethod
     def of(cls, records: Iterable[UsageRecord]) -> UsageLog:
         log = cls()
-        for record in records:
-            log.append(record)
+        log.extend(list(records))
         return log
 
     @property
     def size(self) -> int:
-        return len(self._levels[0])
+        return len(self._levels[0]) // HASH_BYTES
 
     def append(self, record: UsageRecord) -> bytes:
         """Appends the record, whose `seq` must be the log's size; returns its leaf."""
         if record.seq != self.size:
             raise RecordOutOfOrder(self.size, record.seq)
         leaf = record.leaf()
-        self.append_leaf(leaf)
+        self.extend_leaves(leaf)
         return leaf
 
-    def append_leaf(self, leaf: bytes) -> None:
-        self._levels[0].append(leaf)
-        level = 0
-        while len(self._levels[level]) % 2 == 0:
-            row = self._levels[level]
+    def extend(self, records: Sequence[UsageRecord]) -> None:
+        """Appends many records, all or none: their leaves first, then the tree a level at a time."""
+        for expected, record in enumerate(records, start=self.size):
+            if record.seq != expected:
+                raise RecordOutOfOrder(expected, record.seq)
+        self.extend_leaves(leaves_of(b"".join([record.packed() for record in records])))
+
+    def extend_leaves(self, leaves: bytes) -> None:
+        """Appends leaf hashes that follow each other, 32 bytes each."""
+        self._levels[0] += leaves
+        level, pair = 0, 2 * HASH_BYTES
+        while self._above(level) < len(self._levels[level]) // pair:
+            start, end = self._above(level) * pair, len(self._levels[level]) // pair * pair
+            below = bytes(self._levels[level][start:end])
             if level + 1 == len(self._levels):
-                self._levels.append([])
-            self._levels[level + 1].append(_node(row[-2], row[-1]))
+                self._levels.append(bytearray())
+            self._levels[level + 1] += b"".join(
+                [sha256(b"\x01" + below[at : at + pair]).digest() for at in range(0, len(below), pair)]
+            )
             level += 1
+
+    def _above(self, level: int) -> int:
+        """How many hashes stand on the level above this one."""
+        return len(self._levels[level + 1]) // HASH_BYTES if level + 1 < len(self._levels) else 0
 
     def root(self, size: int | None = None) -> bytes:
         """The tree's root over the first `size` leaves (all, if None)."""
@@ -183,7 +215,8 @@ class UsageLog:
             return EMPTY_ROOT
         if count & (count - 1) == 0:
             level = count.bit_length() - 1
-            return self._levels[level][start >> level]
+            at = (start >> level) * HASH_BYTES
+            return bytes(self._levels[level][at : at + HASH_BYTES])
         left = _split(count)
         return _node(self._subtree(start, left), self._subtree(start + left, count - left))
 

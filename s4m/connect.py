@@ -52,8 +52,8 @@ def url(session: Session, name: str) -> str:
 
 
 @contextmanager
-def node(session: Session) -> Iterator[Chain]:
-    chain = Chain.connect(url(session, "chain"))
+def node(session: Session, rpc: str | None = None) -> Iterator[Chain]:
+    chain = Chain.connect(rpc or url(session, "chain"))
     try:
         yield chain
     finally:
@@ -61,10 +61,11 @@ def node(session: Session) -> Iterator[Chain]:
 
 
 @contextmanager
-def on_chain(session: Session) -> Iterator[OnChain]:
-    """The deployment is checked against the node before anything is signed with it."""
-    with node(session) as chain:
-        deployment = Deployment.load(session.home, chain.chain_id)
+def on_chain(session: Session, rpc: str | None = None, file: Path | None = None) -> Iterator[OnChain]:
+    """The deployment is checked against the node before anything is signed with it. Node and deployment file are this
+    home's unless others are named."""
+    with node(session, rpc) as chain:
+        deployment = Deployment.read(file) if file else Deployment.load(session.home, chain.chain_id)
         deployment.check(chain)
         yield OnChain(chain, deployment, Contracts(chain, deployment))
 

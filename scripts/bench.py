@@ -97,9 +97,16 @@ def trust(out: Path, _seed: int, data: Path | None) -> list[Figure]:
     return measure(figure, out, data)
 
 
+def marketplace(out: Path, seed: int, data: Path | None) -> list[Figure]:
+    """Tampering, audit, proofs, log and metering; every case and every time is the raw material."""
+    from scripts.bench_marketplace import measure
+
+    return measure(figure, out, seed, data)
+
+
 AREAS: dict[str, Callable[[Path, int, Path | None], list[Figure]]] = {
     "gas": gas, "demo": demo, "placement": placement, "orchestrator": orchestrator,
-    "immersion": immersion, "trust": trust,
+    "immersion": immersion, "marketplace": marketplace, "trust": trust,
 }  # fmt: skip
 
 
@@ -112,7 +119,7 @@ def main() -> int:
         "--input",
         type=Path,
         help="area demo and immersion: folder of recordings; placement: folder of batches; "
-        f"orchestrator, trust: JSON file of sizes; gas: {GAS_INPUT}",
+        f"orchestrator, marketplace and trust: JSON file of sizes; gas: {GAS_INPUT}",
     )
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     given = parser.parse_args()

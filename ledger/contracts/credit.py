@@ -5,9 +5,12 @@ Called by wallets and by tests that need money.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from ledger import abi
 from ledger.contracts.base import BoundContract
+from ledger.events import ChainEvent
 from ledger.structs import Permit
 from ledger.values import Address, BlockStamp, Call, Money
 
@@ -33,6 +36,12 @@ class CreditContract(BoundContract):
     def permit(self, owner: Address, spender: Address, permit: Permit) -> Call:
         """Submits an ERC-2612 permit that `owner` signed; anyone may send it."""
         return self.build("permit", owner, spender, permit.value, permit.deadline, permit.v, permit.r, permit.s)
+
+    def transfers(self, first: int, last: int, parties: Sequence[Address | None]) -> list[ChainEvent]:
+        """Transfers in blocks first..last by payer and payee (None: any)."""
+        topic = "0x" + abi.load(abi.CONTRACTS[self.WORD]).events["Transfer"].hash.hex()
+        words = [party and "0x" + party[2:].lower().rjust(64, "0") for party in parties]
+        return self.chain.logs_with(first, last, {self.WORD: self.address}, [topic, *words])
 
     def balance_of(self, account: Address, block: BlockStamp | None = None) -> Money:
         balance: Money = self.read("balanceOf", account, block=block)

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
 from ledger.contracts.base import BoundContract
 from ledger.structs import ComponentKey
 from ledger.values import Address, BlockStamp, Call
+
+
+def domain_id(owner: Address, name: str) -> bytes:
+    """The id of a trust domain, as the contract computes it: keccak(abi.encode(owner, name))."""
+    return keccak(encode(["address", "string"], [owner, name]))
 
 
 class IdentityContract(BoundContract):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ledger.contracts.base import BoundContract
 from ledger.structs import (
@@ -101,6 +101,10 @@ class MarketContract(BoundContract):
     def account_of(self, account: Address, block: BlockStamp | None = None) -> Account:
         return Account(*self.read_all("accountOf", account, block=block))
 
+    def accounts_of(self, accounts: Sequence[Address], block: BlockStamp) -> list[Account]:
+        """As `account_of`, of many at one block."""
+        return [Account(*row) for row in self.read_many("accountOf", [(one,) for one in accounts], block)]
+
     def quote(self, plan_id: int, cap: int, periods: int, block: BlockStamp | None = None) -> Money:
         """cap × unitPrice + periods × periodPrice of a plan that can be bought."""
         total: Money = self.read("quote", plan_id, cap, periods, block=block)
@@ -108,8 +112,12 @@ class MarketContract(BoundContract):
 
     def subscription(self, subscription_id: int, block: BlockStamp | None = None) -> Subscription:
         """The stored facts and the status at the block; status NONE where there is no such subscription."""
-        facts = self.read("subscription", subscription_id, block=block)
-        return replace(Subscription(*facts), status=Status(facts[7]))
+        return _subscription(self.read("subscription", subscription_id, block=block))
+
+    def subscriptions(self, ids: Sequence[int], block: BlockStamp) -> list[Subscription]:
+        """As `subscription`, of many at one block."""
+        rows = self.read_many("subscription", [(one,) for one in ids], block)
+        return [_subscription(facts) for (facts,) in rows]
 
     def status_of(self, subscription_id: int, block: BlockStamp | None = None) -> Status:
         return Status(self.read("statusOf", subscription_id, block=block))
@@ -127,6 +135,10 @@ class MarketContract(BoundContract):
         answer = self.chain.call(self.payout(plan_id), block, owner)
         amount: Money = self._entry("payout").decode_output(answer)[0]
         return amount
+
+    def earnings(self, plan_ids: Sequence[int], block: BlockStamp) -> list[Earnings]:
+        """As `earnings_of`, of many at one block."""
+        return [Earnings(*row) for row in self.read_many("earningsOf", [(one,) for one in plan_ids], block)]
 
     def share_pending(self, plan_id: int, model_id: int, block: BlockStamp | None = None) -> Money:
         pending: Money = self.read("sharePending", plan_id, model_id, block=block)
@@ -173,3 +185,7 @@ class MarketContract(BoundContract):
     def hash_activation(self, subscription_id: int, endpoint_hash: bytes, block: BlockStamp | None = None) -> bytes:
         digest: bytes = self.read("hashActivation", subscription_id, endpoint_hash, block=block)
         return digest
+
+
+def _subscription(facts: tuple[Any, ...]) -> Subscription:
+    return replace(Subscription(*facts), status=Status(facts[7]))

@@ -5,6 +5,8 @@ Called through catalog and assets. Token ids are model ids there, asset ids here
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ledger.contracts.base import BoundContract
 from ledger.values import Address, BlockStamp, Call, Money
 
@@ -14,6 +16,10 @@ class TokenContract(BoundContract):
         """The owner; raises Reverted (ERC721NonexistentToken) where there is no such token."""
         owner: Address = self.read("ownerOf", token_id, block=block)
         return owner
+
+    def owners_of(self, token_ids: Sequence[int], block: BlockStamp) -> list[Address]:
+        """As `owner_of`, of many at one block; NodeError where one of them does not exist."""
+        return [owner for (owner,) in self.read_many("ownerOf", [(one,) for one in token_ids], block)]
 
     def balance_of(self, owner: Address, block: BlockStamp | None = None) -> int:
         """How many tokens the owner has."""

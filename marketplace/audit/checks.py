@@ -8,17 +8,23 @@ voucher_differs, session_signature_wrong, meter_signature_wrong, subscription_un
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from ledger import metering
 from ledger.errors import SignatureMalformed
 from ledger.typed_data import Domain, Voucher, recover
-from ledger.usage_log import UsageLog, UsageRecord
+from ledger.values import model_of
+from marketplace.audit.billing import units_due
 from marketplace.audit.facts import MarketFacts, PlanFacts, SubscriptionFacts
 from marketplace.audit.logs import SubscriptionLog, VoucherLine
 from marketplace.audit.report import Finding
 from marketplace.documents import canonical
+
+MOST_TOLD = 10
+"""Records of one kind of finding that are told one by one; the others are counted."""
 
 
 def check_log(
@@ -52,36 +58,42 @@ def isolation_sold(plan: PlanFacts, terms: dict[str, Any] | None) -> int | None:
     return metering.Terms.parse(terms).isolation
 
 
-def usage_log_of(log: SubscriptionLog) -> UsageLog:
-    """The RFC 6962 tree over the log's records."""
-    return UsageLog(line.record.leaf() for line in log.lines)
-
-
 def _check_records(log: SubscriptionLog) -> Iterator[Finding]:
-    total = 0
-    for index, line in enumerate(log.lines):
-        record, where = line.record, f"record {index}: "
-        if record.subscription_id != log.subscription_id:
-            yield _finding("foreign_record", log, where + f"it belongs to {record.subscription_id}.")
-        if line.leaf_hash is not None and line.leaf_hash != record.leaf():
-            yield _finding("leaf_differs", log, where + "its hash is not the one recorded beside it.")
-        if record.seq != index:
-            yield _finding("sequence_broken", log, where + f"seq is {record.seq}.")
-        total += record.units
-        if record.total != total:
-            yield _finding("total_differs", log, where + f"total is {record.total}, the units so far sum to {total}.")
-        if record.start_millis > record.end_millis:
-            yield _finding("time_disordered", log, where + "it ends before it starts.")
+    rows = log.columns
+    mine = (rows["plan"] == log.subscription_id >> 32) & (rows["sequence"] == log.subscription_id & 0xFFFFFFFF)
+    yield from _told("foreign_record", log, np.flatnonzero(~mine), lambda row: f"it belongs to {_owner(rows[row])}")
+    yield from _told("leaf_differs", log, log.differing_leaves, lambda _: "its hash is not the one recorded beside it")
+    broken = np.flatnonzero(rows["seq"] != np.arange(len(rows)))
+    yield from _told("sequence_broken", log, broken, lambda row: f"seq is {rows['seq'][row]}")
+    sums = np.cumsum(rows["units"], dtype=np.uint64)
+    wrong = np.flatnonzero(rows["total"] != sums)
+    yield from _told(
+        "total_differs", log, wrong, lambda row: f"total is {rows['total'][row]}, the units so far sum to {sums[row]}"
+    )
+    late = np.flatnonzero(rows["start_millis"] > rows["end_millis"])
+    yield from _told("time_disordered", log, late, lambda _: "it ends before it starts")
+
+
+def _owner(row: Any) -> int:
+    return int(row["plan"]) << 32 | int(row["sequence"])
+
+
+def _told(
+    code: str, log: SubscriptionLog, records: Sequence[int] | np.ndarray, why: Callable[[int], str]
+) -> Iterator[Finding]:
+    """A finding for each of the first records, and one that counts the rest."""
+    for record in records[:MOST_TOLD]:
+        yield _finding(code, log, f"record {record}: {why(int(record))}.")
+    if len(records) > MOST_TOLD:
+        yield _finding(code, log, f"and so are {len(records) - MOST_TOLD} more records.")
 
 
 def _check_immersion(log: SubscriptionLog) -> Iterator[Finding]:
-    """Recomputes Meta-Immersion from R, E and x wherever the log still has them; erased ones cannot be recomputed."""
-    for index, line in enumerate(log.lines):
-        if line.measured is not None and line.measured.immersion_milli != line.record.immersion:
-            due, said = line.measured.immersion_milli, line.record.immersion
-            yield _finding(
-                "immersion_differs", log, f"record {index}: it says {said} ‰, what was measured makes {due}."
-            )
+    """Recomputed from R, E and x wherever the log still has them; erased ones cannot be recomputed."""
+    due, said = dict(log.differing_immersions), log.columns["immersion"]
+    yield from _told(
+        "immersion_differs", log, list(due), lambda row: f"it says {said[row]} ‰, what was measured makes {due[row]}"
+    )
 
 
 def _check_units(
@@ -94,57 +106,43 @@ def _check_units(
     if hashlib.sha256(canonical(document)).digest() != plan.terms_hash:
         yield _finding("terms_differ", log, "the terms document is not the one whose hash is on-chain.")
         return
-    terms, tally = metering.Terms.parse(document), metering.Tally()
-    for index, line in enumerate(log.lines):
-        record = line.record
-        if record.meter >= len(terms.meters):
-            yield _finding("meter_unknown", log, f"record {index}: the terms have no meter {record.meter}.")
-            return
-        after = _billed(terms, tally, record, one, plan)
-        if record.units != after.billed - tally.billed:
-            due = after.billed - tally.billed
-            yield _finding("units_differ", log, f"record {index}: {record.units} units, the terms make it {due}.")
-        tally = after
-
-
-def _billed(
-    terms: metering.Terms, tally: metering.Tally, record: UsageRecord, one: SubscriptionFacts, plan: PlanFacts
-) -> metering.Tally:
-    vested = metering.vested(terms, one.since, plan.period, one.paid_through, record.end_millis)
-    return metering.bill(terms, tally, record.meter, record.quantity, record.immersion, vested)
+    terms, rows = metering.Terms.parse(document), log.columns
+    unknown = np.flatnonzero(rows["meter"] >= len(terms.meters))
+    if len(unknown):
+        yield from _told("meter_unknown", log, unknown, lambda row: f"the terms have no meter {rows['meter'][row]}")
+        return
+    due = units_due(terms, rows, one.since, plan.period, one.paid_through)
+    wrong = np.flatnonzero(rows["units"] != due)
+    yield from _told(
+        "units_differ", log, wrong, lambda row: f"{rows['units'][row]} units, the terms make it {due[row]}"
+    )
 
 
 def _check_roots(log: SubscriptionLog, one: SubscriptionFacts) -> Iterator[Finding]:
     """Every voucher settled on-chain must be this very log at some size, with these very units."""
-    tree, sizes = usage_log_of(log), _sizes_by_total(log)
-    last = log.lines[-1].record.total if log.lines else 0
+    totals = log.columns["total"]
+    last = int(totals[-1]) if len(totals) else 0
     for voucher in one.settled:
+        sizes = np.flatnonzero(totals == voucher.units) + 1
         if voucher.units > last:
             yield _finding("log_short", log, f"{voucher.units} units are settled, the log ends at {last}.")
-        elif voucher.units not in sizes:
+        elif not len(sizes):
             yield _finding("settled_units_differ", log, f"no record ends at the {voucher.units} units settled.")
-        elif all(tree.usage_root(size) != voucher.usage_root for size in sizes[voucher.units]):
+        elif all(log.tree.usage_root(int(size)) != voucher.usage_root for size in sizes):
             root = voucher.usage_root.hex()
             yield _finding("root_differs", log, f"settled root 0x{root} is not this log's at {voucher.units} units.")
-
-
-def _sizes_by_total(log: SubscriptionLog) -> dict[int, list[int]]:
-    sizes: dict[int, list[int]] = {}
-    for index, line in enumerate(log.lines):
-        sizes.setdefault(line.record.total, []).append(index + 1)
-    return sizes
 
 
 def _check_voucher(
     log: SubscriptionLog, voucher: VoucherLine, one: SubscriptionFacts, market: MarketFacts, domain: Domain
 ) -> Iterator[Finding]:
     """The newest voucher that travels with the log: its size, units and root, and both signatures."""
-    if not 0 < voucher.size <= len(log.lines):
-        yield _finding("voucher_differs", log, f"its size is {voucher.size}, the log has {len(log.lines)} records.")
+    if not 0 < voucher.size <= log.size:
+        yield _finding("voucher_differs", log, f"its size is {voucher.size}, the log has {log.size} records.")
         return
-    if usage_log_of(log).usage_root(voucher.size) != voucher.usage_root:
+    if log.tree.usage_root(voucher.size) != voucher.usage_root:
         yield _finding("voucher_differs", log, "its root is not this log's at its size.")
-    if log.lines[voucher.size - 1].record.total != voucher.units:
+    if log.columns["total"][voucher.size - 1] != voucher.units:
         yield _finding("voucher_differs", log, f"its {voucher.units} units are not the log's total at its size.")
     keys = {"meter": market.meter_keys_of(one.plan_id), "session": set(one.signers)}
     for who, signature in (("meter", voucher.meter_signature), ("session", voucher.session_signature)):
@@ -152,6 +150,14 @@ def _check_voucher(
             yield _finding(
                 f"{who}_signature_wrong", log, f"the voucher is not signed by a {who} key of this subscription."
             )
+
+
+def was_superseded(voucher: VoucherLine, one: SubscriptionFacts, market: MarketFacts, domain: Domain) -> bool:
+    """Whether a key that signed counted once and no longer does: then the market itself cannot confirm the voucher."""
+    meter = _signer(domain, voucher.voucher, voucher.meter_signature)
+    session = _signer(domain, voucher.voucher, voucher.session_signature)
+    former_meter = meter in market.meter_keys_of(one.plan_id) and meter != market.meter_key[model_of(one.plan_id)]
+    return former_meter or session in one.signers[:-1]
 
 
 def _signer(domain: Domain, voucher: Voucher, signature: bytes) -> str:

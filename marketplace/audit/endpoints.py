@@ -11,7 +11,7 @@ from ledger.values import to_hex
 from marketplace.answers import AuditAnswer
 from marketplace.audit import logs
 from marketplace.audit.service import ALL_PROOFS, Auditor
-from marketplace.errors import MalformedInput, MalformedLog
+from marketplace.errors import MalformedInput
 from marketplace.openapi import KEPT_BY_KEY, problems
 from marketplace.parts import Parts
 
@@ -35,7 +35,7 @@ def router(parts: Parts) -> APIRouter:
         """The whole market's money, from the chain."""
         return cast(AuditAnswer, _auditor(parts).audit().to_json())
 
-    @routes.post("/audit", responses=problems(MalformedInput, MalformedLog), openapi_extra=LOG_BODY)
+    @routes.post("/audit", responses=problems(MalformedInput), openapi_extra=LOG_BODY)
     async def audit_logs(
         request: Request,
         proofs: Annotated[str, Query(description="How many records to prove on-chain, or `all`.")] = str(SAMPLE),
@@ -53,11 +53,7 @@ def _auditor(parts: Parts) -> Auditor:
 
 
 def _audit(auditor: Auditor, body: bytes, proofs: str) -> dict[str, Any]:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedLog("it is not UTF-8.", remedy="Send the log as the gateway gave it.") from error
-    return auditor.audit(logs.parse(text), _count(proofs)).to_json()
+    return auditor.audit(logs.parse(body), _count(proofs)).to_json()
 
 
 def _count(proofs: str) -> int:

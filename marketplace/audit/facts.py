@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ledger import events as chain_events
 from ledger.events import ChainEvent
+from ledger.structs import Share
 from ledger.values import model_of, plan_of
 
 
@@ -77,6 +78,7 @@ class PlanFacts:
     period: int
     release_window: int
     terms_hash: bytes
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass
@@ -85,12 +87,20 @@ class MarketFacts:
 
     plans: dict[int, PlanFacts] = field(default_factory=dict)
     meter_keys: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    meter_key: dict[int, str] = field(default_factory=dict)
+    """Model → the key that counts now; zero once the model was sold, until its new owner sets one."""
     subscriptions: dict[int, SubscriptionFacts] = field(default_factory=dict)
     accounts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     earned: int = 0
     paid_out: int = 0
     deposited: int = 0
     withdrawn: int = 0
+    earnings: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Plan → money earned so far."""
+    drawn: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Plan → money paid out so far, shares and rest."""
+    orphans: list[ChainEvent] = field(default_factory=list)
+    """Events about plans or subscriptions that no event before them made."""
 
     def meter_keys_of(self, plan_id: int) -> set[str]:
         """Every gateway key that this plan's model ever had."""
@@ -106,6 +116,9 @@ def fold(events: Iterable[ChainEvent]) -> MarketFacts:
     """The market after these events, which must be in chain order and complete from the deployment on."""
     market = MarketFacts()
     for entry in events:
+        if not _has_origin(market, entry.event):
+            market.orphans.append(entry)
+            continue
         _catalogue(market, entry.event)
         _account(market, entry.event)
         _life(market, entry.event)
@@ -113,14 +126,33 @@ def fold(events: Iterable[ChainEvent]) -> MarketFacts:
     return market
 
 
+def _has_origin(market: MarketFacts, event: object) -> bool:
+    """Whether what the event is about was made before; what is of no concern here has it always."""
+    match event:
+        case chain_events.Subscribed(subscription_id=found):
+            return int(plan_of(found)) in market.plans
+        case chain_events.Skipped():
+            return True
+        case chain_events.PaidOut(plan_id=plan) | chain_events.SharePaidOut(plan_id=plan):
+            return int(plan) in market.plans
+    about = getattr(event, "subscription_id", None)
+    return about is None or int(about) in market.subscriptions
+
+
 def _catalogue(market: MarketFacts, event: object) -> None:
     match event:
-        case chain_events.PlanPublished(plan_id=plan_id, terms=terms):
+        case chain_events.PlanPublished(plan_id=plan_id, terms=terms, shares=shares):
             market.plans[int(plan_id)] = PlanFacts(
-                terms.unit_price, terms.period_price, terms.period, terms.release_window, bytes(terms.terms_hash)
+                terms.unit_price,
+                terms.period_price,
+                terms.period,
+                terms.release_window,
+                bytes(terms.terms_hash),
+                shares,
             )
         case chain_events.MeterKeySet(model_id=model_id, meter_key=key):
             market.meter_keys[int(model_id)].add(str(key))
+            market.meter_key[int(model_id)] = str(key)
 
 
 def _account(market: MarketFacts, event: object) -> None:
@@ -131,8 +163,9 @@ def _account(market: MarketFacts, event: object) -> None:
         case chain_events.Withdrawn(account=account, amount=amount):
             market.accounts[str(account)] -= amount
             market.withdrawn += amount
-        case chain_events.PaidOut(amount=amount) | chain_events.SharePaidOut(amount=amount):
+        case chain_events.PaidOut(plan_id=plan, amount=amount) | chain_events.SharePaidOut(plan_id=plan, amount=amount):
             market.paid_out += amount
+            market.drawn[int(plan)] += amount
 
 
 def _life(market: MarketFacts, event: object) -> None:
@@ -142,14 +175,16 @@ def _life(market: MarketFacts, event: object) -> None:
         case chain_events.Activated(subscription_id=found, since=since, paid_through=through):
             one = market.subscriptions[int(found)]
             one.activated, one.since, one.paid_through, one.collected_through = True, since, through, since
-        case chain_events.CapRaised(subscription_id=found, cap=cap, amount=amount):
+        case chain_events.CapRaised(subscription_id=found, payer=payer, cap=cap, amount=amount):
             one = market.subscriptions[int(found)]
             one.cap = cap
-            _reserve(market, one, amount)
-        case chain_events.Renewed(subscription_id=found, periods=periods, paid_through=through, amount=amount):
+            _reserve(market, one, str(payer), amount)
+        case chain_events.Renewed(
+            subscription_id=found, payer=payer, periods=periods, paid_through=through, amount=amount
+        ):
             one = market.subscriptions[int(found)]
             one.periods, one.paid_through = one.periods + periods, through
-            _reserve(market, one, amount)
+            _reserve(market, one, str(payer), amount)
         case chain_events.SignerConfirmed(subscription_id=found, signer=signer):
             market.subscriptions[int(found)].signers.append(str(signer))
         case chain_events.Refunded(subscription_id=found, amount=amount):
@@ -162,7 +197,7 @@ def _life(market: MarketFacts, event: object) -> None:
             one.time_collected += paid
             one.time_returned += back
             one.collected_through = min(at - market.plans[one.plan_id].release_window, one.paid_through)
-            market.earned += paid
+            _earn(market, one, paid)
             _return(market, one, back)
         case chain_events.Released(subscription_id=found, refunded=amount):
             one = market.subscriptions[int(found)]
@@ -175,12 +210,13 @@ def _subscribed(market: MarketFacts, event: chain_events.Subscribed) -> None:
         int(event.subscription_id), str(event.buyer), [str(event.signer)], event.cap, event.periods, 0
     )
     market.subscriptions[one.subscription_id] = one
-    _reserve(market, one, event.reserved)
+    _reserve(market, one, one.buyer, event.reserved)
 
 
-def _reserve(market: MarketFacts, one: SubscriptionFacts, amount: int) -> None:
+def _reserve(market: MarketFacts, one: SubscriptionFacts, payer: str, amount: int) -> None:
+    """Who raises a cap or renews pays for it, the buyer or anybody else."""
     one.reserved += amount
-    market.accounts[one.buyer] -= amount
+    market.accounts[payer] -= amount
 
 
 def _return(market: MarketFacts, one: SubscriptionFacts, amount: int) -> None:
@@ -193,8 +229,13 @@ def _income(market: MarketFacts, entry: ChainEvent) -> None:
         case chain_events.Settled(subscription_id=found, units=units, amount=amount, usage_root=root):
             voucher = SettledVoucher(units, amount, bytes(root), entry.block_number)
             market.subscriptions[int(found)].settled.append(voucher)
-            market.earned += amount
+            _earn(market, market.subscriptions[int(found)], amount)
         case chain_events.TimeCollected(subscription_id=found, amount=amount, through=through):
             market.subscriptions[int(found)].time_collected += amount
             market.subscriptions[int(found)].collected_through = through
-            market.earned += amount
+            _earn(market, market.subscriptions[int(found)], amount)
+
+
+def _earn(market: MarketFacts, one: SubscriptionFacts, amount: int) -> None:
+    market.earned += amount
+    market.earnings[one.plan_id] += amount

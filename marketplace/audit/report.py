@@ -58,6 +58,15 @@ class Report:
     """Records whose Meta-Immersion was computed again from measured R, E and x; the others' logs do not have them."""
     vouchers_checked: int = 0
     proofs_checked_on_chain: int = 0
+    events_checked: int = 0
+    signatures_checked: int = 0
+    """Of orders, activations, settlements and provenance, recovered from the transactions behind the events."""
+    signatures_opaque: int = 0
+    """Of calls that came through other contracts: they cannot be read from the transaction."""
+    blocks_checked: int = 0
+    """Recomputed from header to logs, on request."""
+    table_rows_checked: int = 0
+    """Of the marketplace's own tables, where they were given."""
     isolation: dict[int, int] = field(default_factory=dict)
     """Subscription → the degree of isolation that was paid for, by the terms whose hash is on-chain."""
 
@@ -73,6 +82,11 @@ class Report:
             "immersions_recomputed": self.immersions_recomputed,
             "vouchers_checked": self.vouchers_checked,
             "proofs_checked_on_chain": self.proofs_checked_on_chain,
+            "events_checked": self.events_checked,
+            "signatures_checked": self.signatures_checked,
+            "signatures_opaque": self.signatures_opaque,
+            "blocks_checked": self.blocks_checked,
+            "table_rows_checked": self.table_rows_checked,
             "isolation": {str(subscription): degree for subscription, degree in self.isolation.items()},
             "findings": [finding.to_json() for finding in self.findings],
             "money": self.money.to_json() if self.money else None,

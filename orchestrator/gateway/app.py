@@ -56,7 +56,7 @@ def create_app(house: House) -> FastAPI:
     app.add_api_route("/pass-sessions", open_pass_session, methods=["POST"])
     app.add_api_route("/passes/{subscriptionId}", passes, methods=["GET"])
     app.add_api_route("/passes/{subscriptionId}/revocations", revoke_pass, methods=["POST"])
-    app.add_api_route("/use/{subscriptionId}", use, methods=["POST"], response_class=Response)
+    app.router.add_route("/use/{subscriptionId}", use, methods=["POST"])  # the busiest: nothing stands between
     app.add_api_route("/vouchers/{subscriptionId}", accept_voucher, methods=["POST"])
     app.add_api_route("/usage/{subscriptionId}/log", buyers_log, methods=["GET"], response_class=Response)
     app.add_api_route("/usage/{subscriptionId}/voucher", newest_voucher, methods=["GET"])
@@ -175,12 +175,12 @@ async def revoke_pass(request: Request, subscriptionId: int) -> dict[str, Any]:
     return {"subscriptionId": str(subscriptionId), "passId": posted.passId, "revoked": True}
 
 
-async def use(request: Request, subscriptionId: int) -> Response:
-    """One metered use."""
-    raw = await request.body()
+async def use(request: Request) -> Response:
+    """One metered use. The gate has let nobody in but the subscription's own session: the path's id is a number."""
+    raw, subscription = await request.body(), int(request.path_params["subscriptionId"])
     house = _house(request.app)
     delegate = house.passes.delegate(_caller(request), request.headers.get("DPoP", ""))
-    served = await house.uses.use(subscriptionId, _shape(UseRequest, raw), raw, delegate)
+    served = await house.uses.use(subscription, _shape(UseRequest, raw), raw, delegate)
     return Response(served.body, media_type=served.kept.content_type, headers=_headers(served))
 
 

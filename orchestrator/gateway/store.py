@@ -178,16 +178,21 @@ class UsageStore:
             if kept.passes:
                 self.passes.spend(connection, subscription, seq, kept.passes, kept.gross, kept.proof)
 
-    def by_request(self, subscription: int, request_id: str) -> Kept | None:
-        """The use that had this request id, while its behaviour is kept."""
+    def known(self, subscription: int, request_id: str, request_hash: bytes) -> tuple[Kept | None, int | None]:
+        """What is known of a request: the use that had its id, while its behaviour is kept; else the sequence number
+        of the record of this very request, where its behaviour was erased."""
         with self._lock:
-            names = [pseudonym(key, request_id) for key in self._keys.living(subscription).values()]
-            row = self._connection.execute(
-                "SELECT record, gross, facts, body, again FROM records WHERE subscription = ? AND pseudonym IN "
-                "(SELECT value FROM json_each(?))",
-                (str(subscription), json.dumps(names)),
-            ).fetchone()
-            return self._kept(subscription, row) if row else None
+            kept = self._by_request(subscription, request_id)
+            return kept, None if kept else self._erased(subscription, request_hash)
+
+    def _by_request(self, subscription: int, request_id: str) -> Kept | None:
+        names = [pseudonym(key, request_id) for key in self._keys.living(subscription).values()]
+        row = self._connection.execute(
+            "SELECT record, gross, facts, body, again FROM records WHERE subscription = ? AND pseudonym IN "
+            "(SELECT value FROM json_each(?))",
+            (str(subscription), json.dumps(names)),
+        ).fetchone()
+        return self._kept(subscription, row) if row else None
 
     def _kept(self, subscription: int, row: tuple[Any, ...]) -> Kept:
         record, gross, facts, body, again = UsageRecord.from_json(json.loads(row[0])), *row[1:]
@@ -268,13 +273,12 @@ class UsageStore:
         self._truncate_wal()
         return changed
 
-    def erased(self, subscription: int, request_hash: bytes) -> int | None:
-        """The sequence number of the record of this very request, where its behaviour was erased."""
-        rows = self._read(
+    def _erased(self, subscription: int, request_hash: bytes) -> int | None:
+        row = self._connection.execute(
             "SELECT seq FROM records WHERE subscription = ? AND request_hash = ? AND facts IS NULL",
             (str(subscription), request_hash),
-        )
-        return int(rows[0][0]) if rows else None
+        ).fetchone()
+        return int(row[0]) if row else None
 
     def _truncate_wal(self) -> None:
         """Pages as they were before lie in the write-ahead log until it is cut."""

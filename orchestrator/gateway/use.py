@@ -154,11 +154,16 @@ class UseDesk:
         await self._claims.require(subscription, self._watch.require(subscription).subscription.buyer, terms)
 
     async def _first_or_again(self, book: Book, request: UseRequest, raw: bytes, delegate: Delegate | None) -> Served:
-        kept = await asyncio.to_thread(self._store.by_request, book.subscription, request.requestId)
+        digest = sha256(raw).digest()
+        kept, erased = await asyncio.to_thread(self._store.known, book.subscription, request.requestId, digest)
         async with book.slots:
             if kept is not None:
                 return await self._again(book, kept, request, raw)
-            await asyncio.to_thread(self._require_not_erased, book.subscription, raw)
+            if erased is not None:
+                raise Erased(
+                    f"This request is record {erased} of subscription {book.subscription}: it was served and billed "
+                    "once. Its answer was erased since. Ask with a new request id."
+                )
             return await self._first(book, self._asked(book.subscription, request, raw), delegate)
 
     async def _first(self, book: Book, asked: Asked, delegate: Delegate | None) -> Served:
@@ -175,7 +180,7 @@ class UseDesk:
                     kept = replace(kept, passes=tuple(each.id for each in delegate.lineage), proof=delegate.proof)
                 await self._books.append(book, kept)
                 self._passes.spend(delegate, kept.gross)
-                voucher = await asyncio.to_thread(self._vouchers.propose, book)
+                voucher = self._vouchers.propose(book)
         self._recent.put((book.subscription, asked.request.requestId), made.body)
         return Served(kept, made.body, voucher)
 
@@ -192,16 +197,7 @@ class UseDesk:
             await asyncio.to_thread(self._store.count_again, kept.record)
             body = (await self._workshop.make(self._asked(book.subscription, request, raw))).body
             self._recent.put((book.subscription, request.requestId), body)
-        return Served(kept, body, await asyncio.to_thread(self._vouchers.propose, book))
-
-    def _require_not_erased(self, subscription: int, raw: bytes) -> None:
-        """A repeat is known by its bytes' hash, in its record, where all else of it was erased."""
-        seq = self._store.erased(subscription, sha256(raw).digest())
-        if seq is not None:
-            raise Erased(
-                f"This request is record {seq} of subscription {subscription}: it was served and billed once. Its "
-                "answer was erased since. Ask with a new request id."
-            )
+        return Served(kept, body, self._vouchers.propose(book))
 
     def _asked(self, subscription: int, request: UseRequest, raw: bytes) -> Asked:
         route, terms = self._routes.get(subscription, (None, None))

@@ -20,12 +20,22 @@ class Bare:
     async def get(self, path: str) -> int:
         """The status, once the whole answer is here."""
         base = urlsplit(self.url)
-        reader, writer = self._free.pop() if self._free else await asyncio.open_connection(base.hostname, base.port)
+        reader, writer = await self._connection()
         writer.write(f"GET {base.path.rstrip('/')}/{path} HTTP/1.1\r\nHost: {base.netloc}\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(_length(head))
         self._free.append((reader, writer))
         return int(head[9:12])
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """One that is still open: the server hangs up on those that were idle for some seconds."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        base = urlsplit(self.url)
+        return await asyncio.open_connection(base.hostname, base.port)
 
     async def close(self) -> None:
         """Hangs up."""

@@ -19,7 +19,7 @@ from ledger.metering import Terms
 from ledger.sender import Sender
 from ledger.values import SubscriptionId, model_of, plan_of
 from marketplace.audit.facts import MarketFacts, SubscriptionFacts, fold
-from marketplace.audit.logs import parse
+from marketplace.audit.logs import read
 from marketplace.audit.service import ALL_PROOFS, Auditor
 from marketplace.projection import addresses_of
 from marketplace.wallet.client import MarketClient
@@ -183,7 +183,7 @@ def _events(house: House) -> list[ChainEvent]:
 def _audit(house: House, members: list[Member]) -> Any:
     """Chain against the travellers' own logs, every record proven on-chain."""
     files = [Path(trip["log"]) for member in members for trip in _trips(member)]
-    logs = [log for file in files for log in parse(file.read_text())]
+    logs = [log for file in files for log in read(file)]
     with MarketClient(house.urls.marketplace, house.chain, house.deployment) as client:
 
         def terms_of(digest: bytes) -> dict[str, Any] | None:

@@ -61,7 +61,7 @@ def test_roots_equal_the_certificate_transparency_vectors() -> None:
     log = UsageLog()
     assert log.root() == EMPTY_ROOT
     for data, root in zip(CT_INPUTS, CT_ROOTS, strict=True):
-        log.append_leaf(leaf_of(bytes.fromhex(data)))
+        log.extend_leaves(leaf_of(bytes.fromhex(data)))
         assert log.root().hex() == root
     assert [log.root(size).hex() for size in range(1, 9)] == CT_ROOTS
 
@@ -178,3 +178,23 @@ def test_usage_root_binds_the_size() -> None:
     log = UsageLog.of([record(0), record(1)])
     assert log.usage_root() == usage_root(2, log.root()) == sha256(b"\x02" + (2).to_bytes(8) + log.root()).digest()
     assert log.usage_root(1) != log.usage_root()
+
+
+def test_many_at_once_make_the_tree_that_one_by_one_makes() -> None:
+    one_by_one, at_once = UsageLog(), UsageLog.of([record(seq) for seq in range(5)])
+    for seq in range(37):
+        one_by_one.append(record(seq))
+    at_once.extend([record(seq) for seq in range(5, 37)])
+    assert [at_once.usage_root(size) for size in range(38)] == [one_by_one.usage_root(size) for size in range(38)]
+    assert at_once.inclusion_proof(11, 30) == one_by_one.inclusion_proof(11, 30)
+
+
+def test_of_many_with_a_gap_none_is_appended() -> None:
+    log = UsageLog.of([record(0)])
+    with pytest.raises(RecordOutOfOrder):
+        log.extend([record(1), record(3)])
+    assert log.size == 1
+
+
+def test_a_packed_record_reads_back() -> None:
+    assert UsageRecord.unpack(record(4).packed()) == record(4)

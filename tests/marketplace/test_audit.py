@@ -309,7 +309,7 @@ def test_logs_without_headers_are_told_apart_by_their_records() -> None:
     voucher = {"subscriptionId": "5", "units": "1", "usageRoot": "0x" + "00" * 32, "size": 1}
     text = "\n".join([line(5, 0), json.dumps({"subscriptionId": "5", "voucher": voucher}), line(5, 1), line(6, 0)])
     parsed = logs.parse(text)
-    assert [(log.subscription_id, len(log.lines)) for log in parsed] == [(5, 2), (6, 1)]
+    assert [(log.subscription_id, log.size) for log in parsed] == [(5, 2), (6, 1)]
 
 
 def test_a_log_of_an_unknown_subscription(used: Used) -> None:

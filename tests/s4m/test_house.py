@@ -130,6 +130,8 @@ def test_use_settle_audit_and_take_home(run: Run, subscription: str, tmp_path: P
     assert [payout["to"] for payout in settled["payouts"]]
     report = run("audit", "--proofs", "all").json
     assert (report["ok"], report["records_checked"], report["proofs_checked_on_chain"]) == (True, 2, 2)
+    assert min(report["signatures_checked"], report["table_rows_checked"]) > 0
+    assert run("audit", "--money-only", "--evidence").json["blocks_checked"] > 0
     log = Path(made["log"])
     assert run("audit", "--log", log).json["records_checked"] == 2
     lines = [json.loads(line) for line in log.read_text().splitlines()]
