@@ -51,7 +51,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
-from orchestrator.supervise import Supervisor
+from orchestrator.supervise_global import GlobalSupervisor
 from orchestrator.supervise_local import LocalSupervisor
 from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
@@ -328,7 +328,7 @@ class Program:
         if settings.local_interval_s > 0:
             workers["local"] = Worker("local", self._control, settings.local_interval_s)
         if settings.design_epoch_s > 0:
-            self._supervisor = Supervisor(self._ground.store, self._mmf, settings.design_epoch_s)
+            self._global = GlobalSupervisor(self._ground.store, self._mmf, settings.design_epoch_s)
             workers["design"] = Worker("design", self._design, settings.design_epoch_s)
         return workers
 
@@ -391,7 +391,7 @@ class Program:
 
     def _design(self) -> None:
         if self._acts() and self._pool_stands.is_set():
-            self._supervisor.look()
+            self._global.look()
 
     def _control(self) -> None:
         if self._acts() and self._pool_stands.is_set():

@@ -32,7 +32,7 @@ EPOCHS_KEPT = 2
 log = structlog.get_logger("supervise")
 
 
-class Supervisor:
+class GlobalSupervisor:
     """Observes, asks the global controller, has its designs reserved."""
 
     def __init__(self, store: Store, mmf: FunctionCall, epoch_s: float, clock: Callable[[], float] = time.time) -> None:

@@ -10,7 +10,7 @@ from core_wait import wait_for
 
 from orchestrator.controllers.environment import Demand, Design
 from orchestrator.resources import ResourceVector
-from orchestrator.supervise import reservation
+from orchestrator.supervise_global import reservation
 
 SITE = {
     "node": "site-1",
