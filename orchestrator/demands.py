@@ -5,7 +5,7 @@ Used by the global supervisor. It decides nothing and writes nothing. Times are 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import get_args
 
@@ -35,19 +35,38 @@ class Stay:
 
 def observe(rows: sa.Connection, models: Mapping[str, Manifest], since: float) -> dict[str, Demand]:
     """What each cluster wanted at most at once since then, and what its instances hold of the sites now."""
-    stays = _stays(rows, since)
-    granted = _on_sites(rows, sa.true())
-    used = _on_sites(rows, INSTANCES.c.shares > 0)
+    wanted = _wanted(_stays(rows, since), models)
+    used, granted = _on_sites(rows, INSTANCES.c.shares > 0), _on_sites(rows, sa.true())
     nothing = ResourceVector()
     return {
+        cluster: replace(demand, resources=used.get(cluster, nothing), granted=granted.get(cluster, nothing))
+        for cluster, demand in wanted.items()
+    }
+
+
+def recall(
+    rows: sa.Connection, models: Mapping[str, Manifest], now: float, epoch_s: float, epochs: int
+) -> list[tuple[float, dict[str, Demand]]]:
+    """The ends of so many epochs before this one, and what was wanted in each; from the first purchase among them on.
+
+    What was held of resources then is not known any more.
+    """
+    stays = _stays(rows, now - epochs * epoch_s)
+    first = min((one.begun for one in stays), default=now)
+    ends = [now - number * epoch_s for number in range(epochs, 0, -1) if now - number * epoch_s > first]
+    return [
+        (end, _wanted([one for one in stays if one.begun <= end and one.ended > end - epoch_s], models)) for end in ends
+    ]
+
+
+def _wanted(stays: Sequence[Stay], models: Mapping[str, Manifest]) -> dict[str, Demand]:
+    nothing = ResourceVector()
+    of_clusters = {name: [one for one in stays if one.wanted.service_type == name] for name in CLUSTERS}
+    return {
         cluster: Demand(
-            shares=most_at_once((one.begun, one.ended) for one in mine),
-            resources=used.get(cluster, nothing),
-            granted=granted.get(cluster, nothing),
-            models=_models_wanted(mine, models),
+            most_at_once((one.begun, one.ended) for one in mine), nothing, nothing, _models_wanted(mine, models)
         )
-        for cluster in CLUSTERS
-        for mine in [[one for one in stays if one.wanted.service_type == cluster]]
+        for cluster, mine in of_clusters.items()
     }
 
 

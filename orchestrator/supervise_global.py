@@ -19,7 +19,7 @@ from orchestrator.controllers.environment import Demand, Design, GlobalControlle
 from orchestrator.controllers.forecast import Forecaster, History, Version, fit
 from orchestrator.controllers.growth import Need, Server, scales
 from orchestrator.controllers.values import AskMore, Report
-from orchestrator.demands import observe
+from orchestrator.demands import observe, recall
 from orchestrator.errors import OrchestratorError
 from orchestrator.instances.models import instances_named
 from orchestrator.models.manifests import Manifest
@@ -30,6 +30,8 @@ from orchestrator.store import Store
 
 EPOCHS_KEPT = 2
 """what a design reserves and starts outlives its epoch by one, so that a late look leaves no gap"""
+EPOCHS_RECALLED = 288
+"""after a start, from the purchases of which there are rows"""
 
 log = structlog.get_logger("supervise")
 
@@ -101,9 +103,12 @@ class GlobalSupervisor:
             forecaster, version = self._trained.get()
             forecaster.adopt(version)
         since = max(self._designed_at, now - self._epoch_s)
-        self._designed_at = now
         with self._store.reader.connect() as rows:
+            if self._designed_at < 0:
+                for at, wanted in recall(rows, self._models, now, self._epoch_s, EPOCHS_RECALLED):
+                    self._controller.observe(wanted, at)
             demands = observe(rows, self._models, since)
+        self._designed_at = now
         sites = self._mmf.get("/pool")["sites"]
         held = {one["reservation"]: one for one in self._mmf.get("/reservations")["reservations"]}
         room = sum((ResourceVector.of(site["capacity"]) for site in sites), ResourceVector())

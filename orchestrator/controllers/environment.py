@@ -63,16 +63,20 @@ class GlobalController:
 
     def design(self, demands: Mapping[str, Demand], room: ResourceVector, now_s: float) -> tuple[Design, ...]:
         """Observe the epoch that ended at `now_s`, design the next; `room` is all that clusters may hold together."""
+        self.observe(demands, now_s)
+        outlooks = {key: one.outlook(AHEAD) for key, one in self._forecasters.items() if key[1] in RESOURCES}
+        granted = {cluster: demand.granted for cluster, demand in demands.items()}
+        reserved = capacity_to_reserve(outlooks, granted, room)
+        return tuple(self._designed(cluster, reserved[cluster], now_s) for cluster in sorted(demands))
+
+    def observe(self, demands: Mapping[str, Demand], at_s: float) -> None:
+        """What was demanded in the epoch that ended then; what was demanded once and is not named counts as none."""
         for cluster, demand in demands.items():
             for_models = {f"{SHARES_OF}{model}": shares for model, shares in demand.models.items()}
             wanted = {"shares": demand.shares, **demand.resources.amounts(), **for_models}
             known = (what for owner, what in self._forecasters if owner == cluster)
             for what, amount in {**dict.fromkeys(known, 0), **wanted}.items():
-                self._observe(cluster, what, amount, now_s)
-        outlooks = {key: one.outlook(AHEAD) for key, one in self._forecasters.items() if key[1] in RESOURCES}
-        granted = {cluster: demand.granted for cluster, demand in demands.items()}
-        reserved = capacity_to_reserve(outlooks, granted, room)
-        return tuple(self._designed(cluster, reserved[cluster], now_s) for cluster in sorted(demands))
+                self._observe(cluster, what, amount, at_s)
 
     def due(self) -> tuple[Forecaster, ...]:
         """Forecasters that have enough more to learn from: the caller trains them in the background."""
