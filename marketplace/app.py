@@ -6,6 +6,8 @@ Called by `python -m marketplace` and by tests, which hand in their own settings
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -14,7 +16,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -23,19 +25,21 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import decisions, notices, updates
-from marketplace import documents as documents_feature
+from marketplace import activity, decisions, documents, notices, openapi, updates
+from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
 from marketplace.catalog import endpoints as catalog
 from marketplace.database import open_database
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
+from marketplace.idempotency import IdempotencyMiddleware, KeptAnswers
 from marketplace.orders import endpoints as orders
 from marketplace.parts import Parts
 from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
+from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
@@ -45,6 +49,10 @@ from trust.policy import Policy
 from trust.replay import ReplayStore
 
 API = "/api/v1"
+FEATURES = (
+    activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, audit, documents,
+)  # fmt: skip
+CHANGES_NOTHING = frozenset({("POST", f"{API}/audit")})
 INTERNAL = {
     "type": "urn:slicing4meta:problem:internal_error",
     "title": "The marketplace failed",
@@ -86,13 +94,28 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     stack = _closing(parts)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(parts, stack))
     app.state.parts = parts
-    for feature in (catalog, orders, subscriptions, decisions, updates, notices, usage, assets, audit):
-        app.include_router(feature.router(parts), prefix=API)
-    app.include_router(documents_feature.router(parts.documents), prefix=API)
+    add_features(app, parts)
     _add_health(app, parts)
     _add_problems(app)
+    _add_openapi(app)
+    app.add_middleware(IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING)
     _gate(parts, app, stack)
     return app
+
+
+def add_features(app: FastAPI, parts: Parts) -> None:
+    """Every feature's routes. They look at their parts when they are called, not before."""
+    for feature in FEATURES:
+        app.include_router(feature.router(parts), prefix=API)
+
+
+def _add_openapi(app: FastAPI) -> None:
+    """The document is made once: routes do not change while the program runs."""
+    body = json.dumps(openapi.document(app, API), separators=(",", ":")).encode()
+
+    @app.get(f"{API}/openapi.json", include_in_schema=False)
+    async def get_openapi() -> Response:
+        return Response(body, media_type="application/json")
 
 
 def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
@@ -102,7 +125,13 @@ def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
             await asyncio.to_thread(parts.projection.refresh, True)
-            yield
+            follower = threading.Thread(target=parts.projection.follow, name="projection")
+            follower.start()
+            try:
+                yield
+            finally:
+                parts.projection.stop()
+                await asyncio.to_thread(follower.join)
 
     return run
 
@@ -134,8 +163,9 @@ def domain_owner(settings: MarketplaceSettings) -> Address:
 
 
 def _add_health(app: FastAPI, parts: Parts) -> None:
-    @app.get(f"{API}/health")
-    def health() -> dict[str, Any]:
+    @app.get(f"{API}/health", tags=["market"])
+    def health() -> Health:
+        """Whether the marketplace is alive and its node answers."""
         head = parts.chain.latest()
         return {"status": "ok", "chainId": str(parts.deployment.chain_id), "block": str(head.number)}
 

@@ -1,7 +1,8 @@
 """The tables of the marketplace's store, and how it is opened by `app.py`; features query the tables declared here.
 
 `projected` tables are folded from chain events by `projection.py` and may be dropped at any time; `kept` tables hold
-what the chain does not know (documents, quotes, orders). Ids, money and units are decimal text, hashes 0x-hex text.
+what the chain does not know (documents, quotes, orders, webhooks). Ids, money and units are decimal text, hashes 0x-hex
+text.
 """
 
 from __future__ import annotations
@@ -120,6 +121,19 @@ assets = Table(
     Column("burned", Boolean, nullable=False),
 )
 
+activity = Table(
+    "activity",
+    projected,
+    Column("block_number", Integer, primary_key=True),
+    Column("log_index", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("contract", Text, nullable=False),
+    Column("subscription_id", Text, index=True),
+    Column("tx_hash", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),  # its block's time, UTC seconds
+    Column("fields", JSON, nullable=False),
+)
+
 documents = Table(
     "documents",
     kept,
@@ -152,6 +166,50 @@ orders = Table(
     Column("tx_hash", Text),
     Column("subscription_id", Text),
     Column("problem", JSON),
+)
+
+answers = Table(
+    "answers",  # of mutating requests, by the Idempotency-Key that the caller chose
+    kept,
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),  # SHA-256 of method, target and body
+    Column("status", Integer),  # none: the request is at work
+    Column("content_type", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("until", BigInteger, nullable=False, index=True),  # UTC seconds: of the answer, or of the work's lease
+)
+
+webhooks = Table(
+    "webhooks",
+    kept,
+    Column("webhook_id", Text, primary_key=True),
+    Column("owner", Text, nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("kinds", JSON, nullable=False),
+    Column("subscription_id", Text),  # none: all that concern the owner
+    Column("created", BigInteger, nullable=False),  # UTC seconds
+)
+
+deliveries = Table(
+    "deliveries",
+    kept,
+    Column("message_id", Text, primary_key=True),
+    Column("webhook_id", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),  # "pending" | "delivered" | "dead"
+    Column("tries", Integer, nullable=False),
+    Column("next_try", BigInteger, nullable=False, index=True),  # UTC milliseconds
+    Column("last_status", Integer),
+    Column("last_error", Text),
+)
+
+feeds = Table(
+    "feeds",  # how far each reader of `activity` has come
+    kept,
+    Column("name", Text, primary_key=True),
+    Column("block_number", Integer, nullable=False),
 )
 
 

@@ -5,24 +5,30 @@ The orchestrator keeps and explains the decisions; here the reader's right is ch
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from fastapi import APIRouter, Request
 
-from marketplace.errors import OrchestratorDown, ProblemAnswer
+from marketplace.answers import Decisions
+from marketplace.errors import BadSignature, MalformedInput, OrchestratorDown, ProblemAnswer, UnknownSubscription
+from marketplace.openapi import problems
 from marketplace.parts import Parts
-from marketplace.rights import require_reader
+from marketplace.rights import Binding, require_reader
 from marketplace.subscriptions.service import problem_in
 
 
 def router(parts: Parts) -> APIRouter:
-    routes = APIRouter()
+    routes = APIRouter(tags=["subscriptions"])
 
-    @routes.get("/decisions/{subscriptionId}")
-    def get_decisions(subscriptionId: str, request: Request) -> dict[str, Any]:
+    @routes.get(
+        "/decisions/{subscriptionId}",
+        responses=problems(MalformedInput, UnknownSubscription, BadSignature, OrchestratorDown),
+    )
+    def get_decisions(subscriptionId: str, request: Request, _binding: Binding = "") -> Decisions:
+        """Steps I to III with their candidates and reasons, for the buyer, the session key and the provider."""
         require_reader(parts, request, subscriptionId)
-        return ask_orchestrator(parts, "GET", f"/decisions/{subscriptionId}")
+        return cast(Decisions, ask_orchestrator(parts, "GET", f"/decisions/{subscriptionId}"))
 
     return routes
 

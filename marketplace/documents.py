@@ -12,7 +12,7 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import rfc8785
@@ -21,8 +21,14 @@ from sqlalchemy import Engine, select
 
 from marketplace.database import documents
 from marketplace.errors import MalformedDocument, UnknownDocument
+from marketplace.openapi import problems
 from storage import upsert
 
+if TYPE_CHECKING:
+    from marketplace.parts import Parts  # parts hold the store that is defined here
+
+MOST_PARSED = 1024
+"""Parsed documents that are remembered; the reference catalogue has 140."""
 REQUEST_SCHEMAS = ("s4m/request/1", "s4m/request/2")
 
 
@@ -96,6 +102,9 @@ class Documents:
     def __init__(self, engine: Engine, limit: int) -> None:
         self._engine = engine
         self._limit = limit
+        self._parsed: dict[str, dict[str, Any]] = {}
+        self.version = 0
+        """Grows with each spec or terms document that is put."""
 
     def put(self, digest: str, body: bytes) -> None:
         """Stores a checked document; putting it again changes nothing."""
@@ -103,6 +112,8 @@ class Documents:
         row = upsert(documents).values(hash=plain_hex(digest), schema=schema, body=body)
         with self._engine.begin() as connection:
             connection.execute(row.on_conflict_do_nothing())
+        if schema not in REQUEST_SCHEMAS:
+            self.version += 1
 
     def body(self, digest: str) -> bytes | None:
         with self._engine.connect() as connection:
@@ -110,22 +121,40 @@ class Documents:
         return None if found is None else bytes(found)
 
     def document(self, digest: str) -> dict[str, Any] | None:
-        """The parsed document, None where nobody has put it."""
-        body = self.body(digest)
-        return None if body is None else dict(json.loads(body))
+        """The parsed document, None where nobody has put it. Not to be changed: what a hash names never does."""
+        key = plain_hex(digest)
+        if key not in self._parsed and (body := self.body(key)) is not None:
+            if len(self._parsed) >= MOST_PARSED:
+                self._parsed.clear()
+            self._parsed[key] = dict(json.loads(body))
+        return self._parsed.get(key)
 
 
-def router(store: Documents) -> APIRouter:
-    routes = APIRouter()
+EXAMPLE = {
+    "isolation": 0,
+    "qoe": {"rate_mbps": 250},
+    "schema": "s4m/request/1",
+    "service": "data-management",
+    "users": 1,
+}
+_CONTENT = {"application/json": {"schema": {"type": "object"}, "example": EXAMPLE}}
+ANY_JSON: dict[int | str, dict[str, Any]] = {200: {"description": "The document.", "content": _CONTENT}}
+BODY = {"requestBody": {"required": True, "content": _CONTENT}}
 
-    @routes.put("/documents/{digest}", status_code=204)
+
+def router(parts: Parts) -> APIRouter:
+    routes = APIRouter(tags=["documents"])
+
+    @routes.put("/documents/{digest}", status_code=204, responses=problems(MalformedDocument), openapi_extra=BODY)
     async def put_document(digest: str, request: Request) -> Response:
-        await asyncio.to_thread(store.put, digest, await request.body())
+        """Store a request, spec or terms document under the SHA-256 of its RFC 8785 bytes, which are the body."""
+        await asyncio.to_thread(parts.documents.put, digest, await request.body())
         return Response(status_code=204)
 
-    @routes.get("/documents/{digest}")
+    @routes.get("/documents/{digest}", responses={**ANY_JSON, **problems(UnknownDocument)}, response_class=Response)
     def get_document(digest: str, request: Request) -> Response:
-        body = store.body(digest)
+        """A spec or terms document as it was put. Requests are private: only components read them."""
+        body = parts.documents.body(digest)
         if body is None or (_is_private(body) and request.state.caller.is_anonymous):
             raise UnknownDocument(f"nobody has put {digest}.", remedy="PUT it first.")
         return Response(body, media_type="application/json")

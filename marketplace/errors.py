@@ -5,10 +5,12 @@ Raised by the feature folders and by the wallet's client; `app.py` turns them in
 
 MarketplaceError
 ├── UnknownModel  UnknownPlan  UnknownQuote  UnknownOrder  UnknownSubscription  UnknownAsset  UnknownDocument
+├── UnknownWebhook
 ├── MalformedInput
-│   ├── MalformedDocument  MalformedLog
-│   └── OrderDiffers
+│   ├── MalformedDocument  MalformedLog  MalformedCursor
+│   └── OrderDiffers  WebhookRefused
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
+├── KeyReused  KeyBusy  TooManyWebhooks
 ├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
 └── WalletError (client side)
     ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
@@ -86,6 +88,10 @@ class UnknownDocument(MarketplaceError):
     code, status, title = "unknown_document", 404, "No such document"
 
 
+class UnknownWebhook(MarketplaceError):
+    code, status, title = "unknown_webhook", 404, "No such webhook"
+
+
 class MalformedInput(MarketplaceError):
     code, status, title = "malformed_input", 400, "The request is malformed"
 
@@ -96,6 +102,14 @@ class MalformedDocument(MalformedInput):
 
 class MalformedLog(MalformedInput):
     code, status, title = "malformed_log", 400, "The usage log is malformed"
+
+
+class MalformedCursor(MalformedInput):
+    code, status, title = "malformed_cursor", 400, "The cursor is malformed"
+
+
+class WebhookRefused(MalformedInput):
+    code, status, title = "webhook_refused", 400, "The webhook cannot be registered"
 
 
 class OrderDiffers(MalformedInput):
@@ -126,12 +140,24 @@ class PlanRetired(MarketplaceError):
     code, status, title = "plan_retired", 410, "The plan is closed to new buyers"
 
 
+class KeyReused(MarketplaceError):
+    code, status, title = "idempotency_key_reused", 422, "The idempotency key belongs to another request"
+
+
+class KeyBusy(MarketplaceError):
+    code, status, title = "idempotency_key_busy", 409, "A request with this idempotency key is at work"
+
+
+class TooManyWebhooks(MarketplaceError):
+    code, status, title = "too_many_webhooks", 429, "Too many webhooks"
+
+
 class OrchestratorDown(MarketplaceError):
     code, status, title = "orchestrator_down", 503, "The orchestrator does not answer"
 
 
 class TooManyReaders(MarketplaceError):
-    code, status, title = "too_many_readers", 503, "Too many streams of notices"
+    code, status, title = "too_many_readers", 503, "Too many streams are open"
 
 
 class GatewayDown(MarketplaceError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 from sqlalchemy import Engine
@@ -15,6 +16,7 @@ from ledger.sender import Sender
 from marketplace.documents import Documents
 from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
+from marketplace.streams import Readers
 
 
 @dataclass(frozen=True)
@@ -32,3 +34,9 @@ class Parts:
     orchestrator: httpx.Client
     clock: Callable[[], float]
     """UTC seconds."""
+    notice_readers: Readers = field(default_factory=lambda: Readers(64))
+    progress_readers: Readers = field(default_factory=lambda: Readers(256))
+    activity_readers: Readers = field(default_factory=lambda: Readers(256))
+    """Of each kind of stream, bounded: every reader looks twice a second."""
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What features remember between requests; may be lost at any time."""

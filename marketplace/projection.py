@@ -1,9 +1,10 @@
 """Folds the chain's confirmed events into the `projected` tables of its store. Features read the tables only.
 
-`refresh` is cheap and called before every read: it asks the node for the newest block and folds the logs since the
-cursor. Where the cursor's block is no longer in the chain (a reorganisation), the tables are emptied and folded anew
-from the deployment's block, in one transaction: readers see the old or the new history, never a mixture. It acts on
-nothing.
+`refresh` is called before every read: where the tables are older than `refresh_ms` it asks the node for the newest
+block and folds the logs since the cursor. As long as there are readers, `follow` does that ahead of them, so that they
+need not wait. Where the cursor's block is no longer in the chain (a reorganisation), the tables are emptied and folded
+anew from the deployment's block, in one transaction: readers see the old or the new history, never a mixture. It acts
+on nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, insert, select, update
@@ -18,11 +21,14 @@ from sqlalchemy import Connection, Engine, Table, delete, insert, select, update
 from ledger import events as chain_events
 from ledger.chain import Chain
 from ledger.deployment import Deployment
-from ledger.errors import BlockGone
-from ledger.events import ChainEvent
+from ledger.errors import BlockGone, LedgerError
+from ledger.events import ChainEvent, to_json
 from ledger.values import ZERO_ADDRESS, Address, BlockStamp, model_of, plan_of, to_hex, version_of
-from marketplace.database import assets, cursor, models, plans, projected, settlements, subscriptions
+from marketplace.database import activity, assets, cursor, models, plans, projected, settlements, subscriptions
 from storage import upsert
+
+READERS_S = 2.0
+"""How long after a read the tables are kept fresh ahead of the next, seconds."""
 
 
 def addresses_of(deployment: Deployment) -> dict[str, Address]:
@@ -39,15 +45,33 @@ class Projection:
         self._deployment = deployment
         self._pause_s = refresh_ms / 1000
         self._lock = threading.Lock()
-        self._refreshed = float("-inf")
+        self._refreshed = self._read = float("-inf")
+        self._stopped = threading.Event()
+        self.catalogue_version = 0
+        """Grows whenever models or plans may have changed."""
 
     def refresh(self, force: bool = False) -> None:
         """Brings the tables up to the newest block, at most once every `refresh_ms` unless forced."""
+        self._read = time.monotonic()
+        if not force and self._is_fresh():
+            return
         with self._lock:
-            if not force and time.monotonic() - self._refreshed < self._pause_s:
-                return
-            self._fold_new()
-            self._refreshed = time.monotonic()
+            if force or not self._is_fresh():
+                self._fold_new()
+
+    def follow(self) -> None:
+        """Until `stop`: keeps the tables fresh while they are read. A node that is away is the readers' to be told."""
+        while self._pause_s and not self._stopped.wait(self._pause_s / 2):
+            if time.monotonic() - self._read < READERS_S:
+                with self._lock, suppress(LedgerError):
+                    self._fold_new()
+
+    def stop(self) -> None:
+        """Ends `follow`."""
+        self._stopped.set()
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._refreshed < self._pause_s
 
     def rebuild(self) -> None:
         """Empties the tables and folds the whole history again."""
@@ -57,9 +81,14 @@ class Projection:
             with self._engine.begin() as connection:
                 _empty(connection)
                 self._store(connection, entries, head)
+            self.catalogue_version += 1
 
     def _fold_new(self) -> None:
-        head = self._chain.latest()
+        asked = time.monotonic()
+        self._fold_up_to(self._chain.latest())
+        self._refreshed = asked
+
+    def _fold_up_to(self, head: BlockStamp) -> None:
         at = self._cursor()
         if at is not None and at == (head.number, head.hash):
             return
@@ -70,6 +99,8 @@ class Projection:
             if rewound:
                 _empty(connection)
             self._store(connection, entries, head)
+        if rewound or any(entry.contract == "catalog" for entry in entries):
+            self.catalogue_version += 1
 
     def _cursor(self) -> tuple[int, str] | None:
         with self._engine.connect() as connection:
@@ -87,7 +118,10 @@ class Projection:
 
     def _entries(self, start: int, head: BlockStamp) -> list[ChainEvent]:
         """All events of the catalogue, the market and the assets from `start` up to the head."""
-        return self._chain.logs(start, head.number, addresses_of(self._deployment))
+        entries = self._chain.logs(start, head.number, addresses_of(self._deployment))
+        untimed = {entry.block_number for entry in entries if entry.timestamp is None}
+        times = {number: self._chain.block(number).timestamp for number in untimed}
+        return [replace(entry, timestamp=times.get(entry.block_number, entry.timestamp)) for entry in entries]
 
     def _store(self, connection: Connection, entries: Sequence[ChainEvent], head: BlockStamp) -> None:
         for entry in entries:
@@ -108,6 +142,16 @@ def fold(connection: Connection, entry: ChainEvent) -> None:
     _fold_subscription(connection, entry)
     _fold_income(connection, entry)
     _fold_asset(connection, entry.event)
+    connection.execute(insert(activity).values(_activity_row(entry)))
+
+
+def _activity_row(entry: ChainEvent) -> dict[str, Any]:
+    subscription = getattr(entry.event, "subscription_id", None)
+    return {
+        "block_number": entry.block_number, "log_index": entry.log_index, "name": entry.name,
+        "contract": entry.contract, "subscription_id": None if subscription is None else str(subscription),
+        "tx_hash": entry.tx_hash, "at": entry.timestamp or 0, "fields": to_json(entry.event),
+    }  # fmt: skip
 
 
 def _fold_catalogue(connection: Connection, event: object) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Header, Request
 
 from ledger.errors import SignatureMalformed
 from ledger.typed_data import SessionBinding, recover
@@ -22,6 +23,10 @@ from marketplace.wallet.own import HEADER
 
 LONGEST_S = 3600
 """Longest life of a binding, seconds: who lost the key of the proof can read no longer than this."""
+Binding = Annotated[
+    str, Header(alias=HEADER, description="base64url JSON: `jkt`, `expires`, `signature` of the SessionBinding.")
+]
+"""The header as the OpenAPI document tells of it; `require_reader` reads it itself, because it may be missing."""
 _REMEDY = "Sign a SessionBinding over your proof's key with the subscription's session key."
 
 

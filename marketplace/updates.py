@@ -5,7 +5,7 @@ Checked here already: the session key's signature over RequestUpdate, by the cha
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -13,8 +13,10 @@ from pydantic import Field
 from ledger.errors import SignatureMalformed
 from ledger.typed_data import RequestUpdate, recover
 from ledger.values import SubscriptionId, from_hex
+from marketplace.answers import Accepted
 from marketplace.decisions import ask_orchestrator
-from marketplace.errors import BadSignature
+from marketplace.errors import BadSignature, MalformedInput, OrchestratorDown, UnknownSubscription
+from marketplace.openapi import problems
 from marketplace.orders.schemas import Hex32, HexBytes, Shape
 from marketplace.parts import Parts
 from marketplace.subscriptions.service import chain_side
@@ -23,7 +25,7 @@ from marketplace.subscriptions.service import chain_side
 class UpdateRequest(Shape):
     """The new request document and the signature over its hash, its revision and its deadline (UTC seconds)."""
 
-    document: dict[str, Any]
+    document: dict[str, Any] = Field(examples=[{"schema": "s4m/request/2"}])
     requirementsHash: Hex32
     revision: int = Field(ge=1, lt=2**53)
     deadline: int = Field(ge=0, lt=2**53)
@@ -31,10 +33,14 @@ class UpdateRequest(Shape):
 
 
 def router(parts: Parts) -> APIRouter:
-    routes = APIRouter()
+    routes = APIRouter(tags=["subscriptions"])
 
-    @routes.put("/subscriptions/{id}/request")
-    def put_request(id: str, update: UpdateRequest) -> dict[str, Any]:
+    @routes.put(
+        "/subscriptions/{id}/request",
+        responses=problems(MalformedInput, UnknownSubscription, BadSignature, OrchestratorDown),
+    )
+    def put_request(id: str, update: UpdateRequest) -> Accepted:
+        """Change a running request by a document that the session key signed. The same revision twice is one."""
         found = chain_side(parts, id)
         message = RequestUpdate(
             SubscriptionId(int(id)), from_hex(update.requirementsHash), update.revision, update.deadline
@@ -46,6 +52,7 @@ def router(parts: Parts) -> APIRouter:
         if signer != found.signer:
             why = f"made by {signer}, the session key is {found.signer}."
             raise BadSignature(why, remedy="Sign with the session key.")
-        return ask_orchestrator(parts, "PUT", f"/subscriptions/{id}/request", json=update.model_dump())
+        body = update.model_dump()
+        return cast(Accepted, ask_orchestrator(parts, "PUT", f"/subscriptions/{id}/request", json=body))
 
     return routes

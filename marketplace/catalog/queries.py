@@ -1,46 +1,84 @@
-"""Models and plans from the projected tables, with their documents where somebody has put them."""
+"""Models and plans from the projected tables, with their documents where somebody has put them.
+
+The whole catalogue is small and changes seldom: it is built once for each version of tables and documents.
+"""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from sqlalchemy import RowMapping, Table, select
 
+from marketplace.answers import ModelAnswer, PlanAnswer
+from marketplace.catalog.search import Search, search
 from marketplace.database import models, plans
 from marketplace.documents import Documents
 from marketplace.errors import UnknownModel, UnknownPlan
+from marketplace.pages import Window
 from marketplace.parts import Parts
 
 
-def all_models(parts: Parts) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Catalogue:
+    """All models in order of registration, and their specs in the same order, as of one version."""
+
+    version: tuple[int, int]
+    models: tuple[ModelAnswer, ...]
+    specs: tuple[dict[str, Any] | None, ...]
+
+
+def all_models(parts: Parts) -> list[ModelAnswer]:
     """Every model with its plans, in order of registration."""
+    return list(catalogue(parts).models)
+
+
+def found_models(parts: Parts, asked: Search, window: Window) -> list[ModelAnswer]:
+    """The models that fit, from `window` on; one more than it shows where there are more."""
+    known = catalogue(parts)
+    found = search(known.models, asked, known.specs)
+    if window.after is not None:
+        last = int(window.after[0]) if window.after[0].isdecimal() else 0
+        found = [model for model in found if int(model["modelId"]) > last]
+    return found[: window.limit + 1]
+
+
+def catalogue(parts: Parts) -> Catalogue:
+    """The catalogue of the newest block that was looked at."""
     parts.projection.refresh()
+    version = (parts.projection.catalogue_version, parts.documents.version)
+    known = parts.memory.get("catalogue")
+    if known is None or known.version != version:
+        known = parts.memory["catalogue"] = _built(parts, version)
+    return cast(Catalogue, known)
+
+
+def _built(parts: Parts, version: tuple[int, int]) -> Catalogue:
     with parts.engine.connect() as connection:
         rows = connection.execute(select(models)).mappings().all()
         offers = connection.execute(select(plans)).mappings().all()
-    plan_of = partial(_plan, documents=parts.documents)
-    found = [_model(row, [plan_of(plan) for plan in offers if plan["model_id"] == row["model_id"]]) for row in rows]
-    for model in found:
-        spec = parts.documents.document(model["specHash"]) or {}
-        model |= {"name": spec.get("name"), "title": spec.get("title")}
-    return sorted(found, key=lambda model: int(model["modelId"]))
+    of_model: dict[str, list[PlanAnswer]] = {}
+    for offer in sorted(offers, key=lambda row: int(row["plan_id"])):
+        of_model.setdefault(offer["model_id"], []).append(_plan(offer, parts.documents))
+    ordered = sorted(rows, key=lambda row: int(row["model_id"]))
+    specs = tuple(parts.documents.document(row["spec_hash"]) for row in ordered)
+    listed = tuple(
+        _model(row, spec, of_model.get(row["model_id"], [])) for row, spec in zip(ordered, specs, strict=True)
+    )
+    return Catalogue(version, listed, specs)
 
 
-def one_model(parts: Parts, model_id: str) -> dict[str, Any]:
+def one_model(parts: Parts, model_id: str) -> ModelAnswer:
     """A model, its spec document, and its plans with their terms; raises `UnknownModel`."""
-    row = _row(parts, models, model_id)
-    if row is None:
-        raise UnknownModel(f"no model {model_id} is registered.", remedy="GET /api/v1/models lists them.")
-    with parts.engine.connect() as connection:
-        offers = connection.execute(select(plans).where(plans.c.model_id == model_id)).mappings().all()
-    detailed = [_with_terms(_plan(plan, parts.documents), parts.documents) for plan in offers]
-    spec = parts.documents.document(row["spec_hash"])
-    names = {"name": (spec or {}).get("name"), "title": (spec or {}).get("title")}
-    return {**_model(row, detailed), **names, "spec": spec}
+    known = catalogue(parts)
+    for model, spec in zip(known.models, known.specs, strict=True):
+        if model["modelId"] == model_id:
+            detailed = [_with_terms(plan, parts.documents) for plan in model["plans"]]
+            return {**model, "plans": detailed, "spec": spec}
+    raise UnknownModel(f"no model {model_id} is registered.", remedy="GET /api/v1/models lists them.")
 
 
-def one_plan(parts: Parts, plan_id: str) -> dict[str, Any]:
+def one_plan(parts: Parts, plan_id: str) -> PlanAnswer:
     """A plan and its terms document; raises `UnknownPlan`."""
     row = _row(parts, plans, plan_id)
     if row is None:
@@ -55,11 +93,12 @@ def _row(parts: Parts, table: Table, identifier: str) -> RowMapping | None:
         return connection.execute(select(table).where(key == identifier)).mappings().first()
 
 
-def _with_terms(plan: dict[str, Any], documents: Documents) -> dict[str, Any]:
+def _with_terms(plan: PlanAnswer, documents: Documents) -> PlanAnswer:
     return {**plan, "terms": documents.document(plan["termsHash"])}
 
 
-def _model(row: RowMapping, offers: list[dict[str, Any]]) -> dict[str, Any]:
+def _model(row: RowMapping, spec: dict[str, Any] | None, offers: list[PlanAnswer]) -> ModelAnswer:
+    told = spec or {}
     return {
         "modelId": row["model_id"],
         "owner": row["owner"],
@@ -69,11 +108,15 @@ def _model(row: RowMapping, offers: list[dict[str, Any]]) -> dict[str, Any]:
         "meterKey": row["meter_key"],
         "askBps": row["ask_bps"],
         "royaltyBps": row["royalty_bps"],
+        "name": told.get("name"),
+        "title": told.get("title"),
+        "serviceType": told.get("service_type"),
+        "scenario": told.get("scenario"),
         "plans": offers,
     }
 
 
-def _plan(row: RowMapping, documents: Documents) -> dict[str, Any]:
+def _plan(row: RowMapping, documents: Documents) -> PlanAnswer:
     """A plan; `isolation` is the degree that its terms name (0 where they name none), null where nobody put them."""
     terms = documents.document(row["terms_hash"])
     return {

@@ -10,10 +10,16 @@ from ledger import structs
 from ledger.typed_data import Order
 from ledger.values import Money, PlanId, Units, address, from_hex
 
-Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$")]
-Hex32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{64}$")]
-HexBytes = Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){1,4096}$")]
-HexAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
+Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$"), Field(examples=["124554051585"])]
+Hex32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{64}$"), Field(examples=["0x" + "5f" * 32])]
+HexBytes = Annotated[
+    str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){1,4096}$"), Field(examples=["0x" + "1b" * 65])
+]
+HexAddress = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$"),
+    Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]),
+]
 
 
 class Shape(BaseModel):
@@ -74,7 +80,7 @@ class PermitFields(Shape):
 class OrderRequest(Shape):
     """POST /orders. `chainId` says for which chain the wallet signed, so that a mistake can be named."""
 
-    quoteId: str
+    quoteId: str = Field(examples=["0f1e2d3c4b5a69788796a5b4c3d2e1f0"])
     order: OrderFields
     signature: HexBytes
     permit: PermitFields | None = None

@@ -18,6 +18,7 @@ from ledger.errors import Reverted, SignatureMalformed, ValueOutOfRange
 from ledger.events import Subscribed
 from ledger.typed_data import Order, Permit, digest, recover, typed_data
 from ledger.values import ZERO_ADDRESS, ZERO_HASH, Address, Money, PlanId, Units, address, from_hex, to_hex
+from marketplace.answers import OrderAnswer, PermitToSign, QuoteAnswer
 from marketplace.database import orders, quotes
 from marketplace.documents import REQUEST_SCHEMAS
 from marketplace.errors import (
@@ -68,7 +69,7 @@ def now(parts: Parts) -> int:
     return max(int(parts.clock()), parts.chain.latest().timestamp)
 
 
-def quote(parts: Parts, request: QuoteRequest) -> dict[str, Any]:
+def quote(parts: Parts, request: QuoteRequest) -> QuoteAnswer:
     """Prices a purchase and writes the quote down; raises `UnknownPlan`, `PlanRetired`, `MalformedInput`."""
     buyer, cap = address(request.buyer), int(request.cap)
     plan = _plan(parts, int(request.planId))
@@ -77,14 +78,15 @@ def quote(parts: Parts, request: QuoteRequest) -> dict[str, Any]:
         raise MalformedInput(f"cap {cap} with {request.periods} periods cannot be bought.", remedy="Give a cap.")
     funds = funds_of(parts, buyer)
     expires = now(parts) + parts.settings.quote_seconds
+    quote_id = secrets.token_hex(16)
     row = {
-        "quote_id": secrets.token_hex(16), "plan_id": request.planId, "cap": request.cap, "periods": request.periods,
+        "quote_id": quote_id, "plan_id": request.planId, "cap": request.cap, "periods": request.periods,
         "buyer": buyer, "total": str(total), "nonce": str(funds.nonce), "deadline": expires, "expires": expires,
     }  # fmt: skip
     with parts.engine.begin() as connection:
         connection.execute(insert(quotes).values(row))
     return {
-        "quoteId": row["quote_id"],
+        "quoteId": quote_id,
         "planId": request.planId,
         "cap": request.cap,
         "periods": request.periods,
@@ -119,7 +121,7 @@ def _order_to_sign(parts: Parts, row: Mapping[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _permit_to_sign(parts: Parts, buyer: Address, funds: Funds, total: int, deadline: int) -> dict[str, Any] | None:
+def _permit_to_sign(parts: Parts, buyer: Address, funds: Funds, total: int, deadline: int) -> PermitToSign | None:
     """The permit that would cover the shortfall, None where the account or an allowance covers it."""
     shortfall = funds.shortfall(total)
     if shortfall <= funds.allowance:
@@ -133,7 +135,7 @@ def _permit_to_sign(parts: Parts, buyer: Address, funds: Funds, total: int, dead
     }
 
 
-def place(parts: Parts, request: OrderRequest) -> dict[str, Any]:
+def place(parts: Parts, request: OrderRequest) -> OrderAnswer:
     """Checks and relays an order; the same order again gives the same answer."""
     order = request.order.order()
     order_id = to_hex(digest(parts.contracts.market_domain, order))
@@ -211,7 +213,7 @@ def _check_funds(parts: Parts, order: Order, request: OrderRequest) -> None:
         raise InsufficientFunds(why, remedy="Sign the quote's permit.", needed=str(shortfall), allowed=str(allowed))
 
 
-def _relay(parts: Parts, request: OrderRequest, order: Order, order_id: str) -> dict[str, Any]:
+def _relay(parts: Parts, request: OrderRequest, order: Order, order_id: str) -> OrderAnswer:
     """One transaction under the order's digest as idempotency key; a refusal leaves no row."""
     permit = request.permit.permit() if request.permit else structs.NO_PERMIT
     call = parts.contracts.market.buy_for(order, from_hex(request.signature), permit)
@@ -235,7 +237,7 @@ def _forget(parts: Parts, order_id: str) -> None:
         connection.execute(delete(orders).where(orders.c.order_id == order_id, orders.c.state == "relaying"))
 
 
-def find(parts: Parts, order_id: str) -> dict[str, Any]:
+def find(parts: Parts, order_id: str) -> OrderAnswer:
     """Where an order stands; raises `UnknownOrder`."""
     row = _row(parts, order_id)
     if row is None:
@@ -248,7 +250,7 @@ def _row(parts: Parts, order_id: str) -> RowMapping | None:
         return connection.execute(select(orders).where(orders.c.order_id == order_id)).mappings().first()
 
 
-def answer(row: Mapping[str, Any]) -> dict[str, Any]:
+def answer(row: Mapping[str, Any]) -> OrderAnswer:
     return {
         "orderId": row["order_id"],
         "state": row["state"],

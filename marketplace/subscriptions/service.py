@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import httpx
 from sqlalchemy import RowMapping, select
@@ -10,25 +11,44 @@ from sqlalchemy import RowMapping, select
 from ledger.errors import SignatureMalformed
 from ledger.structs import Subscription
 from ledger.typed_data import Activation, recover
-from ledger.values import Status, SubscriptionId, from_hex
+from ledger.values import Status, SubscriptionId, address, from_hex
+from marketplace.answers import Accepted, ChainSide, ServiceSide, SubscriptionAnswer, SubscriptionRow
 from marketplace.database import subscriptions
 from marketplace.errors import BadSignature, MalformedInput, OrchestratorDown, ProblemAnswer, UnknownSubscription
+from marketplace.pages import Window
 from marketplace.parts import Parts
-from marketplace.subscriptions.schemas import ActivationRequest
+from marketplace.subscriptions.schemas import ActivationRequest, Wanted
 
 
-def listed(parts: Parts, buyer: str | None) -> list[dict[str, Any]]:
-    """From the projected table; statuses are the contract's, computed from facts, so ask `one` for them."""
+def listed(parts: Parts, asked: Wanted, window: Window) -> list[SubscriptionRow]:
+    """From the projected table; statuses are the contract's, computed from facts, so ask `one` for them.
+
+    One row more than `window` shows where there are more.
+    """
     parts.projection.refresh()
-    query = select(subscriptions)
-    if buyer is not None:
-        query = query.where(subscriptions.c.buyer == buyer)
+    key = subscriptions.c.subscription_id
+    query = select(subscriptions).order_by(key).limit(window.limit + 1)
+    buyer = None if asked.buyer is None else address(asked.buyer)
+    for column, value in (("buyer", buyer), ("plan_id", asked.planId), ("tx_hash", asked.txHash)):
+        if value is not None:
+            query = query.where(subscriptions.c[column] == value)
+    if window.after is not None:
+        query = query.where(key > window.after[0])
     with parts.engine.connect() as connection:
-        rows = connection.execute(query).mappings().all()
-    return [_row(row) for row in sorted(rows, key=lambda row: int(row["subscription_id"]))]
+        return [_row(row) for row in connection.execute(query).mappings()]
 
 
-def one(parts: Parts, subscription_id: str) -> dict[str, Any]:
+def require_known(parts: Parts, subscription_id: str) -> None:
+    """Raises `UnknownSubscription` unless its purchase is in the tables; `MalformedInput` for what is no id."""
+    _number(subscription_id)
+    parts.projection.refresh()
+    query = select(subscriptions.c.buyer).where(subscriptions.c.subscription_id == subscription_id)
+    with parts.engine.connect() as connection:
+        if connection.execute(query).first() is None:
+            raise _unknown(subscription_id)
+
+
+def one(parts: Parts, subscription_id: str) -> SubscriptionAnswer:
     """Both sides now; raises `UnknownSubscription`. A silent orchestrator is said, not hidden."""
     found = chain_side(parts, subscription_id)
     return {
@@ -39,16 +59,25 @@ def one(parts: Parts, subscription_id: str) -> dict[str, Any]:
 
 
 def chain_side(parts: Parts, subscription_id: str) -> Subscription:
-    is_number = subscription_id.isascii() and subscription_id.isdecimal() and len(subscription_id) < 30
-    if not is_number or int(subscription_id) >= 2**96:
-        raise MalformedInput(f"{subscription_id!r} is no subscription id.", remedy="Give a decimal id below 2^96.")
-    found = parts.contracts.market.subscription(SubscriptionId(int(subscription_id)))
+    """The contract's word now; raises `MalformedInput`, `UnknownSubscription`."""
+    found = parts.contracts.market.subscription(_number(subscription_id))
     if found.status == Status.NONE:
-        raise UnknownSubscription(f"the chain knows no {subscription_id}.", remedy="Check the id and the chain.")
+        raise _unknown(subscription_id)
     return found
 
 
-def service_side(parts: Parts, subscription_id: str) -> dict[str, Any]:
+def _number(subscription_id: str) -> SubscriptionId:
+    is_number = subscription_id.isascii() and subscription_id.isdecimal() and len(subscription_id) < 30
+    if not is_number or int(subscription_id) >= 2**96:
+        raise MalformedInput(f"{subscription_id!r} is no subscription id.", remedy="Give a decimal id below 2^96.")
+    return SubscriptionId(int(subscription_id))
+
+
+def _unknown(subscription_id: str) -> UnknownSubscription:
+    return UnknownSubscription(f"the chain knows no {subscription_id}.", remedy="Check the id and the chain.")
+
+
+def service_side(parts: Parts, subscription_id: str) -> ServiceSide:
     """What the orchestrator says; `requested` before it has seen the final event, `unknown` where it is silent."""
     try:
         answer = parts.orchestrator.get(f"/subscriptions/{subscription_id}")
@@ -58,10 +87,10 @@ def service_side(parts: Parts, subscription_id: str) -> dict[str, Any]:
         return {"state": "requested"}
     if answer.status_code != 200:
         return {"state": "unknown", "why": f"the orchestrator answered {answer.status_code}"}
-    return dict(answer.json())
+    return cast(ServiceSide, answer.json())
 
 
-def activate(parts: Parts, subscription_id: str, request: ActivationRequest) -> dict[str, Any]:
+def activate(parts: Parts, subscription_id: str, request: ActivationRequest) -> Accepted:
     """Checks the session key's signature, then hands it to the orchestrator, which submits it."""
     found = chain_side(parts, subscription_id)
     message = Activation(SubscriptionId(int(subscription_id)), from_hex(request.endpointHash))
@@ -74,14 +103,14 @@ def activate(parts: Parts, subscription_id: str, request: ActivationRequest) -> 
     return _forward(parts, f"/subscriptions/{subscription_id}/activation", request.model_dump())
 
 
-def _forward(parts: Parts, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def _forward(parts: Parts, path: str, body: dict[str, Any]) -> Accepted:
     try:
         answer = parts.orchestrator.post(path, json=body)
     except httpx.TransportError as error:
         raise OrchestratorDown(f"{type(error).__name__}: {error}.", remedy="Try again in a moment.") from error
     if answer.is_error:
         raise ProblemAnswer(answer.status_code, problem_in(answer))
-    return dict(answer.json())
+    return cast(Accepted, answer.json())
 
 
 def problem_in(answer: httpx.Response) -> dict[str, Any]:
@@ -92,8 +121,8 @@ def problem_in(answer: httpx.Response) -> dict[str, Any]:
         return {"code": "orchestrator_failed", "detail": f"it answered {answer.status_code}"}
 
 
-def _chain(parts: Parts, subscription_id: str, found: Subscription) -> dict[str, Any]:
-    return {
+def _chain(parts: Parts, subscription_id: str, found: Subscription) -> ChainSide:
+    side = {
         "status": found.status.name.lower(),
         "buyer": found.buyer,
         "signer": found.signer,
@@ -104,6 +133,7 @@ def _chain(parts: Parts, subscription_id: str, found: Subscription) -> dict[str,
         "collectedThrough": found.collected_through,
         **_history(parts, subscription_id),
     }
+    return cast(ChainSide, side)
 
 
 def _history(parts: Parts, subscription_id: str) -> dict[str, Any]:
@@ -115,11 +145,11 @@ def _history(parts: Parts, subscription_id: str) -> dict[str, Any]:
     if row is None:
         return {}
     names = ("planId", "periods", "reserved", "returned", "deadline", "requirementsHash", "endpointHash", "txHash")
-    known = _row(row)
+    known: Mapping[str, Any] = _row(row)
     return {name: known[name] for name in names}
 
 
-def _row(row: RowMapping) -> dict[str, Any]:
+def _row(row: RowMapping) -> SubscriptionRow:
     return {
         "subscriptionId": row["subscription_id"],
         "planId": row["plan_id"],

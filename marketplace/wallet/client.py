@@ -115,7 +115,7 @@ class MarketClient:
         return dict(self._call("GET", "/health"))
 
     def models(self) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/models"))
+        return self._all("/models")
 
     def model(self, model_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/models/{model_id}"))
@@ -145,7 +145,7 @@ class MarketClient:
         return Terms.parse(terms).isolation
 
     def subscriptions(self, buyer: Address | None = None) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/subscriptions", params={"buyer": buyer} if buyer else None))
+        return self._all("/subscriptions", {"buyer": buyer} if buyer else {})
 
     def subscription(self, subscription_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/subscriptions/{subscription_id}"))
@@ -158,7 +158,7 @@ class MarketClient:
         return dict(self._call("GET", f"/usage/{subscription_id}"))
 
     def assets(self, owner: Address | None = None) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/assets", params={"owner": owner} if owner else None))
+        return self._all("/assets", {"owner": owner} if owner else {})
 
     def asset(self, asset_id: int | str) -> dict[str, Any]:
         return dict(self._call("GET", f"/assets/{asset_id}"))
@@ -393,6 +393,14 @@ class MarketClient:
             "uri": uri, "provenance": to_hex(provenance),
         }  # fmt: skip
         return dict(self._call("POST", "/assets", json=body))
+
+    def _all(self, path: str, params: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        page = self._call("GET", path, params={"limit": "200", **(params or {})})
+        found = list(page["items"])
+        while page["next"]:
+            page = self._call("GET", page["next"].removeprefix("/api/v1"))
+            found += page["items"]
+        return found
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         try:

@@ -108,7 +108,7 @@ def test_a_stream_ends_with_its_binding(market: Market, bought: Purchase, monkey
 def test_no_more_streams_than_there_is_room_for(
     market: Market, bought: Purchase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marketplace.notices.MOST_READERS", 0)
+    monkeypatch.setattr(market.parts.notice_readers, "most", 0)
     with market.client.own(bought.subscription_id, bought.session) as own, pytest.raises(ProblemAnswer) as refused:
         next(own.follow())
     assert (refused.value.http_status, refused.value.server_code) == (503, "too_many_readers")
