@@ -25,7 +25,7 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import activity, decisions, documents, notices, openapi, updates
+from marketplace import activity, decisions, documents, notices, openapi, request_words, updates
 from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
@@ -51,8 +51,9 @@ from trust.replay import ReplayStore
 API = "/api/v1"
 FEATURES = (
     activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, audit, documents,
+    request_words,
 )  # fmt: skip
-CHANGES_NOTHING = frozenset({("POST", f"{API}/audit")})
+CHANGES_NOTHING = frozenset({("POST", f"{API}/audit"), ("POST", f"{API}/request-documents")})
 INTERNAL = {
     "type": "urn:slicing4meta:problem:internal_error",
     "title": "The marketplace failed",
@@ -83,6 +84,11 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
         relayer=Sender(chain, relayer_key, settings.home / "db" / "relayer.db"),
         orchestrator=httpx.Client(
             base_url=settings.orchestrator_url, auth=GateAuth(identity, "orchestrator"), timeout=30.0
+        ),
+        msmf=httpx.Client(
+            base_url=settings.msmf_url or f"{settings.orchestrator_url}/msmf",
+            auth=GateAuth(identity, "msmf"),
+            timeout=30.0,
         ),
         clock=clock,
     )
@@ -138,7 +144,13 @@ def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
 
 def _closing(parts: Parts) -> ExitStack:
     stack = ExitStack()
-    for close in (parts.chain.close, parts.engine.dispose, parts.relayer.close, parts.orchestrator.close):
+    for close in (
+        parts.chain.close,
+        parts.engine.dispose,
+        parts.relayer.close,
+        parts.orchestrator.close,
+        parts.msmf.close,
+    ):
         stack.callback(close)
     return stack
 

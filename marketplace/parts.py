@@ -32,6 +32,7 @@ class Parts:
     documents: Documents
     relayer: Sender
     orchestrator: httpx.Client
+    msmf: httpx.Client
     clock: Callable[[], float]
     """UTC seconds."""
     notice_readers: Readers = field(default_factory=lambda: Readers(64))

@@ -166,6 +166,10 @@ class MarketClient:
     def document(self, digest: str) -> dict[str, Any]:
         return dict(self._call("GET", f"/documents/{digest}"))
 
+    def request_document(self, text: str) -> dict[str, Any]:
+        """What the marketplace understands of a request in words: a document, its hash, plans, perhaps a question."""
+        return dict(self._call("POST", "/request-documents", json={"text": text}))
+
     def order_state(self, order_id: str) -> dict[str, Any]:
         return dict(self._call("GET", f"/orders/{order_id}"))
 
