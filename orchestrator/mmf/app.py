@@ -96,7 +96,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         return ended
 
     reservation_routes(door, deps)
-    door.app.state.supplying = supply_routes(door, deps)
+    door.app.state.supplying = supply_routes(door, deps, warming)
     door.app.state.repacking = repacking_routes(door, deps)
 
     @door.app.get("/models")

@@ -132,10 +132,7 @@ def begin(
 
 
 def switch(rows: sa.Connection, moved: Mapping[str, str], sockets: Mapping[str, str], now: int) -> list[str]:
-    """Whoever uses the old instances uses the new ones, which run; answers the instances that are to be stopped.
-
-    What is kept warm for nobody yet is not moved: both end.
-    """
+    """Whoever uses the old instances uses the new ones, which run; answers the instances that are to be stopped."""
     idle: list[str] = []
     for old_id, new_id in moved.items():
         old, new = instance(rows, old_id), instance(rows, new_id)
@@ -147,9 +144,6 @@ def switch(rows: sa.Connection, moved: Mapping[str, str], sockets: Mapping[str, 
         if old is None or old.state not in STANDING or not users:
             move_instance(rows, new_id, ModelMove.STOP, now)
             idle.append(new_id)
-            if old is not None and old.state is ModelState.RUNNING and old.warm_until:
-                move_instance(rows, old_id, ModelMove.STOP, now)
-                idle.append(old_id)
             continue
         move_instance(rows, new_id, ModelMove.START, now, sockets[new_id])
         move_uses(rows, old_id, new_id)
