@@ -46,6 +46,7 @@ check: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## forma
 	scripts/forge.sh lint contracts
 	node_modules/.bin/solhint --max-warnings 0 'contracts/**/*.sol'
 	$(BIN)/python -m scripts.natspec
+	$(BIN)/python -m scripts.reference --check
 	scripts/slither.sh
 	scripts/house_rules.sh
 	$(BIN)/python scripts/check_trees.py

@@ -16,6 +16,7 @@ from ledger import abi
 from ledger.chain import Chain, MinedTransaction
 from ledger.errors import ContractAbsent, DeploymentMalformed, DeploymentMissing
 from ledger.keys import WalletKey
+from ledger.rehearsal import Sends
 from ledger.sender import Sender
 from ledger.values import Address, Call, address
 
@@ -96,16 +97,21 @@ def deploy(
     where it stopped.
     """
     with Sender(chain, deployer, journal) as sender:
-        first = chain.latest().number
-        credit = token or _create(sender, "credit")
-        catalog = _create(sender, "catalog")
-        market = _create(sender, "market", catalog, credit)
-        assets = _create(sender, "assets", market)
-        identity = _create(sender, "identity", rp_id)
+        return create(chain, sender, token=token, rp_id=rp_id)
+
+
+def create(chain: Chain, sender: Sends, *, token: Address | None = None, rp_id: str = "localhost") -> Deployment:
+    """As `deploy`, by a sender or its rehearsal."""
+    first = chain.latest().number
+    credit = token or _create(sender, "credit")
+    catalog = _create(sender, "catalog")
+    market = _create(sender, "market", catalog, credit)
+    assets = _create(sender, "assets", market)
+    identity = _create(sender, "identity", rp_id)
     return Deployment(chain.chain_id, chain.genesis_hash, first, catalog, market, assets, identity, credit)
 
 
-def _create(sender: Sender, word: str, *arguments: object) -> Address:
+def _create(sender: Sends, word: str, *arguments: object) -> Address:
     contract = abi.load(abi.CONTRACTS[word])
     code = contract.bytecode + contract.constructor.encode_call(*arguments)[4:]
     receipt: MinedTransaction = sender.send(Call(None, code, 0, f"deploy {contract.name}"), key=f"deploy:{word}")

@@ -8,6 +8,9 @@
     ├── BlockGone           a pinned block is no longer in the chain
     ├── Reverted            a contract refused (decoded; `code` is the error's name in snake_case)
     ├── TransactionPending  sent, not mined in time
+    ├── TransactionCancelled  its sender put an empty transaction in its place
+    ├── NothingToReplace    what should be sped up or cancelled is mined, or cannot be signed again here
+    ├── RehearsalUnavailable  the node cannot play calls one after the other
     ├── KeyReused           one idempotency key, two different calls
     ├── GasUnfunded         the sending account cannot pay for gas
     ├── ContractAbsent      no code answers at the contract's address
@@ -15,6 +18,8 @@
     ├── PortTaken, AnvilMissing, DevnetFailed
     ├── ArtifactMissing, DeploymentMissing, DeploymentMalformed
     ├── KeyFileMissing, KeyFileExposed, KeyFileExists, KeyFileMalformed, WrongPassword
+    ├── MnemonicInvalid
+    ├── SignerDown, SignerRefused, SignerDiffers  of a signer that holds the key elsewhere
     ├── AddressMalformed, SignatureMalformed, RecordMalformed, EventMalformed
     ├── ValueOutOfRange     a number that the contract's types cannot hold
     └── RecordOutOfOrder    a usage log only grows at its end
@@ -48,6 +53,7 @@ class NodeDown(LedgerError):
 
     def __init__(self, url: str, cause: str) -> None:
         self.url = without_credentials(url)
+        self.cause = cause
         super().__init__(
             f"The Ethereum node at {self.url} does not answer ({cause}).",
             "Start it (`s4m devnet` or `s4m up`) or correct the RPC URL, then try again.",
@@ -130,6 +136,37 @@ class TransactionPending(LedgerError):
         super().__init__(
             f"Transaction {tx_hash} was sent but not mined within {waited_s:g} s.",
             f"Send again with the same key ({key!r}): that waits on and sends nothing twice.",
+        )
+
+
+class TransactionCancelled(LedgerError):
+    code = "transaction_cancelled"
+
+    def __init__(self, tx_hash: str, description: str) -> None:
+        self.tx_hash = tx_hash
+        super().__init__(
+            f"{description or 'The transaction'} was cancelled: the empty transaction {tx_hash} took its place.",
+            "Nothing else was changed. Run the command again if you want it after all.",
+        )
+
+
+class NothingToReplace(LedgerError):
+    code = "nothing_to_replace"
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(
+            f"{what} cannot be replaced: {reason}.",
+            "See what waits with `s4m tx list`; what is mined stays.",
+        )
+
+
+class RehearsalUnavailable(LedgerError):
+    code = "rehearsal_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The node cannot play transactions without sending them (eth_simulateV1: {reason}): their gas is unknown.",
+            "Ask another node (anvil, geth 1.14 or later), or leave out --dry-run.",
         )
 
 
@@ -263,6 +300,46 @@ class WrongPassword(LedgerError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"The password does not open the keystore {path}.", "Try again with the right one.")
+
+
+class MnemonicInvalid(LedgerError):
+    code = "mnemonic_invalid"
+
+    def __init__(self, reason: str) -> None:  # never the words themselves
+        super().__init__(
+            f"The mnemonic gives no key: {reason}.",
+            "Check each word, their order and number (12 to 24), and the path, such as m/44'/60'/0'/0/0.",
+        )
+
+
+class SignerDown(LedgerError):
+    code = "signer_down"
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(
+            f"The signer at {without_credentials(url)} does not answer ({cause}); nothing was signed.",
+            "Start it, answer its question in time, or correct the wallet's address with `s4m wallet connect`.",
+        )
+
+
+class SignerRefused(LedgerError):
+    code = "signer_refused"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"The signer at {without_credentials(url)} did not sign: {reason}.",
+            "Approve it in the signer, unlock the account there, or use another wallet.",
+        )
+
+
+class SignerDiffers(LedgerError):
+    code = "signer_differs"
+
+    def __init__(self, url: str, what: str, expected: object, given: object) -> None:
+        super().__init__(
+            f"The signer at {without_credentials(url)} signed something else: {what} is {given}, due was {expected}.",
+            "Nothing of it was used by s4m. Check the signer before you trust it with money.",
+        )
 
 
 class AddressMalformed(LedgerError):

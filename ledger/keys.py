@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,10 @@ class WalletKey:
         signature = self._key.sign_msg_hash(digest)
         return bytes(signature.r.to_bytes(32) + signature.s.to_bytes(32) + bytes([27 + signature.v]))
 
+    def sign_typed(self, digest: bytes, document: Callable[[], Mapping[str, Any]]) -> bytes:  # noqa: ARG002
+        """As `ledger.signer.Signer`: a key that is here needs the digest only."""
+        return self.sign_digest(digest)
+
     def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, str]:
         """The signed raw EIP-1559 transaction and its hash."""
         from eth_account import Account
@@ -70,7 +74,7 @@ class WalletKey:
     @classmethod
     def load(cls, path: Path) -> WalletKey:
         """Reads a raw key file; refuses one that others can read."""
-        document = _read(path)
+        document = read_private(path)
         try:
             return cls(from_hex(str(document["privateKey"])))
         except (KeyError, ValueError) as error:
@@ -78,7 +82,7 @@ class WalletKey:
 
     def save(self, path: Path) -> None:
         """Writes a raw key file (0600); never overwrites."""
-        _write(path, {"address": self.address, "privateKey": to_hex(self.secret)})
+        write_private(path, {"address": self.address, "privateKey": to_hex(self.secret)})
 
     @classmethod
     def load_or_create(cls, path: Path) -> WalletKey:
@@ -98,7 +102,7 @@ class WalletKey:
         """Opens a V3 keystore; raises WrongPassword."""
         from eth_keyfile import keyfile
 
-        document = _read(path)
+        document = read_private(path)
         try:
             return cls(keyfile.decode_keyfile_json(document, password.encode()))
         except ValueError as error:
@@ -108,17 +112,17 @@ class WalletKey:
         except (KeyError, TypeError, NotImplementedError) as error:
             raise KeyFileMalformed(path, type(error).__name__) from error
 
-    def save_keystore(self, path: Path, password: str, scrypt_n: int = SCRYPT_N) -> None:
-        """Seals the key as a V3 keystore (scrypt, 0600); never overwrites."""
+    def save_keystore(self, path: Path, password: str, scrypt_n: int = SCRYPT_N, *, replace: bool = False) -> None:
+        """Seals the key as a V3 keystore (scrypt, 0600); overwrites only where `replace` says so."""
         from eth_keyfile import keyfile
 
         document = keyfile.create_keyfile_json(self.secret, password.encode(), kdf="scrypt", iterations=scrypt_n)
-        _write(path, {**document, "address": self.address[2:].lower()})
+        write_private(path, {**document, "address": self.address[2:].lower()}, replace=replace)
 
 
 def keystore_address(path: Path) -> Address:
     """The address that a keystore or raw key file is for, without opening it."""
-    document = _read(path)
+    document = read_private(path)
     text = str(document.get("address", ""))
     return address(text if text.startswith("0x") else "0x" + text)
 
@@ -133,7 +137,8 @@ def recover_digest(digest: bytes, signature: bytes) -> Address:
         raise SignatureMalformed(str(error)) from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_private(path: Path) -> dict[str, Any]:
+    """The JSON object of a file that only its owner may read; raises KeyFileMissing, …Exposed, …Malformed."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
@@ -148,8 +153,11 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _write(path: Path, document: Mapping[str, object]) -> None:
-    """Writes beside the target, syncs, then links it into place: whole or not at all, and never over another."""
+def write_private(path: Path, document: Mapping[str, object], *, replace: bool = False) -> None:
+    """Writes beside the target (0600), syncs, then puts it into place: whole or not at all.
+
+    Never over another file, unless `replace` is given; raises KeyFileExists.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -158,8 +166,11 @@ def _write(path: Path, document: Mapping[str, object]) -> None:
             json.dump(document, file)
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
+        if replace:
+            draft.replace(path)
+        else:
+            os.link(draft, path)
     except FileExistsError as error:
         raise KeyFileExists(path) from error
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)

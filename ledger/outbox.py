@@ -28,19 +28,24 @@ CREATE TABLE IF NOT EXISTS attempts (
   nonce INTEGER NOT NULL, tx_hash TEXT NOT NULL, raw BLOB NOT NULL, max_fee TEXT NOT NULL, tip TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS attempts_of_send ON attempts (genesis, account, key);
+CREATE TABLE IF NOT EXISTS cancellations (tx_hash TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 _OWN = "genesis = ? AND account = ?"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One signed transaction; fees in wei for each unit of gas."""
+    """One signed transaction; fees in wei for each unit of gas.
+
+    `raw` is empty where only a remote signer's node has it; `cancels`: it does nothing but take the call's nonce.
+    """
 
     nonce: int
     tx_hash: str
     raw: bytes
     max_fee: int
     tip: int
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,11 @@ class Send:
     @property
     def newest(self) -> Attempt:
         return self.attempts[-1]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether an empty transaction was sent for its present nonce; the first one may be mined all the same."""
+        return any(attempt.cancels and attempt.nonce == self.nonce for attempt in self.attempts)
 
 
 class Outbox:
@@ -142,6 +152,8 @@ class Outbox:
         fees = (str(attempt.max_fee), str(attempt.tip))
         with self._lock:
             self._base.execute(sql, (*self._own, key, attempt.nonce, attempt.tx_hash, attempt.raw, *fees))
+            if attempt.cancels:
+                self._base.execute("INSERT OR IGNORE INTO cancellations VALUES (?)", (attempt.tx_hash,))
 
     def renumber(self, key: str, nonce: int) -> None:
         with self._lock:
@@ -154,6 +166,9 @@ class Outbox:
             self._base.execute(f"DELETE FROM sends WHERE {_OWN} AND key = ?", (*self._own, key))  # noqa: S608
 
     def _attempts(self, key: str) -> tuple[Attempt, ...]:
-        sql = f"SELECT nonce, tx_hash, raw, max_fee, tip FROM attempts WHERE {_OWN} AND key = ? ORDER BY ordinal"  # noqa: S608
+        cancels = "tx_hash IN (SELECT tx_hash FROM cancellations)"
+        sql = f"SELECT nonce, tx_hash, raw, max_fee, tip, {cancels} FROM attempts WHERE {_OWN} AND key = ? ORDER BY ordinal"  # noqa: S608, E501
         rows = self._base.execute(sql, (*self._own, key))
-        return tuple(Attempt(nonce, tx_hash, raw, int(fee), int(tip)) for nonce, tx_hash, raw, fee, tip in rows)
+        return tuple(
+            Attempt(nonce, tx_hash, raw, int(fee), int(tip), bool(off)) for nonce, tx_hash, raw, fee, tip, off in rows
+        )

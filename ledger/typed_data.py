@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Protocol
 from eth_utils.crypto import keccak
 
 from ledger import structs
-from ledger.keys import WalletKey, recover_digest
+from ledger.keys import recover_digest
+from ledger.signer import Signer
 from ledger.values import Address, Money, PlanId, SubscriptionId, Units, from_hex, to_hex
 
 MARKET_NAME = "Slicing4Meta MaaSMarket"
@@ -227,9 +228,9 @@ def digest(domain: Domain, message: Message) -> bytes:
     return keccak(b"\x19\x01" + _separator(domain) + _struct_hash(message))
 
 
-def sign(key: WalletKey, domain: Domain, message: Message) -> bytes:
+def sign(key: Signer, domain: Domain, message: Message) -> bytes:
     """The key's 65-byte signature (r, s, v) over the message; `values.compact` gives (r, vs)."""
-    return key.sign_digest(digest(domain, message))
+    return key.sign_typed(digest(domain, message), lambda: typed_data(domain, message))
 
 
 def recover(domain: Domain, message: Message, signature: bytes) -> Address:
@@ -261,7 +262,7 @@ def typed_data(domain: Domain, message: Message) -> dict[str, Any]:
     }
 
 
-def signed_permit(key: WalletKey, domain: Domain, permit: Permit) -> structs.Permit:
+def signed_permit(key: Signer, domain: Domain, permit: Permit) -> structs.Permit:
     """The permit as the market takes it."""
     signature = sign(key, domain, permit)
     return structs.Permit(permit.value, permit.deadline, signature[64], signature[:32], signature[32:64])

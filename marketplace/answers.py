@@ -37,7 +37,7 @@ class Page(TypedDict, Generic[T]):
     """One page of a list. `next` is the path of the page after it, null on the last."""
 
     items: list[T]
-    next: Annotated[str | None, Field(examples=["/api/v1/models?limit=50&cursor=WyIyOSJd"])]
+    next: Annotated[str | None, Field(examples=["/api/v1/…?limit=50&cursor=WyIyOSJd"])]
 
 
 class Health(TypedDict):
@@ -307,7 +307,7 @@ class ProgressEvent(TypedDict):
 
 
 class WebhookAnswer(TypedDict):
-    """A webhook as its owner sees it; `secret` in the answer to its registration only."""
+    """A webhook as its owner sees it."""
 
     webhookId: Annotated[str, Field(examples=["wh_2f1c9a7be04d4c11"])]
     owner: AddressText
@@ -317,7 +317,13 @@ class WebhookAnswer(TypedDict):
     created: Seconds
     pending: Annotated[int, Field(examples=[0])]
     dead: Annotated[int, Field(examples=[0])]
-    secret: NotRequired[Annotated[str, Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])]]
+
+
+class SecretAnswer(TypedDict):
+    """What the messages of a webhook are signed with, as Standard Webhooks write it."""
+
+    webhookId: Annotated[str, Field(examples=["wh_2f1c9a7be04d4c11"])]
+    secret: Annotated[str, Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])]
 
 
 class DeliveryAnswer(TypedDict):

@@ -41,6 +41,10 @@ from marketplace.settings import MarketplaceSettings
 from marketplace.subscriptions import endpoints as subscriptions
 from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
+from marketplace.webhooks import endpoints as webhooks
+from marketplace.webhooks.courier import Courier
+from marketplace.webhooks.door import Door
+from marketplace.webhooks.secrets import SecretKeeper
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
@@ -50,8 +54,8 @@ from trust.replay import ReplayStore
 
 API = "/api/v1"
 FEATURES = (
-    activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, audit, documents,
-    request_words,
+    activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, webhooks, audit,
+    documents, request_words,
 )  # fmt: skip
 CHANGES_NOTHING = frozenset({("POST", f"{API}/audit"), ("POST", f"{API}/request-documents")})
 INTERNAL = {
@@ -91,6 +95,8 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
             timeout=30.0,
         ),
         clock=clock,
+        door=Door(settings.webhook_loopback),
+        secrets=SecretKeeper(keys / "webhooks.key"),
     )
 
 
@@ -101,7 +107,7 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(parts, stack))
     app.state.parts = parts
     add_features(app, parts)
-    _add_health(app, parts)
+    add_health(app, parts)
     _add_problems(app)
     _add_openapi(app)
     app.add_middleware(IdempotencyMiddleware, kept=KeptAnswers(parts.engine, parts.clock), exempt=CHANGES_NOTHING)
@@ -131,13 +137,17 @@ def _lifespan(parts: Parts, stack: ExitStack) -> Callable[[FastAPI], Any]:
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         with stack:
             await asyncio.to_thread(parts.projection.refresh, True)
-            follower = threading.Thread(target=parts.projection.follow, name="projection")
-            follower.start()
+            courier = Courier(parts)
+            loops = [threading.Thread(target=loop) for loop in (parts.projection.follow, courier.run)]
+            for loop in loops:
+                loop.start()
             try:
                 yield
             finally:
                 parts.projection.stop()
-                await asyncio.to_thread(follower.join)
+                courier.stop()
+                for loop in loops:
+                    await asyncio.to_thread(loop.join)
 
     return run
 
@@ -149,6 +159,7 @@ def _closing(parts: Parts) -> ExitStack:
         parts.engine.dispose,
         parts.relayer.close,
         parts.orchestrator.close,
+        parts.door.close,
         parts.msmf.close,
     ):
         stack.callback(close)
@@ -174,7 +185,7 @@ def domain_owner(settings: MarketplaceSettings) -> Address:
     return keystore_address(settings.home / "keys" / "accounts" / "operator.json")
 
 
-def _add_health(app: FastAPI, parts: Parts) -> None:
+def add_health(app: FastAPI, parts: Parts) -> None:
     @app.get(f"{API}/health", tags=["market"])
     def health() -> Health:
         """Whether the marketplace is alive and its node answers."""

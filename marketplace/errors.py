@@ -13,7 +13,7 @@ MarketplaceError
 ├── KeyReused  KeyBusy  TooManyWebhooks
 ├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
 └── WalletError (client side)
-    ├── UnknownWallet  WalletExists  WrongPassword  UnknownSession
+    ├── UnknownWallet  WalletExists  WatchOnly  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
     ├── PurchaseDiffers                      (the chain does not hold what the server says was bought)
     ├── AnswerMalformed                      (the server's answer cannot be read)
@@ -176,6 +176,10 @@ class WalletExists(WalletError):
     code, status, title = "wallet_exists", 409, "The wallet exists already"
 
 
+class WatchOnly(WalletError):
+    code, status, title = "watch_only", 409, "The wallet has no key"
+
+
 class WrongPassword(WalletError):
     code, status, title = "wrong_password", 401, "The password does not open the wallet"
 
@@ -233,8 +237,7 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
     if isinstance(error, MarketplaceError):
         return error.status, error.problem()
     code = str(getattr(error, "code", "internal_error"))
-    refused = 409 if isinstance(error, Reverted) else int(getattr(error, "status", 500))
-    status = _STATUS_OF_CODE.get(code, refused)
+    status = status_of(type(error), code)
     return status, {
         "type": f"urn:slicing4meta:problem:{code}",
         "title": type(error).__name__,
@@ -243,6 +246,12 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
         "detail": str(error),
         "remedy": str(getattr(error, "remedy", "")),
     }
+
+
+def status_of(kind: type[Exception], code: str) -> int:
+    """The HTTP status of an error that is not the marketplace's own."""
+    refused = 409 if issubclass(kind, Reverted) else int(getattr(kind, "status", 500))
+    return _STATUS_OF_CODE.get(code, refused)
 
 
 _STATUS_OF_CODE = {

@@ -58,7 +58,8 @@ class KeptAnswers:
         row = {"key": key, "fingerprint": fingerprint, "content_type": "", "body": b"", "until": now + LEASE_S}
         with self._engine.begin() as rows:
             rows.execute(delete(answers).where(answers.c.until < now))
-            if rows.execute(upsert(answers).values(row).on_conflict_do_nothing()).rowcount == 1:
+            mine = upsert(answers).values(row).on_conflict_do_nothing().returning(answers.c.key)
+            if rows.execute(mine).first() is not None:
                 return None
             found = rows.execute(select(answers).where(answers.c.key == key)).mappings().one()
         if found["fingerprint"] != fingerprint:

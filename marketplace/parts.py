@@ -17,6 +17,8 @@ from marketplace.documents import Documents
 from marketplace.projection import Projection
 from marketplace.settings import MarketplaceSettings
 from marketplace.streams import Readers
+from marketplace.webhooks.door import Door
+from marketplace.webhooks.secrets import SecretKeeper
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Parts:
     msmf: httpx.Client
     clock: Callable[[], float]
     """UTC seconds."""
+    door: Door
+    secrets: SecretKeeper
+    """The way out to webhooks' addresses, and what their messages are signed with."""
     notice_readers: Readers = field(default_factory=lambda: Readers(64))
     progress_readers: Readers = field(default_factory=lambda: Readers(256))
     activity_readers: Readers = field(default_factory=lambda: Readers(256))

@@ -31,6 +31,12 @@ class MarketplaceSettings(BaseSettings):
     """Largest document accepted, bytes."""
     refresh_ms: int = 50
     """The projection asks the node at most this often, milliseconds."""
+    webhook_tries: int = 8
+    """After so many tries in vain a message is dead; with the pauses below about three hours."""
+    webhook_pause_s: float = 4.0
+    """Pause after the first try in vain, seconds; each further one is four times as long."""
+    webhook_loopback: bool = False
+    """Lets webhooks name this very machine, over http: for tests and demos, never where strangers register."""
     marketplace_database: str = ""
     """Where its store is: postgresql://user@host/name, a database of its own; empty: db/market.db in home."""
 

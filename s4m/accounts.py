@@ -23,6 +23,10 @@ class Keys:
     def account(self, name: str) -> WalletKey:
         return WalletKey.load_or_create(self._folder / "accounts" / f"{name}.json")
 
+    def has_account(self, name: str) -> bool:
+        """Whether its key is here already; `account` would make one."""
+        return (self._folder / "accounts" / f"{name}.json").exists()
+
     def component(self, name: str) -> ComponentIdentity:
         return ComponentIdentity.load_or_create(self._folder / f"{name}.json", name, self.domain)
 

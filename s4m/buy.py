@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from s4m.command import Session, common, credits_of
+from s4m.completion import FOR_SALE, WALLETS
+from s4m.spending import Bill, Choice, agreed, spends
 from s4m.wallet import PASSWORD_FILE
 
 if TYPE_CHECKING:
+    from ledger.rehearsal import Rehearsal
+    from ledger.values import Address
     from marketplace.wallet.client import Cost, MarketClient, Purchase
 
 DEFAULT_OBJECTS = [{"object": kind, "attention": 3} for kind in range(0, 56, 7)]
@@ -20,8 +25,8 @@ DEFAULT_QOE = {"immersion_floor": 0.5, "rate_mbps": 250, "latency_ms": 1.5, "rel
 
 
 @click.command()
-@click.argument("what")
-@click.option("--wallet", "wallet_name", required=True, help="Whose money, by wallet name.")
+@click.argument("what", shell_complete=FOR_SALE)
+@click.option("--wallet", "wallet_name", required=True, shell_complete=WALLETS, help="Whose money, by wallet name.")
 @click.option("--cap", default=20_000, show_default=True, help="The most billable units it may ever cost.")
 @click.option("--periods", default=1, show_default=True, help="Prepaid periods (0 where the plan has none).")
 @click.option(
@@ -35,8 +40,8 @@ DEFAULT_QOE = {"immersion_floor": 0.5, "rate_mbps": 250, "latency_ms": 1.5, "rel
     help="0 shared with all, 1 within the cluster, 2 dedicated; else what the document asks or the plan sells.",
 )
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the service.")
-@click.option("--no-wait", is_flag=True, help="Order only; `s4m subscriptions show` tells the rest.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--no-wait", is_flag=True, help="Order only; `s4m subscriptions await` takes it over.")
+@spends
 @PASSWORD_FILE
 @common
 def buy(
@@ -49,28 +54,65 @@ def buy(
     isolation: int | None,
     timeout: float,
     no_wait: bool,
-    yes: bool,
     password_file: Path | None,
+    choice: Choice,
 ) -> None:
     """Buy WHAT: a plan id, or the name of a model or service. Each degree of isolation has a plan, at its own price."""
-    from s4m.connect import market, password, wallets
+    from s4m.connect import market, signer, wallets
+    from s4m.progress import handed_over
 
     store = wallets(session)
-    store.address(wallet_name)
+    buyer = store.address(wallet_name)
     with market(session) as client:
         own = _document(document)
         plan_id, degree = _plan(client, what, isolation if isolation is not None else own.get("isolation"))
         terms = client.contracts.catalog.plan(plan_id).terms
         request = _fitting(own, degree) if own else _plain(client, plan_id, degree)
-        key = store.open(wallet_name, password(session, password_file))
-        bought = client.buy_only(
-            key, plan_id, request, cap, periods if terms.period else 0, store=store,
-            agree=lambda cost: _agree(session, cost, degree, _others(client, plan_id), yes),
-        )  # fmt: skip
+        cost = client.cost(buyer, plan_id, cap, periods if terms.period else 0)
+        _tell(session, cost, degree, _others(client, plan_id))
+        if not agreed(session, client.chain, _bill(buyer, cost), partial(_play, client, cost), choice):
+            return
+        with signer(session, wallet_name, password_file) as lent:
+            bought = client.buy_only(
+                lent, plan_id, request, cap, cost.periods, store=store, agree=lambda quoted: _same(cost, quoted)
+            )
         session.say(f"ordered: subscription {bought.subscription_id} (tx {bought.tx_hash})")
         if not no_wait:
-            bought = client.take_over(bought, timeout)
+            bought = handed_over(session, client, bought, timeout)
     session.show(_answer(bought))
+
+
+def _bill(buyer: Address, cost: Cost) -> Bill:
+    facts = {
+        "planId": str(cost.plan_id), "cap": str(cost.cap), "unitPrice": str(cost.unit_price),
+        "periods": cost.periods, "periodPrice": str(cost.period_price), "fromWallet": str(cost.permit),
+    }  # fmt: skip
+    what = f"Sign the order for {credits_of(cost.total)}"
+    return Bill(what, buyer, cost.total, relayed=True, facts=facts)
+
+
+def _play(client: MarketClient, cost: Cost, rehearsal: Rehearsal) -> dict[str, Any]:
+    """The purchase as the buyer itself would send it: what the relayer sends needs a signature, and does the same.
+
+    Raises Reverted where it would be refused: for want of money, of a closed plan, of units.
+    """
+    from ledger.keys import WalletKey
+
+    market = client.contracts.market
+    if cost.permit:
+        rehearsal.send(client.contracts.credit.approve(market.address, cost.permit))
+    some_key = WalletKey.create().address
+    rehearsal.send(market.buy(cost.plan_id, some_key, cost.cap, cost.periods, bytes(32)))
+    return {}
+
+
+def _same(shown: Cost, quoted: Cost) -> None:
+    """Nothing is signed but what was shown."""
+    from marketplace.errors import QuoteDiffers
+
+    if shown != quoted:
+        why = f"the account at the market changed meanwhile: {quoted} is not what was shown."
+        raise QuoteDiffers(why, remedy="Run it again, and look at the new figures.")
 
 
 def _document(path: Path | None) -> dict[str, Any]:
@@ -133,8 +175,8 @@ def _plain(client: MarketClient, plan_id: int, isolation: int) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _agree(session: Session, cost: Cost, degree: int, plans: Mapping[int, Mapping[str, Any]], yes: bool) -> None:
-    """Shows what will be reserved, and what other degrees of isolation cost, then asks."""
+def _tell(session: Session, cost: Cost, degree: int, plans: Mapping[int, Mapping[str, Any]]) -> None:
+    """What will be reserved, and what other degrees of isolation cost."""
     from s4m.catalog import MEANING
 
     others = "; ".join(f"degree {other} {credits_of(int(plan['unitPrice']))}" for other, plan in plans.items())
@@ -145,7 +187,6 @@ def _agree(session: Session, cost: Cost, degree: int, plans: Mapping[int, Mappin
         f"reserves {credits_of(cost.total)}, of which {credits_of(cost.permit)} from the wallet by permit; "
         "what is not used comes back"
     )
-    session.confirm(f"Sign the order for {credits_of(cost.total)}?", yes)
 
 
 def _answer(bought: Purchase) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from s4m.command import Session, common
+from s4m.completion import FOR_SALE, remember
 
 MEANING = ("shared with all", "shared within the cluster", "dedicated")
 
@@ -26,6 +27,7 @@ def list_models(session: Session) -> None:
 
     with market(session) as client:
         models = client.models()
+    remember(session.home, _names(models))
     if session.as_json:
         session.show(models)
         return
@@ -33,7 +35,14 @@ def list_models(session: Session) -> None:
     session.show([_line(model) for model in models], *columns)
 
 
-def _line(model: dict[str, Any]) -> dict[str, str]:
+def _names(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What can be bought, by name and by plan id."""
+    return [
+        word for model in models for word in (model["name"] or "", *(plan["planId"] for plan in model["plans"])) if word
+    ]
+
+
+def _line(model: Mapping[str, Any]) -> dict[str, str]:
     from marketplace.wallet.plans import degree_plans
 
     offers = degree_plans(model)
@@ -48,7 +57,7 @@ def _line(model: dict[str, Any]) -> dict[str, str]:
 
 
 @catalog.command()
-@click.argument("model_id")
+@click.argument("model_id", shell_complete=FOR_SALE)
 @common
 def show(session: Session, model_id: str) -> None:
     """One model, by id or name: spec, plans, terms, and the price of each degree of isolation."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from s4m.errors import BadInput, FileUnusable, InternalFault, NotConfirmed, cause_and_remedy, code_of, exit_of
+from s4m.errors import BadInput, Exit, FileUnusable, InternalFault, NotConfirmed, cause_and_remedy, code_of, exit_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from s4m.settings import CliSettings
 
 LONGEST_NUMBER = 78
 """Digits of the largest number that a contract can hold (2^256)."""
+
+WIDE = 200
+"""Columns of a table that no terminal shows."""
 
 Answer = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -68,7 +74,7 @@ class Session:
         if yes:
             return
         if self.as_json or not sys.stdin.isatty():
-            raise NotConfirmed(question)
+            raise NotConfirmed(f"{question} Nobody can be asked here, and nothing was done.")
         if not click.confirm(question, err=True):
             raise NotConfirmed("Nothing was signed.")
 
@@ -103,32 +109,59 @@ def _plain(value: Any) -> str:
 
 
 def _show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     names = columns or (tuple(rows[0]) if rows else ())
     table = Table(*names, box=None, header_style="bold")
     for row in rows:
         table.add_row(*(_plain(row.get(name)) for name in names))
-    Console(width=None if sys.stdout.isatty() else 200).print(table if rows else "nothing")
+    console().print(table if rows else "nothing")
+
+
+def console(width: int = WIDE, *, stderr: bool = False) -> Console:
+    """Rich's, `width` columns wide where nobody looks; plain where it is piped or NO_COLOR is set (no-color.org)."""
+    from rich.console import Console
+
+    class Plainly(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    made = Plainly(stderr=stderr)
+    if made.is_terminal and not made.no_color:
+        return made
+    return Plainly(stderr=stderr, color_system=None, width=None if made.is_terminal else width)
 
 
 def common(function: Command) -> Command:
     """Adds --home and --json, hands the command a `Session`, and ends named errors with their exit code."""
 
-    @click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="State directory (S4M_HOME).")
+    @click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="S4M_HOME",
+        help="State directory (S4M_HOME).",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(function)
     def run(*args: Any, home: Path | None, as_json: bool, **options: Any) -> None:
         session = Session(as_json, home)
         try:
             function(session, *args, **options)
+            sys.stdout.flush()  # here, so that a reader who left is noticed
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except BrokenPipeError:
+            leave_quietly()
         except Exception as error:  # noqa: BLE001 — outermost: every error becomes a named one with its exit code
             fail(_named(error, session), as_json)
 
     return run  # type: ignore[return-value]
+
+
+def leave_quietly() -> None:
+    """Who read the output closed it: what is still to be written goes nowhere, as where SIGPIPE ends a program."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise click.exceptions.Exit(Exit.READER_LEFT)
 
 
 def _named(error: Exception, session: Session) -> Exception:

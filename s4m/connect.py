@@ -6,24 +6,27 @@ Addresses come from the settings, else from run/services.json of the home. Nothi
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
 import httpx
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
 from ledger.deployment import Deployment
 from ledger.devnet import DEVNET_CHAIN_ID, Devnet
-from ledger.sender import Sender
+from ledger.sender import BUMP_AFTER_S, Sender
+from ledger.signer import RemoteSigner
 from marketplace.wallet.client import MarketClient
 from marketplace.wallet.keystore import WalletStore
+from marketplace.wallet.signers import Lent
 from s4m.accounts import Keys, journal_of
 from s4m.command import Session
-from s4m.errors import BadInput, NothingRunning
+from s4m.errors import NothingRunning
+from s4m.secrets import secret
 from trust.gate import GateAuth
 
 
@@ -100,15 +103,24 @@ def sender(session: Session, chain: Chain, account: str) -> Sender:
 
 
 def password(session: Session, password_file: Path | None, *, confirm: bool = False) -> str:
-    """From the file, from S4M_WALLET_PASSWORD, or asked for; never from the command line."""
-    if password_file is not None:
-        try:
-            return password_file.read_text().rstrip("\r\n")
-        except OSError as error:
-            raise BadInput(f"The password file cannot be read: {error}.", "Give a readable file.") from error
-    if session.settings.wallet_password is not None:
+    """From the file, from S4M_WALLET_PASSWORD, or asked for; never from the command line. Raises NoTerminal."""
+    if password_file is None and session.settings.wallet_password is not None:
         return session.settings.wallet_password.get_secret_value()
-    return str(click.prompt("Wallet password", hide_input=True, confirmation_prompt=confirm, err=True))
+    return secret(password_file, "Wallet password", confirm=confirm)
+
+
+def signer(session: Session, wallet_name: str, password_file: Path | None) -> Lent:
+    """Who signs for a wallet: opened when it first signs, let go of at the end of the `with`."""
+    return wallets(session).signer(wallet_name, lambda: password(session, password_file))
+
+
+@contextmanager
+def wallet_sender(session: Session, chain: Chain, wallet_name: str, password_file: Path | None) -> Iterator[Sender]:
+    """A wallet's sender. A signer elsewhere is asked once: what waits there is sped up by hand (`s4m tx`)."""
+    with signer(session, wallet_name, password_file) as lent:
+        bump_after_s = math.inf if isinstance(lent, RemoteSigner) else BUMP_AFTER_S
+        with Sender(chain, lent, journal_of(session.home, f"wallet-{wallet_name}"), bump_after_s) as sending:
+            yield sending
 
 
 def is_devnet(chain: Chain) -> bool:

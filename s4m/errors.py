@@ -4,6 +4,8 @@ CliError
 ├── BadInput            the command line says something impossible
 │   └── ManifestInvalid a manifest or service document has faults
 ├── NotConfirmed        asked before spending, and the answer was no
+├── NoTerminal          something must be asked, and there is nobody to ask
+├── ChecksFailed        `s4m doctor` found something that does not work
 ├── NothingDeployed  NothingRunning
 ├── FileUnusable        a file cannot be read or written
 ├── InternalFault       an error that nobody foresaw: a fault of this program
@@ -22,7 +24,7 @@ from typing import ClassVar
 class Exit(IntEnum):
     """Exit codes of `s4m`; scripts may rely on them."""
 
-    OK = 0
+    DELIVERED = 0
     FAILED = 1
     BAD_INPUT = 2
     REFUSED = 3
@@ -31,6 +33,25 @@ class Exit(IntEnum):
     DOWN = 6
     FINDINGS = 7
     MISSING = 8
+    READER_LEFT = 141
+
+    @property
+    def meaning(self) -> str:
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Exit.DELIVERED: "What was asked for is done: bought and running, used, settled, shown.",
+    Exit.FAILED: "A fault of a program, or stopped by Ctrl-C.",
+    Exit.BAD_INPUT: "The command line, a file or a setting says something impossible. Nothing was changed.",
+    Exit.REFUSED: "Somebody said no: you (no --yes, no terminal), a contract, a server, a signer.",
+    Exit.UNPAID: "Money is missing: credits, gas, or a voucher for what was used.",
+    Exit.PENDING: "Sent or ordered, not there yet. Look again, wait, speed it up; do not send it twice.",
+    Exit.DOWN: "The node, a signer or a program of the house does not answer.",
+    Exit.FINDINGS: "An audit or `s4m doctor` found something wrong.",
+    Exit.MISSING: "Something that the command needs is not installed, deployed or readable here.",
+    Exit.READER_LEFT: "Who read the output closed it (`s4m … | head`), as with any program that SIGPIPE ends.",
+}
 
 
 class CliError(Exception):
@@ -56,6 +77,21 @@ class ManifestInvalid(BadInput):
 class NotConfirmed(CliError):
     code = "not_confirmed"
     remedy = "Answer yes, or pass --yes."
+
+
+class NoTerminal(CliError):
+    """`what` would have to be asked."""
+
+    code = "no_terminal"
+    remedy = "Give it by a file (--password-file and its like; - reads standard input) or by S4M_WALLET_PASSWORD."
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: nobody can be asked without a terminal.")
+
+
+class ChecksFailed(CliError):
+    code = "checks_failed"
+    remedy = "Mend them in this order; each line says how."
 
 
 class NothingDeployed(CliError):
@@ -112,6 +148,7 @@ _EXITS: dict[str, Exit] = {
             "unknown_plan", "unknown_quote", "unknown_order", "unknown_subscription", "unknown_asset", "unknown_wallet",
             "unknown_session", "unknown_document", "wallet_exists", "wrong_chain", "document_missing", "terms_invalid",
             "malformed_request", "value_out_of_range", "address_malformed", "signature_malformed", "file_unusable",
+            "mnemonic_invalid", "no_terminal", "key_file_exists", "key_reused", "wallet_error",
         ),
         Exit.BAD_INPUT,
     ),
@@ -119,7 +156,8 @@ _EXITS: dict[str, Exit] = {
         (
             "not_confirmed", "service_refused", "quote_differs", "endpoint_differs", "bad_signature", "quote_expired",
             "plan_retired", "wrong_password", "reverted", "house_running", "not_entitled", "chain_replaced",
-            "purchase_differs", "answer_malformed", "meter_dispute",
+            "purchase_differs", "answer_malformed", "meter_dispute", "watch_only", "signer_refused", "signer_differs",
+            "transaction_cancelled", "nothing_to_replace", "rehearsal_unavailable",
         ),
         Exit.REFUSED,
     ),
@@ -127,16 +165,27 @@ _EXITS: dict[str, Exit] = {
     **dict.fromkeys(("still_pending", "transaction_pending"), Exit.PENDING),
     **dict.fromkeys(
         (
-            "node_down", "marketplace_down", "orchestrator_down", "gateway_down", "nothing_running",
+            "node_down", "node_error", "signer_down", "marketplace_down", "orchestrator_down", "gateway_down",
+            "nothing_running",
             "service_not_ready",
         ),
         Exit.DOWN,
     ),
-    "audit_failed": Exit.FINDINGS,
+    **dict.fromkeys(("audit_failed", "checks_failed"), Exit.FINDINGS),
     **dict.fromkeys(
-        ("anvil_missing", "sandbox_unavailable", "port_taken", "nothing_deployed", "deployment_missing"), Exit.MISSING
+        (
+            "anvil_missing", "artifact_missing", "sandbox_unavailable", "port_taken", "nothing_deployed",
+            "deployment_missing", "deployment_malformed", "contract_absent", "key_file_missing", "key_file_exposed",
+            "key_file_malformed",
+        ),
+        Exit.MISSING,
     ),
 }  # fmt: skip
+
+
+def codes_of(exit_code: Exit) -> list[str]:
+    """The error codes that end with it; others go by the kind of answer (`exit_of`)."""
+    return sorted(code for code, found in _EXITS.items() if found is exit_code)
 
 
 def code_of(error: BaseException) -> str:

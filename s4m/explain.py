@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from s4m.command import Session, common, whole_number
+from s4m.command import Session, common, console, whole_number
+from s4m.completion import SUBSCRIPTIONS
 from s4m.errors import BadInput
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ MOST_CANDIDATES = 12
 
 
 @click.command()
-@click.argument("subscription_id")
+@click.argument("subscription_id", shell_complete=SUBSCRIPTIONS)
 @click.option("--account", help="Ask as the owner of the model: one of this home's accounts (provider-…).")
 @click.option("--operator", is_flag=True, help="Ask as the operator, at the orchestrator itself.")
 @common
@@ -45,8 +46,8 @@ def _as_reader(session: Session, identifier: int, account: str | None) -> dict[s
 
 
 def _as_operator(session: Session, identifier: int) -> dict[str, Any]:
+    from marketplace.client.connection import problem_in
     from marketplace.errors import ProblemAnswer
-    from marketplace.wallet.own import problem_in
     from s4m.connect import component
 
     with component(session, "orchestrator") as client:
@@ -57,13 +58,9 @@ def _as_operator(session: Session, identifier: int) -> dict[str, Any]:
 
 
 def _print(told: dict[str, Any]) -> None:
-    import sys
-
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    paper = console(120)
     for part in page(told):
-        console.print(part)
+        paper.print(part)
 
 
 def page(told: dict[str, Any]) -> list[RenderableType]:

@@ -9,18 +9,22 @@ from typing import Any
 
 import click
 
+COMPLETE_VARIABLE = "_S4M_COMPLETE"
+"""Set by the shell's completion script (`s4m completion`) when it asks what fits."""
+
 GROUPS: dict[str, tuple[str, str]] = {
     "devnet": ("s4m.devnet:devnet", "Start, stop, inspect and fund a local chain."),
     "deploy": ("s4m.deploy:deploy", "Deploy the contracts to the node."),
     "up": ("s4m.up:up", "Run the whole house: chain, marketplace, orchestrator, gateway."),
-    "wallet": ("s4m.wallet:wallet", "Create, list, show and fund wallets."),
+    "wallet": ("s4m.wallet:wallet", "Create, import, list, show, fund, export and remove wallets."),
+    "tx": ("s4m.tx:tx", "Transactions of this home that wait; speed one up, or cancel it."),
     "catalog": ("s4m.catalog:catalog", "Models and plans for sale; publish your own."),
     "models": ("s4m.models:models", "Installed models; validate, publish and run your own."),
     "buy": ("s4m.buy:buy", "Buy a subscription: shows the cost, asks, signs, waits until it runs."),
     "use": ("s4m.use:use", "Use a subscription through the gateway; checks and signs for what was used."),
     "subscriptions": (
         "s4m.subscriptions:subscriptions",
-        "List, show and release subscriptions; have their use forgotten.",
+        "List, show, await, extend and release subscriptions; have their use forgotten.",
     ),
     "request": ("s4m.request:request", "Change a running request: users, quality of experience, objects."),
     "explain": ("s4m.explain:explain", "Why a service stands as it stands; of a refusal, what would do."),
@@ -31,6 +35,8 @@ GROUPS: dict[str, tuple[str, str]] = {
     "supply": ("s4m.supply:supply", "Offer a model's capacity to the pool; list, withdraw, statement, pay."),
     "assets": ("s4m.assets:assets", "List, mint and export things made in the virtual world."),
     "simulate": ("s4m.simulate:simulate", "Play a scenario's users under the controllers, faster than real time."),
+    "doctor": ("s4m.doctor:doctor", "Say what is wrong with this set-up and how to mend it."),
+    "completion": ("s4m.completion:completion", "Completion of commands and names for bash, zsh and fish."),
     "trust": ("s4m.trust:trust", "Policy, component keys, enrolment, revocation, journal."),
 }
 
@@ -77,7 +83,7 @@ def cli() -> None:
 
 
 def main(*args: Any) -> None:
-    cli(*args)
+    cli(*args, prog_name="s4m", complete_var=COMPLETE_VARIABLE)
 
 
 if __name__ == "__main__":

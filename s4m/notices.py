@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from s4m.command import Session, common, whole_number
+from s4m.completion import SUBSCRIPTIONS
 
 
 @click.command()
-@click.argument("subscription_id")
+@click.argument("subscription_id", shell_complete=SUBSCRIPTIONS)
 @click.option("--follow", is_flag=True, help="Go on as they come, until Ctrl-C; with --json one object a line.")
 @click.option("--since", default=0, show_default=True, help="Only those after this number.")
 @common

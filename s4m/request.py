@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import click
 
 from s4m.command import Session, common, whole_number
+from s4m.completion import SUBSCRIPTIONS
 from s4m.errors import BadInput
 
 QOE_OPTIONS = {
@@ -28,7 +29,7 @@ def request() -> None:
 
 
 @request.command()
-@click.argument("subscription_id")
+@click.argument("subscription_id", shell_complete=SUBSCRIPTIONS)
 @common
 def show(session: Session, subscription_id: str) -> None:
     """The request document as this home keeps it."""
@@ -38,7 +39,7 @@ def show(session: Session, subscription_id: str) -> None:
 
 
 @request.command()
-@click.argument("subscription_id")
+@click.argument("subscription_id", shell_complete=SUBSCRIPTIONS)
 @click.argument("document", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--users", type=int, help="How many users it is for.")
 @click.option("--rate", type=int, help="Mb/s of each user.")
@@ -103,7 +104,7 @@ def _by_market(session: Session, lines: Sequence[str]) -> list[dict[str, Any]]:
     from s4m.connect import market
 
     with market(session) as client:
-        return [client.request_document(line) for line in lines]
+        return [dict(client.request_document(line)) for line in lines]
 
 
 def _understood(number: int, line: str) -> dict[str, Any]:

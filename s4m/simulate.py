@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from s4m.command import Session, common
+from s4m.command import Session, common, console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -42,7 +42,6 @@ def simulate(session: Session, scenario: str, out: Path | None, seed: int) -> No
 
 def _play(session: Session, plan: Scenario, seed: int) -> list[Outcome]:
     """All runs of the scenario, each over the same visits, with a progress bar on a terminal's stderr."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from orchestrator.simulation.city import play_city
@@ -52,7 +51,7 @@ def _play(session: Session, plan: Scenario, seed: int) -> list[Outcome]:
     traces = read_traces(Path(plan.recordings)) if plan.recordings else modelled_traces(seed, 3_600)
     visits = draw_visits(plan, traces, seed)
     outcomes = []
-    with Progress(console=Console(stderr=True), disable=session.as_json, transient=True) as bar:
+    with Progress(console=console(stderr=True), disable=session.as_json, transient=True) as bar:
         for run in plan.runs:
             task = bar.add_task(run.name, total=plan.seconds)
             outcomes.append(play_city(plan, run, visits, seed, partial(_advance, bar, task)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from s4m.command import Session, common
+from s4m.command import Session, common, console
 
 if TYPE_CHECKING:
     import httpx
@@ -40,8 +40,8 @@ def top(session: Session, once: bool) -> None:
 
 
 def _look(client: httpx.Client) -> dict[str, Any]:
+    from marketplace.client.connection import problem_in
     from marketplace.errors import OrchestratorDown, ProblemAnswer
-    from marketplace.wallet.own import problem_in
 
     try:
         answer = client.get("/top")
@@ -60,9 +60,7 @@ def client_errors() -> type[Exception]:
 
 
 def _print(told: dict[str, Any]) -> None:
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else 120).print(page(told))
+    console(120).print(page(told))
 
 
 def _live(client: httpx.Client) -> None:
@@ -79,7 +77,7 @@ def _live(client: httpx.Client) -> None:
             return Text(str(error), style="red")
         return page(told, rows_for(live.console.height, told))
 
-    with suppress(KeyboardInterrupt), _keys() as left, Live(screen=True, auto_refresh=False) as live:
+    with suppress(KeyboardInterrupt), _keys() as left, Live(console=console(), screen=True, auto_refresh=False) as live:
         live.update(look(), refresh=True)
         while not left(REFRESH_S):
             live.update(look(), refresh=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from s4m.command import Session, common, whole_number
+from s4m.completion import SUBSCRIPTIONS
 
 if TYPE_CHECKING:
     from marketplace.wallet.client import MarketClient
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("subscription_id")
+@click.argument("subscription_id", shell_complete=SUBSCRIPTIONS)
 @click.argument("operation")
 @click.option("--params", default="{}", help="JSON object of the operation's parameters.")
 @click.option("--repeat", default=1, show_default=True, help="How many times.")
@@ -108,4 +109,4 @@ def _mint(client: MarketClient, subscription_id: int, made: Use) -> dict[str, An
     content = sha256(made.body).digest()
     buyer = client.contracts.market.subscription(subscription_id).buyer
     signature = from_hex(str(made.provenance["signature"]))
-    return client.mint(buyer, content, subscription_id, str(made.provenance["uri"]), signature)
+    return dict(client.mint(buyer, content, subscription_id, str(made.provenance["uri"]), signature))

@@ -1,4 +1,4 @@
-"""Writes component keys to `IdentityRegistry`. Called by `s4m up` and tests, with the operator's Sender.
+"""Writes component keys to `IdentityRegistry`. Called by `s4m up` and tests, with the operator's Sender or a rehearsal.
 
 Safe to repeat: what is enrolled stays as it is. Reading the registry for decisions is `trust.enrolment`'s task.
 """
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from ledger.contracts import Contracts
-from ledger.sender import Sender
+from ledger.rehearsal import Sends
 from ledger.values import ZERO_ADDRESS, Address, to_hex
 from trust.caller import Clock
 from trust.errors import EnrolmentRefused
@@ -19,7 +19,7 @@ _BACKDATE_S = 60  # tolerates clocks of hosts that run a little behind
 
 def enrol_components(
     contracts: Contracts,
-    sender: Sender,
+    sender: Sends,
     identities: Iterable[ComponentIdentity],
     *,
     domain: str = DEFAULT_DOMAIN,
@@ -42,12 +42,12 @@ def enrol_components(
     return domain_id
 
 
-def revoke_component(contracts: Contracts, sender: Sender, domain_id: bytes, identity: ComponentIdentity) -> None:
+def revoke_component(contracts: Contracts, sender: Sends, domain_id: bytes, identity: ComponentIdentity) -> None:
     """Revokes one key; gates refuse it as soon as they see the block."""
     sender.send(contracts.identity.revoke_key(domain_id, identity.component, identity.public_bytes))
 
 
-def _ensure_domain(contracts: Contracts, sender: Sender, domain: str) -> bytes:
+def _ensure_domain(contracts: Contracts, sender: Sends, domain: str) -> bytes:
     owner: Address = sender.address
     domain_id = contracts.identity.domain_id_of(owner, domain)
     if contracts.identity.domain_owner(domain_id) == ZERO_ADDRESS:
@@ -65,7 +65,7 @@ def _is_enrolled(contracts: Contracts, domain_id: bytes, identity: ComponentIden
 
 
 def _enrol(
-    contracts: Contracts, sender: Sender, domain_id: bytes, identity: ComponentIdentity, validity: tuple[int, int]
+    contracts: Contracts, sender: Sends, domain_id: bytes, identity: ComponentIdentity, validity: tuple[int, int]
 ) -> None:
     call = contracts.identity.enrol_key(domain_id, identity.component, identity.public_bytes, *validity)
     sender.send(call, key=f"enrol:{_place(contracts)}:{to_hex(domain_id)}:{identity.component}:{identity.jkt}")

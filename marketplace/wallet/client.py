@@ -8,14 +8,10 @@ one client may be used from several threads.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from types import TracebackType
 from typing import Any
-
-import httpx
 
 from ledger import structs
 from ledger.chain import Chain
@@ -24,13 +20,15 @@ from ledger.deployment import Deployment
 from ledger.events import Refunded, Released, ReleaseRequested
 from ledger.keys import WalletKey
 from ledger.metering import Terms
-from ledger.sender import Sender
+from ledger.rehearsal import Sends
+from ledger.signer import Signer
 from ledger.typed_data import Activation, Order, Permit, sign, signed_permit, typed_data
 from ledger.values import Address, Money, PlanId, Status, SubscriptionId, Units, from_hex, to_hex
-from marketplace.documents import canonical, hash_of
+from marketplace.answers import Accepted, MintAnswer
+from marketplace.client.api import ApiClient
+from marketplace.client.connection import readable
+from marketplace.documents import hash_of
 from marketplace.errors import (
-    AnswerMalformed,
-    MarketplaceDown,
     ProblemAnswer,
     PurchaseDiffers,
     QuoteDiffers,
@@ -40,6 +38,7 @@ from marketplace.wallet.handover import check_endpoint, refused, state_of
 from marketplace.wallet.keystore import WalletStore
 from marketplace.wallet.own import OwnService
 from marketplace.wallet.plans import plan_named
+from marketplace.wallet.webhooks import OwnWebhooks
 
 POLL_S = 0.1
 LAG_S = 10.0
@@ -88,40 +87,14 @@ class Purchase:
     times: Mapping[str, float] = field(default_factory=dict)
 
 
-class MarketClient:
+class MarketClient(ApiClient):
     """Close it, or use it as a context manager; the chain stays its owner's."""
 
     def __init__(self, url: str, chain: Chain, deployment: Deployment, timeout_s: float = 30.0) -> None:
+        super().__init__(url, timeout_s)
         self.chain = chain
         self.deployment = deployment
         self.contracts = Contracts(chain, deployment)
-        self._http = httpx.Client(base_url=url.rstrip("/") + "/api/v1", timeout=timeout_s)
-
-    def __enter__(self) -> MarketClient:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the HTTP connections; the chain is its owner's."""
-        self._http.close()
-
-    # reading
-
-    def health(self) -> dict[str, Any]:
-        return dict(self._call("GET", "/health"))
-
-    def models(self) -> list[dict[str, Any]]:
-        return self._all("/models")
-
-    def model(self, model_id: int | str) -> dict[str, Any]:
-        return dict(self._call("GET", f"/models/{model_id}"))
-
-    def plan(self, plan_id: int | str) -> dict[str, Any]:
-        return dict(self._call("GET", f"/plans/{plan_id}"))
 
     def plan_of_service(self, name: str, isolation: int = 0) -> int:
         """The newest open plan, for this degree of isolation, of the model or service with this name.
@@ -144,48 +117,15 @@ class MarketClient:
             raise QuoteDiffers(why, remedy="Check the marketplace's address and the deployment file.")
         return Terms.parse(terms).isolation
 
-    def subscriptions(self, buyer: Address | None = None) -> list[dict[str, Any]]:
-        return self._all("/subscriptions", {"buyer": buyer} if buyer else {})
-
-    def subscription(self, subscription_id: int | str) -> dict[str, Any]:
-        return dict(self._call("GET", f"/subscriptions/{subscription_id}"))
-
     def own(self, subscription_id: int, key: WalletKey) -> OwnService:
         """What concerns this subscription only: for its session key, its buyer or the owner of its model."""
-        return OwnService(str(self._http.base_url), self.contracts.market_domain, SubscriptionId(subscription_id), key)
+        return OwnService(
+            str(self.connection.http.base_url), self.contracts.market_domain, SubscriptionId(subscription_id), key
+        )
 
-    def usage(self, subscription_id: int | str) -> dict[str, Any]:
-        return dict(self._call("GET", f"/usage/{subscription_id}"))
-
-    def assets(self, owner: Address | None = None) -> list[dict[str, Any]]:
-        return self._all("/assets", {"owner": owner} if owner else {})
-
-    def asset(self, asset_id: int | str) -> dict[str, Any]:
-        return dict(self._call("GET", f"/assets/{asset_id}"))
-
-    def document(self, digest: str) -> dict[str, Any]:
-        return dict(self._call("GET", f"/documents/{digest}"))
-
-    def request_document(self, text: str) -> dict[str, Any]:
-        """What the marketplace understands of a request in words: a document, its hash, plans, perhaps a question."""
-        return dict(self._call("POST", "/request-documents", json={"text": text}))
-
-    def order_state(self, order_id: str) -> dict[str, Any]:
-        return dict(self._call("GET", f"/orders/{order_id}"))
-
-    def audit(self, log: str | None = None, proofs: str = "16") -> dict[str, Any]:
-        """Without a log, the money of the whole market; with a JSONL log, its records too."""
-        if log is None:
-            return dict(self._call("GET", "/audit"))
-        return dict(self._call("POST", "/audit", content=log.encode(), params={"proofs": proofs}))
-
-    # buying
-
-    def put_document(self, document: Mapping[str, Any]) -> bytes:
-        """Stores the canonical document; returns its hash, the order's `requirementsHash`."""
-        digest = hash_of(dict(document))
-        self._call("PUT", f"/documents/{digest.hex()}", content=canonical(dict(document)))
-        return digest
+    def webhooks(self, owner: Signer) -> OwnWebhooks:
+        """The owner's webhooks, by the owner's key."""
+        return OwnWebhooks(self.connection, self.contracts.market_domain, owner)
 
     def cost(self, buyer: Address, plan_id: int, cap: int, periods: int = 0) -> Cost:
         """The price by the chain itself: plan terms and account at one block."""
@@ -201,9 +141,9 @@ class MarketClient:
     def quote(self, buyer: Address, plan_id: int, cap: int, periods: int = 0) -> Quote:
         """Asks for a quote and checks every figure against the chain; raises `QuoteDiffers`: nothing was signed yet."""
         request = {"planId": str(plan_id), "cap": str(cap), "periods": periods, "buyer": buyer}
-        body = self._call("POST", "/quotes", json=request)
+        body = self.post_quote(request)
         cost = self.cost(buyer, plan_id, cap, periods)
-        with _readable("quote"):
+        with readable("quote"):
             quote = Quote(str(body["quoteId"]), cost, int(body["nonce"]), int(body["deadline"]), body)
             self._check_quote(quote, buyer)
         return quote
@@ -237,9 +177,7 @@ class MarketClient:
             requirements_hash=requirements_hash, total=Money(cost.total), nonce=quote.nonce, deadline=quote.deadline,
         )  # fmt: skip
 
-    def signed_order(
-        self, wallet: WalletKey, quote: Quote, signer: Address, requirements_hash: bytes
-    ) -> dict[str, Any]:
+    def signed_order(self, wallet: Signer, quote: Quote, signer: Address, requirements_hash: bytes) -> dict[str, Any]:
         """The body of POST /orders: the order and, where the account is short, a permit over exactly the shortfall."""
         order = self.order(quote, wallet.address, signer, requirements_hash)
         message = typed_data(self.contracts.market_domain, order)["message"]
@@ -251,7 +189,7 @@ class MarketClient:
             "chainId": str(self.deployment.chain_id),
         }
 
-    def _permit(self, wallet: WalletKey, quote: Quote) -> dict[str, Any] | None:
+    def _permit(self, wallet: Signer, quote: Quote) -> dict[str, Any] | None:
         if quote.cost.permit == 0:
             return None
         nonce = self.contracts.credit.permit_nonce(wallet.address)
@@ -262,13 +200,9 @@ class MarketClient:
             "r": to_hex(permit.r), "s": to_hex(permit.s),
         }  # fmt: skip
 
-    def post_order(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """{orderId, txHash, subscriptionId}; the same body again gives the same answer."""
-        return dict(self._call("POST", "/orders", json=body))
-
     def buy(
         self,
-        wallet: WalletKey,
+        wallet: Signer,
         plan_id: int,
         document: Mapping[str, Any],
         cap: int,
@@ -284,7 +218,7 @@ class MarketClient:
 
     def buy_only(
         self,
-        wallet: WalletKey,
+        wallet: Signer,
         plan_id: int,
         document: Mapping[str, Any],
         cap: int,
@@ -300,8 +234,8 @@ class MarketClient:
         agree(quote.cost)
         session = store.new_session()
         answer = self.post_order(self.signed_order(wallet, quote, session.address, digest))
-        with _readable("order"):
-            subscription_id = SubscriptionId(int(answer["subscriptionId"]))
+        with readable("order"):
+            subscription_id = SubscriptionId(int(answer["subscriptionId"] or ""))
             order_id, tx_hash = str(answer["orderId"]), str(answer["txHash"])
         self._check_purchase(subscription_id, wallet.address, session.address)
         store.bind_session(session, subscription_id)
@@ -360,14 +294,14 @@ class MarketClient:
                     raise
             time.sleep(POLL_S)
 
-    def activate(self, subscription_id: int, session: WalletKey, endpoint_hash: bytes) -> dict[str, Any]:
+    def activate(self, subscription_id: int, session: WalletKey, endpoint_hash: bytes) -> Accepted:
         """Signs Activation with the session key and posts it."""
         message = Activation(SubscriptionId(subscription_id), endpoint_hash)
         signature = to_hex(sign(session, self.contracts.market_domain, message))
         body = {"endpointHash": to_hex(endpoint_hash), "signature": signature}
-        return dict(self._call("POST", f"/subscriptions/{subscription_id}/activation", json=body))
+        return self.post_activation(subscription_id, body)
 
-    def give_back(self, sender: Sender, subscription_id: int) -> dict[str, Any]:
+    def give_back(self, sender: Sends, subscription_id: int) -> dict[str, Any]:
         """The buyer's own transaction: the next step towards the money, by the chain's status.
 
         Never activated and past the deadline: refund. Active: request the release (time stops now). Releasing and its
@@ -390,48 +324,10 @@ class MarketClient:
 
     def mint(
         self, creator: Address, content_hash: bytes, subscription_id: int, uri: str, provenance: bytes
-    ) -> dict[str, Any]:
+    ) -> MintAnswer:
         """Mints through the relayer: {assetId, txHash, contentHash}."""
         body = {
             "creator": creator, "contentHash": to_hex(content_hash), "subscriptionId": str(subscription_id),
             "uri": uri, "provenance": to_hex(provenance),
         }  # fmt: skip
-        return dict(self._call("POST", "/assets", json=body))
-
-    def _all(self, path: str, params: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        page = self._call("GET", path, params={"limit": "200", **(params or {})})
-        found = list(page["items"])
-        while page["next"]:
-            page = self._call("GET", page["next"].removeprefix("/api/v1"))
-            found += page["items"]
-        return found
-
-    def _call(self, method: str, path: str, **options: Any) -> Any:
-        try:
-            answer = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
-            why = f"no answer from {self._http.base_url.host} ({type(error).__name__})."
-            raise MarketplaceDown(why, remedy="Start it with `s4m up`, or correct the address.") from error
-        if answer.is_error:
-            raise ProblemAnswer(answer.status_code, _problem(answer))
-        with _readable(path):
-            return answer.json() if answer.content else None
-
-
-@contextmanager
-def _readable(what: str) -> Iterator[None]:
-    """What the server sent is not our program's fault where it cannot be read."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        why = f"{what}: {type(error).__name__}: {error}."
-        raise AnswerMalformed(
-            why, remedy="Check that the address is a marketplace's; nothing more was signed."
-        ) from error
-
-
-def _problem(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        return dict(answer.json())
-    except ValueError:
-        return {"code": "internal_error", "title": f"HTTP {answer.status_code}", "detail": answer.text[:200]}
+        return self.post_asset(body)

@@ -18,6 +18,8 @@ import httpx
 from ledger.keys import WalletKey
 from ledger.typed_data import Domain, RequestUpdate, SessionBinding, sign
 from ledger.values import SubscriptionId, to_hex
+from marketplace.client import streams
+from marketplace.client.connection import problem_in
 from marketplace.documents import hash_of
 from marketplace.errors import MarketplaceDown, ProblemAnswer
 from trust.auth import SessionAuth
@@ -26,9 +28,6 @@ from trust.keys import ProofKey
 HEADER = "S4M-Session-Binding"
 BINDING_S = 600
 """Life of a binding, seconds; a new one is signed for each call."""
-SILENCE_S = 40.0
-"""How long a stream may say nothing, seconds: the server's heartbeat is due after 15."""
-PATIENCE_S, RETRY_S = 60.0, 0.5
 _START = "Start it with `s4m up`, or correct the address."
 
 
@@ -66,35 +65,19 @@ class OwnService:
     def follow(self, since: int = 0) -> Iterator[dict[str, Any]]:
         """Notices as they come, for ever; a stream that ends or breaks is taken up where it was.
 
-        Raises ProblemAnswer where the reader may read no more, MarketplaceDown after `PATIENCE_S` without an answer.
+        Raises ProblemAnswer where the reader may read no more, MarketplaceDown where nobody answers for a minute.
         """
-        last, heard = since, time.monotonic()
-        while True:
-            try:
-                for notice in self._stream(last):
-                    last, heard = int(notice["number"]), time.monotonic()
-                    yield notice
-                heard = time.monotonic()
-            except httpx.TransportError as error:
-                if time.monotonic() - heard > PATIENCE_S:
-                    raise MarketplaceDown(f"the stream broke ({type(error).__name__}).", remedy=_START) from error
-                time.sleep(RETRY_S)
+        for event in streams.follow(self._http, self._notices, str(since), lambda: {HEADER: self.binding()}):
+            yield event.data
 
     @property
     def _notices(self) -> str:
         return f"/subscriptions/{self.subscription_id}/notices"
 
     def _stream(self, last: int) -> Iterator[dict[str, Any]]:
-        """One connection's events (WHATWG server-sent events, as this server writes them: one data line each)."""
-        headers = {HEADER: self.binding(), "Accept": "text/event-stream", "Last-Event-ID": str(last)}
-        timeout = httpx.Timeout(10.0, read=SILENCE_S)
-        with self._http.stream("GET", self._notices, headers=headers, timeout=timeout) as answer:
-            if answer.is_error:
-                answer.read()
-                raise ProblemAnswer(answer.status_code, problem_in(answer))
-            for line in answer.iter_lines():
-                if line.startswith("data: "):
-                    yield dict(json.loads(line.removeprefix("data: ")))
+        """One connection's notices."""
+        for event in streams.read(self._http, self._notices, str(last), {HEADER: self.binding()}):
+            yield event.data
 
     def update_request(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Signs the document as the next revision of the request and puts it; the answer is the accepted update.
@@ -127,11 +110,3 @@ class OwnService:
         signature = sign(self._key, self._domain, SessionBinding(self.subscription_id, jkt, expires))
         document = {"jkt": jkt, "expires": expires, "signature": to_hex(signature)}
         return urlsafe_b64encode(json.dumps(document, separators=(",", ":")).encode()).rstrip(b"=").decode()
-
-
-def problem_in(answer: httpx.Response) -> dict[str, Any]:
-    """The problem document of an answer, or one in its place."""
-    try:
-        return dict(answer.json())
-    except ValueError:
-        return {"code": "internal_error", "title": f"HTTP {answer.status_code}", "detail": answer.text[:200]}

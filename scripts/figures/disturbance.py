@@ -133,8 +133,8 @@ def buy(house: House, documents: Sequence[dict[str, Any]]) -> list[Any]:
         for document in documents:
             purchase = market.buy(wallet, plan_id, document, 100_000, periods, store=store, timeout_s=60)
             agreement = Agreement.read(
-                house.contracts, SubscriptionId(purchase.subscription_id), plan["terms"],
-                operations=spec["operations"], objects=document["objects"],
+                house.contracts, SubscriptionId(purchase.subscription_id), plan["terms"] or {},
+                operations=(spec or {}).get("operations"), objects=document["objects"],
             )  # fmt: skip
             bought.append((agreement, purchase.session))
     return bought

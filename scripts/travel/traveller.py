@@ -123,8 +123,8 @@ class Traveller:
         plan = self.market.plan(trip.subscription_id >> 32)
         trip.unit_price = int(plan["unitPrice"])
         trip.agreement = Agreement.read(
-            self.contracts, trip.subscription_id, plan["terms"],
-            operations=model["spec"]["operations"], objects=trip.document["objects"],
+            self.contracts, trip.subscription_id, plan["terms"] or {},
+            operations=(model["spec"] or {}).get("operations"), objects=trip.document["objects"],
         )  # fmt: skip
 
     def bring_home(self, trip: Trip, body: bytes, provenance: dict[str, Any]) -> None:

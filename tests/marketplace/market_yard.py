@@ -96,6 +96,9 @@ class Serving:
             port=port,
             orchestrator_url=CLOSED_PORT,
             refresh_ms=0,
+            webhook_loopback=True,
+            webhook_tries=3,
+            webhook_pause_s=0.05,
             marketplace_database=self._database,
         )
         app = create_app(settings, clock)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from marketplace.errors import MalformedInput, UnknownSession, UnknownWallet, WalletExists, WrongPassword
-from marketplace.wallet.keystore import WalletStore
+from ledger.keys import WalletKey, recover_digest
+from ledger.signer import Speech
+from marketplace.errors import MalformedInput, UnknownSession, UnknownWallet, WalletExists, WatchOnly, WrongPassword
+from marketplace.wallet.keystore import WalletInfo, WalletStore
 
 
 @pytest.fixture
@@ -49,3 +51,52 @@ def test_a_session_key_is_on_disk_before_its_subscription_is_known(store: Wallet
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(UnknownSession):
         store.session(78)
+
+
+def test_a_wallet_is_watched_connected_listed_and_removed(store: WalletStore) -> None:
+    key = store.create("anna", "secret")
+    watched = store.watch("bank", WalletKey.create().address)
+    held = store.connect("cold", WalletKey.create().address, "http://127.0.0.1:8550", Speech.CLEF)
+    assert store.list() == [WalletInfo("anna", key.address), watched, held]
+    for name in ("anna", "bank", "cold"):
+        with pytest.raises(WalletExists):
+            store.watch(name, key.address)
+    assert store.remove("bank") == watched
+    with pytest.raises(UnknownWallet):
+        store.info("bank")
+
+
+def test_a_watched_address_signs_nothing(store: WalletStore) -> None:
+    store.watch("bank", WalletKey.create().address)
+    with pytest.raises(WatchOnly):
+        store.signer("bank", lambda: "never asked")
+
+
+def test_a_key_is_opened_when_it_signs_and_let_go_of_at_the_end(store: WalletStore) -> None:
+    key = store.create("anna", "secret")
+    asked: list[str] = []
+
+    def password() -> str:
+        asked.append("secret")
+        return "secret"
+
+    with store.signer("anna", password) as signer:
+        assert (signer.address, asked) == (key.address, [])
+        signature = signer.sign_typed(bytes(32), dict)
+        signer.sign_typed(bytes(32), dict)
+        assert recover_digest(bytes(32), signature) == key.address
+        assert asked == ["secret"]
+    signer.sign_typed(bytes(32), dict)
+    assert asked == ["secret", "secret"]
+
+
+def test_a_password_is_changed_whole_or_not_at_all(store: WalletStore) -> None:
+    key = store.create("anna", "old")
+    with pytest.raises(WrongPassword):
+        store.seal_anew("anna", "wrong", "new")
+    assert store.open("anna", "old").address == key.address
+    store.seal_anew("anna", "old", "new")
+    assert store.open("anna", "new").address == key.address
+    assert store.file_of("anna").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(WrongPassword):
+        store.open("anna", "old")

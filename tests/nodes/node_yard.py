@@ -22,6 +22,7 @@ from ledger.deployment import deploy
 from ledger.errors import Reverted
 from ledger.keys import WalletKey
 from ledger.sender import Receipt, Sender
+from ledger.signer import Signer
 from ledger.structs import PlanTerms, Share, SignedVoucher, Subscription
 from ledger.typed_data import Activation, Order, Voucher, sign
 from ledger.usage_log import UsageLog, UsageRecord
@@ -210,7 +211,7 @@ class House:
         self.send(self.stranger, self.activation(sold.subscription, sold.session))
         return sold
 
-    def order(self, buyer: WalletKey, plan: PlanId, session: WalletKey, periods: int) -> Order:
+    def order(self, buyer: Signer, plan: PlanId, session: WalletKey, periods: int) -> Order:
         """Over the plan's exact price, good for an hour of the chain's time."""
         market = self.contracts.market
         total, nonce = market.quote(plan, CAP, periods), market.account_of(buyer.address).nonce

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from marketplace.database import SCHEMA as MARKET
-from marketplace.database import open_database, orders
+from marketplace.database import cursor, open_database, orders
 from marketplace.errors import StoreUnusable as MarketUnusable
 from orchestrator.errors import StoreUnusable
 from orchestrator.migrations import schema_with
@@ -21,6 +21,8 @@ from scripts.add_revision import add_revision
 from storage import Schema, SchemaTooNew, database_url
 
 ENGINE = schema_with(METADATA)
+NEWEST = MARKET.revisions[-1]
+AFTER = f"{int(NEWEST) + 1:04}"
 STORES = pytest.mark.parametrize("schema", [ENGINE, MARKET], ids=["engine", "market"])
 REMEDY = (
     "The tables in the code and those that the revisions make differ: add a revision with "
@@ -132,7 +134,7 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{after}", "{newest}"
 
 
 def upgrade() -> None:
@@ -145,7 +147,7 @@ def next_release(tmp_path: Path, revision: str) -> Schema:
     """The marketplace's schema as a later program has it."""
     folder = tmp_path / "migrations"
     shutil.copytree(MARKET.folder, folder)
-    (folder / "versions" / "0002_colour.py").write_text(revision)
+    (folder / "versions" / f"{AFTER}_colour.py").write_text(revision.format(after=AFTER, newest=NEWEST))
     return Schema(MARKET.name, MARKET.metadata, folder)
 
 
@@ -161,9 +163,20 @@ def test_a_store_that_is_behind_is_migrated_and_keeps_its_rows(empty: sa.Engine,
     later.bring_up_to_date(empty)
     with empty.connect() as rows:
         assert rows.execute(sa.text("SELECT order_id, colour FROM orders")).all() == [("1", "red")]
-        assert rows.scalar(sa.text("SELECT version_num FROM market_revision")) == "0002"
+        assert rows.scalar(sa.text("SELECT version_num FROM market_revision")) == AFTER
     with pytest.raises(SchemaTooNew):
         MARKET.bring_up_to_date(empty)
+
+
+def test_a_market_of_the_first_release_keeps_its_orders_and_is_folded_anew(empty: sa.Engine) -> None:
+    with empty.begin() as rows:
+        MARKET.migrate(rows, "0001")
+        rows.execute(sa.insert(orders).values(order_id="1", quote_id="2", buyer="3", state="bought"))
+        rows.execute(sa.insert(cursor).values(name="head", block_number=7, block_hash="0x07"))
+    MARKET.bring_up_to_date(empty)
+    with empty.connect() as rows:
+        assert rows.execute(sa.select(orders.c.order_id)).all() == [("1",)]
+        assert rows.execute(sa.select(cursor)).all() == []
 
 
 def test_a_revision_that_fails_leaves_the_store_as_it_was(empty: sa.Engine, tmp_path: Path) -> None:
@@ -182,8 +195,8 @@ def test_a_new_table_gets_its_revision_by_the_script(empty: sa.Engine, tmp_path:
     shutil.copytree(MARKET.folder, folder)
     later = Schema(MARKET.name, (*MARKET.metadata, more), folder)
     written = add_revision(later, "Wishes of buyers")
-    assert written.name == "0002_wishes_of_buyers.py"
-    assert later.revisions == ["0001", "0002"]
+    assert written.name == f"{AFTER}_wishes_of_buyers.py"
+    assert later.revisions == [*MARKET.revisions, AFTER]
     MARKET.bring_up_to_date(empty)
     later.bring_up_to_date(empty)
     migrated = picture(empty)
