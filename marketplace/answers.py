@@ -337,3 +337,23 @@ class DeliveryAnswer(TypedDict):
     nextTry: Seconds | None
     lastStatus: Annotated[int | None, Field(examples=[200])]
     lastError: Annotated[str | None, Field(examples=[None])]
+
+
+class RequestDocument(TypedDict):
+    """What was understood of a request in words: a document to buy with, or a question. `why` tells of each field."""
+
+    text: Annotated[str, Field(examples=["A calm beach for six friends this evening"])]
+    service_type: Annotated[str | None, Field(examples=["ar_vr"])]
+    scenario: Annotated[str | None, Field(examples=["virtual_travelling"])]
+    service: Annotated[str | None, Field(examples=["virtual-beach-travel"])]
+    confidence: Annotated[float, Field(description="Probability of `service`.", examples=[0.93])]
+    question: Annotated[str | None, Field(description="To ask the buyer, where it is not clear.", examples=[None])]
+    document: Annotated[
+        Document | None,
+        Field(examples=[{"schema": "s4m/request/2", "service": "virtual-beach-travel", "users": 6}]),
+    ]
+    wishes: Annotated[dict[str, Any], Field(examples=[{"when": "this evening"}])]
+    candidates: Annotated[dict[str, float], Field(examples=[{"virtual-beach-travel": 0.93}])]
+    why: Annotated[list[dict[str, Any]], Field(examples=[[{"field": "users", "value": 6, "words": "six friends"}]])]
+    requirementsHash: Annotated[HashText | None, Field(description="Of the document; null without one.")]
+    plans: Annotated[list[PlanIdText], Field(description="Open plans that sell it, the newest first.")]

@@ -25,7 +25,7 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import activity, decisions, documents, faucet, node, notices, openapi, updates
+from marketplace import activity, decisions, documents, faucet, node, notices, openapi, request_words, updates
 from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
@@ -66,9 +66,9 @@ from trust.stores import open_replay, open_revocations
 API = "/api/v1"
 FEATURES = (
     activity, catalog, orders, subscriptions, events, decisions, updates, notices, usage, assets, webhooks, audit,
-    documents,
+    documents, request_words,
 )  # fmt: skip
-CHANGES_NOTHING = frozenset({("POST", f"{API}/audit")})
+CHANGES_NOTHING = frozenset({("POST", f"{API}/audit"), ("POST", f"{API}/request-documents")})
 HOLDS_TOKENS = frozenset(
     ("POST", f"{API}/{path}") for path in ("sign-ins", "sign-ins/nonces", "passkey-sign-ins", "sign-in-tokens")
 )
@@ -104,6 +104,11 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
             base_url=settings.orchestrator_url, auth=GateAuth(identity, "orchestrator"), timeout=30.0
         ),
         gateway=httpx.Client(base_url=settings.gateway_url, auth=GateAuth(identity, "gateway"), timeout=5.0),
+        msmf=httpx.Client(
+            base_url=settings.msmf_url or f"{settings.orchestrator_url}/msmf",
+            auth=GateAuth(identity, "msmf"),
+            timeout=30.0,
+        ),
         clock=clock,
         identity=identity,
         door=Door(settings.webhook_loopback),
@@ -191,6 +196,7 @@ def _closing(parts: Parts) -> ExitStack:
         parts.orchestrator.close,
         parts.gateway.close,
         parts.door.close,
+        parts.msmf.close,
     ):
         stack.callback(close)
     return stack

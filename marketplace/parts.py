@@ -36,6 +36,7 @@ class Parts:
     relayer: Sender
     orchestrator: httpx.Client
     gateway: httpx.Client
+    msmf: httpx.Client
     clock: Callable[[], float]
     """UTC seconds."""
     identity: ComponentIdentity

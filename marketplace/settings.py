@@ -16,6 +16,8 @@ class MarketplaceSettings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path.home() / ".slicing4meta")
     rpc_url: str = "http://127.0.0.1:8700"
     orchestrator_url: str = "http://127.0.0.1:8702"
+    msmf_url: str = ""
+    """Where MSMF is; empty: in the orchestrator's process."""
     gateway_url: str = "http://127.0.0.1:8703"
     host: str = "127.0.0.1"
     port: int = 8701

@@ -32,6 +32,7 @@ from orchestrator.activation import Activations
 from orchestrator.adjuster import Adjuster, AdjusterPeers
 from orchestrator.api import Api, build_api
 from orchestrator.calls import FunctionClient
+from orchestrator.controllers.values import AskMore, Report
 from orchestrator.documents import Documents
 from orchestrator.errors import HomeGone, NoSandbox
 from orchestrator.in_process import AsgiApp
@@ -51,7 +52,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
-from orchestrator.supervise import Supervisor
+from orchestrator.supervise_global import GlobalSupervisor
 from orchestrator.supervise_local import LocalSupervisor
 from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
@@ -72,6 +73,8 @@ from trust.stores import open_replay, open_revocations
 DISPATCH_INTERVAL_S = 0.25
 """Pause between looks for due work where nothing wakes the dispatcher, seconds: retries are due between events."""
 
+DESIGN_LOOK_S = 1.0
+"""Longest pause between the global controller's looks whether an epoch is over, seconds."""
 QUEUE = "services"
 """The engine's queue from which all workers on one PostgreSQL take instantiations and releases."""
 QUEUE_POLLING_S = 0.05
@@ -216,7 +219,10 @@ class Program:
         self._dispatcher = Dispatcher(
             pipeline, ground.store, self._listener.final_timestamp, settings.max_parallel, queue
         )
-        self._local = LocalSupervisor(ground.store, gateway, self._vmof, lambda: self._workers["reconcile"].wake())
+        self._global = GlobalSupervisor(ground.store, self._mmf, self._models, settings.design_epoch_s)
+        self._local = LocalSupervisor(
+            ground.store, gateway, self._vmof, lambda: self._workers["reconcile"].wake(), self._hear
+        )
         self._settlement = Settlement(ground.store, gateway, chain, settings.settle_batch)
         self._reconciler = Reconciler(routes, Grants(ground.store, self._vmof), self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)
@@ -287,7 +293,7 @@ class Program:
         """MSMF, VMOF and MMF, each behind its own gate, each with its own key towards the others."""
         ground = self._ground
         self._runtime = SandboxRuntime(ground.settings.home_dir, provided=ground.settings.programs_dir)
-        models = InstalledModels(manifests(), Programs(ground.settings.programs_dir))
+        models = self._models = InstalledModels(manifests(), Programs(ground.settings.programs_dir))
         msmf = ground.guard("msmf", build_msmf(MsmfDeps(transactions, reader=ground.store.reader)))
         deps = MmfDeps(
             transactions,
@@ -350,8 +356,7 @@ class Program:
         if settings.local_interval_s > 0:
             workers["local"] = Worker("local", self._control, settings.local_interval_s)
         if settings.design_epoch_s > 0:
-            self._supervisor = Supervisor(self._ground.store, self._mmf, settings.design_epoch_s)
-            workers["design"] = Worker("design", self._design, settings.design_epoch_s)
+            workers["design"] = Worker("design", self._design, min(settings.design_epoch_s, DESIGN_LOOK_S))
         return workers
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
@@ -413,7 +418,13 @@ class Program:
 
     def _design(self) -> None:
         if self._acts() and self._pool_stands.is_set():
-            self._supervisor.look()
+            self._global.look()
+
+    def _hear(self, server: str, told: Report | AskMore) -> None:
+        """A local controller's word to the global one, where that runs; what is asked for is answered at once."""
+        if "design" in self._workers:
+            self._global.hear(server, told)
+            self._workers["design"].wake()
 
     def _anchor(self, anchoring: Anchoring) -> None:
         if self._acts():

@@ -71,7 +71,9 @@ class Routes:
         """Put every route that the gateway lacks or has in an older form; returns how many."""
         self._notice_restart()
         with self._store.reader.connect() as reader:
-            wanted = [(row.subscription_id, _mark(row.route, row.signer, row.cap)) for row in reader.execute(_ROUTES)]
+            wanted = [
+                (row.subscription_id, _mark(row.route, row.signer, row.cap)) for row in reader.execute(_ROUTE_TEXTS)
+            ]
         stale = [name for name, mark in wanted if self._pushed.get(name) != mark]
         for first in range(0, len(stale), AT_ONCE):
             self._push_all(stale[first : first + AT_ONCE])
@@ -81,7 +83,7 @@ class Routes:
         """Where one is refused none is taken: then one by one, so that it keeps back no other."""
         with self._lock:
             with self._store.reader.connect() as reader:
-                rows = reader.execute(_ROUTES_IN_FULL.where(SERVICES.c.subscription_id.in_(subscription_ids))).all()
+                rows = reader.execute(_ROUTES.where(SERVICES.c.subscription_id.in_(subscription_ids))).all()
             try:
                 self._gateway.put("/routes", {"routes": [_now(row.route, row.signer, row.cap) for row in rows]})
                 self._pushed.update({row.subscription_id: _mark(dumps(row.route), row.signer, row.cap) for row in rows})
@@ -154,10 +156,8 @@ _HELD = sa.select(
     SERVICES.c.route["grant"].label("grant"),
     SERVICES.c.route["sockets"].label("sockets"),
 ).where(_SERVED)
-_ROUTES_IN_FULL = sa.select(SERVICES.c.subscription_id, SERVICES.c.route, SERVICES.c.signer, SERVICES.c.cap).where(
-    _SERVED
-)
-_ROUTES = sa.select(SERVICES.c.subscription_id, _WRITTEN.label("route"), SERVICES.c.signer, SERVICES.c.cap).where(
+_ROUTES = sa.select(SERVICES.c.subscription_id, SERVICES.c.route, SERVICES.c.signer, SERVICES.c.cap).where(_SERVED)
+_ROUTE_TEXTS = sa.select(SERVICES.c.subscription_id, _WRITTEN.label("route"), SERVICES.c.signer, SERVICES.c.cap).where(
     _SERVED
 )
 """The routes as they stand written: hundreds are compared each second, and few of them have changed."""

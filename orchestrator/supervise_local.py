@@ -15,6 +15,7 @@ import structlog
 
 from orchestrator.controllers.live import Look, Supply, Watch, look
 from orchestrator.controllers.local import VERSION, Policy
+from orchestrator.controllers.values import AskMore, Report
 from orchestrator.errors import OrchestratorError
 from orchestrator.instances.msis import rendering_servers
 from orchestrator.instances.states import ShareState
@@ -37,6 +38,7 @@ class LocalSupervisor:
         gateway: Reads,
         vmof: FunctionCall,
         follow: Callable[[], None],
+        tell: Callable[[str, Report | AskMore], None] = lambda _server, _told: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -44,6 +46,8 @@ class LocalSupervisor:
         self._vmof = vmof
         self._follow = follow
         """has the reconciler look now: the routes are to have the new grants"""
+        self._tell = tell
+        """has the global controller hear what a server needs"""
         self._clock = clock
         self._policy = Policy()
         self._watched: dict[str, Watch] = {}
@@ -69,6 +73,7 @@ class LocalSupervisor:
         self._watched[supply.server] = came_to.watch
         for change in came_to.told:
             log.info("local.told", server=supply.server, kind=type(change).__name__, **asdict(change))
+            self._tell(supply.server, change)
         return bool(came_to.grants_k) and self._propose(supply.server, came_to, now)
 
     def _propose(self, server: str, came_to: Look, now: float) -> bool:

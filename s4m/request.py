@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -75,22 +76,35 @@ def update(session: Session, subscription_id: str, document: Path | None, **chan
 
 @request.command()
 @click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@click.option("--market", "asks_market", is_flag=True, help="Ask the marketplace: hash and plans come with it.")
 @common
-def parse(session: Session, file: TextIO) -> None:
+def parse(session: Session, file: TextIO, *, asks_market: bool) -> None:
     """Make request documents (s4m/request/2) of requests in words: one a line of FILE, or of the standard input.
 
-    With --json one JSON document a line: what was understood, how surely, why, and what to ask back. Needs no house.
+    With --json one JSON document a line: what was understood, how surely, why, and what to ask back. Needs no house,
+    but for --market.
     """
     try:
         lines = file.read().splitlines()
     except UnicodeDecodeError as error:
         raise BadInput(f"{file.name} is no UTF-8 text: {error}.", "Give a text file, one request a line.") from error
-    understood = [_understood(number, line) for number, line in enumerate(lines, 1)]
+    understood = _by_market(session, lines) if asks_market else _here(lines)
     if session.as_json:
         for one in understood:
             click.echo(json.dumps(one, ensure_ascii=False))
     else:
         session.show([_row(one) for one in understood])
+
+
+def _here(lines: Sequence[str]) -> list[dict[str, Any]]:
+    return [_understood(number, line) for number, line in enumerate(lines, 1)]
+
+
+def _by_market(session: Session, lines: Sequence[str]) -> list[dict[str, Any]]:
+    from s4m.connect import market
+
+    with market(session) as client:
+        return [dict(client.request_document(line)) for line in lines]
 
 
 def _understood(number: int, line: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PARTS = ("allocation", "forecast", "closed_loop", "controller", "intent")
+PARTS = ("allocation", "forecast", "closed_loop", "controller", "ahead", "reaction", "intent")
 """Modules of scripts/immersion, each with `measure(figure, out, seed, data)`, which returns its figures."""
 
 

@@ -20,6 +20,7 @@ from marketplace.answers import (
     PlanAnswer,
     ProgressEvent,
     QuoteAnswer,
+    RequestDocument,
     SubscriptionAnswer,
     SubscriptionRow,
     UsageAnswer,
@@ -79,6 +80,10 @@ class ApiClient:
 
     def document(self, digest: str) -> dict[str, Any]:
         return dict(self._call("GET", f"/documents/{digest}"))
+
+    def request_document(self, text: str) -> RequestDocument:
+        """What the marketplace understands of a request in words: a document, its hash, plans, perhaps a question."""
+        return self.connection.ask(RequestDocument, "POST", "/request-documents", json={"text": text})
 
     # buying
 

@@ -1,7 +1,7 @@
 """The controllers of the paper's AI layer (II-D): pure functions of state, observation and clock.
 
-Used by `orchestrator.supervise` and `supervise_local` on real observations and by `orchestrator.simulation` faster than
-real time. They measure nothing, carry nothing out and know no store.
+Used by `orchestrator.supervise_global` and `supervise_local` on real observations and by `orchestrator.simulation`
+faster than real time. They measure nothing, carry nothing out and know no store.
 """
 
 from orchestrator.controllers.laws import HpaLaw, StaticEven

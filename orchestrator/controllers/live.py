@@ -60,7 +60,7 @@ class Look:
     grants_k: Mapping[str, int]
     """subscription → K, of those whose grant is to be another"""
     reason: Reason
-    told: tuple[Change, ...]
+    told: tuple[Report | AskMore, ...]
     """reports and requests to the global controller"""
 
 
@@ -76,8 +76,14 @@ def look(policy: Policy, watch: Watch, supply: Supply, measures: Sequence[Measur
         Watch(step.state, newest, until),
         {name: k for name, k in _with_spare(step.state.grants_k, seen).items() if k != supply.grants_k[name]},
         _reason(watch.state, step.state),
-        tuple(one for one in step.changes if isinstance(one, Report | AskMore)),
+        _of_server(step.changes, supply.supply_k - int(seen.capacity_k)),
     )
+
+
+def _of_server(changes: Sequence[Change], kept_k: int) -> tuple[Report | AskMore, ...]:
+    """What is told upwards: needs of the whole server, with what those keep of whom nothing was measured."""
+    told = (one for one in changes if isinstance(one, Report | AskMore))
+    return tuple(replace(one, needed_k=one.needed_k + kept_k) for one in told)
 
 
 def _with_spare(shared_k: Mapping[str, int], seen: Observation) -> dict[str, int]:

@@ -39,6 +39,10 @@ class ModelInstance:
     socket: str
     created_at: int
     changed_at: int
+    warm_until: int = 0
+    """UTC second until which it is kept without users, too; 0: it ends with its last user"""
+    least_scale: int = 1
+    """that it is not shrunk below: what its users need was measured"""
 
     def to_json(self) -> dict[str, Any]:
         """The instance as a JSON object."""
@@ -55,7 +59,12 @@ class ModelInstance:
             "shares": self.shares,
             "maxShares": self.max_shares * self.scale,
             "socket": self.socket,
+            "warmUntil": self.warm_until,
         }
+
+    def is_idle(self, now: int) -> bool:
+        """Whether it runs for nobody, its time is over, and it is to be ended."""
+        return self.state is ModelState.RUNNING and self.shares == 0 and 0 < self.warm_until <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,18 @@ def set_scale(rows: sa.Connection, instance_id: str, scale: int, now: int) -> No
     """Write how many times its first size an instance has."""
     mine = INSTANCES.c.instance_id == instance_id
     rows.execute(sa.update(INSTANCES).where(mine).values(scale=scale, changed_at=now))
+
+
+def keep_warm(rows: sa.Connection, instance_ids: Collection[str], until: int) -> None:
+    """Write until which UTC second these are kept without users."""
+    mine = INSTANCES.c.instance_id.in_(sorted(instance_ids))
+    rows.execute(sa.update(INSTANCES).where(mine).values(warm_until=until))
+
+
+def set_least_scale(rows: sa.Connection, instance_id: str, least: int) -> None:
+    """Write the scale below which an instance is not shrunk."""
+    mine = INSTANCES.c.instance_id == instance_id
+    rows.execute(sa.update(INSTANCES).where(mine).values(least_scale=least))
 
 
 def instance(rows: sa.Connection, instance_id: str) -> ModelInstance | None:

@@ -90,6 +90,8 @@ INSTANCES = sa.Table(
     sa.Column("socket", sa.String, nullable=False, server_default=""),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("warm_until", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("least_scale", sa.Integer, nullable=False, server_default="1"),
     sa.CheckConstraint("shares BETWEEN 0 AND max_shares * scale", name="shares_within_bound"),
 )
 

@@ -24,7 +24,7 @@ from orchestrator.instances.models import (
 )
 from orchestrator.instances.tables import OFFERS
 from orchestrator.mmf.catalogue import supplies, view
-from orchestrator.mmf.offers import Models, create, keep_offer, running_models, scale, shrink
+from orchestrator.mmf.offers import Models, create, keep_offer, let_stand, running_models, scale
 from orchestrator.placement.adjust import Holding, adjusted
 from orchestrator.placement.greedy import flow
 from orchestrator.requirements import Adjusted, Decision, Offer, OfferRequest, Placement
@@ -221,14 +221,5 @@ def _name(held: Mapping[str, Use], placement: Placement, revision: int) -> str:
 
 def _settle(rows: sa.Connection, models: Models, touched: set[str], now: int, failed: Sequence[str] = ()) -> list[str]:
     """Stop what lost its last user, shrink what needs its scale no longer; answers what is to be stopped."""
-    idle: list[str] = []
-    for one in instances_named(rows, touched):
-        if one.supply or one.state not in STANDING:
-            continue
-        if one.shares:
-            shrink(rows, models[one.model], one, now)
-            continue
-        failing = one.instance_id in failed and one.state is ModelState.PLANNED
-        move_instance(rows, one.instance_id, ModelMove.FAIL if failing else ModelMove.STOP, now)
-        idle.append(one.instance_id)
-    return idle
+    ones = instances_named(rows, touched)
+    return [one.instance_id for one in ones if not let_stand(rows, models, one, failed, now)]

@@ -13,10 +13,12 @@ from orchestrator.instances.models import instances
 from orchestrator.instances.transact import read, snapshot, transact_on_one_view
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
+from orchestrator.mmf.growing import growing_routes
 from orchestrator.mmf.repacking import repacking_routes
 from orchestrator.mmf.reserving import reservation_routes
 from orchestrator.mmf.supplying import supply_routes
 from orchestrator.mmf.top import top
+from orchestrator.mmf.warming import warm_and_unused, warming_routes
 from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
 from orchestrator.notices import NoticeKind
 from orchestrator.requirements import Notice, Offer, OfferRequest, UseAdjustment
@@ -32,14 +34,28 @@ class PoolNotReady(TryLater):
     title = "The pool is not supplied yet"
 
 
+class RoomIsWarm(TryLater):
+    """A request finds no room, and instances that nobody uses yet hold some: they go first."""
+
+    code = "room_is_warm"
+    title = "Instances that were started ahead hold the room"
+
+
 def build_mmf(deps: MmfDeps) -> FastAPI:
     """MMF's app and its workflows. Call once, before the engine is launched; protect it with a gate."""
     door = Door("mmf", "MaaS Management Function", deps.msmf)
     workflows = MmfWorkflows(deps)
+    warming = warming_routes(door, deps)
+    growing_routes(door, deps, warming)
 
     @door.app.post("/offers")
     async def make_offer(request: OfferRequest, key: IdempotencyKey) -> dict[str, Any]:
-        return (await door.run(_propose, deps, request, offers.offer_name(key))).to_json()
+        offer_id = offers.offer_name(key)
+        try:
+            return (await door.run(_propose, deps, request, offer_id)).to_json()
+        except RoomIsWarm:
+            await door.once(f"{key}:room", warming.make_room)
+            return (await door.run(_propose, deps, request, offer_id)).to_json()
 
     @door.app.get("/offers")
     async def list_offers(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
@@ -80,7 +96,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         return ended
 
     reservation_routes(door, deps)
-    door.app.state.supplying = supply_routes(door, deps)
+    door.app.state.supplying = supply_routes(door, deps, warming)
     door.app.state.repacking = repacking_routes(door, deps)
 
     @door.app.get("/models")
@@ -103,11 +119,17 @@ def _propose(deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:
 
 
 def _offer_or_wait(rows: sa.Connection, deps: MmfDeps, request: OfferRequest, offer_id: str) -> Offer:
-    """The offer; nothing is refused, and nothing kept, while parts of the pool have yet to come up."""
+    """The offer; nothing is refused, and nothing kept, while parts of the pool have yet to come up or room is warm."""
     offer = offers.propose(rows, deps.models, request, offer_id, deps.clock(), deps.topology)
     if offer.state == "refused" and (missing := _missing_supply(rows, deps)):
         raise PoolNotReady(f"{', '.join(missing)} have yet to supply the pool. Ask again in a moment.", models=missing)
+    if offer.state == "refused" and _lacks_room(offer) and (unused := warm_and_unused(rows, deps.clock())):
+        raise RoomIsWarm(f"{', '.join(unused)} hold room and are being ended. Ask again in a moment.", instances=unused)
     return offer
+
+
+def _lacks_room(offer: Offer) -> bool:
+    return any(lack.kind == "resource" for lacks in offer.decision.needed.values() for lack in lacks)
 
 
 def _missing_supply(rows: sa.Connection, deps: MmfDeps) -> list[str]:

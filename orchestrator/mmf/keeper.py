@@ -25,6 +25,7 @@ from orchestrator.instances.transact import read, transact
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.offers import finish
 from orchestrator.mmf.starter import Started, Starter, specs_of
+from orchestrator.mmf.warming import end_idle
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
 from orchestrator.notices import NoticeKind
@@ -59,8 +60,8 @@ class Keeper:
         """notices, each with its key, that MSMF has not taken yet"""
 
     def __call__(self) -> list[str]:
-        """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants or whose time
-        is over."""
+        """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants (any more) or
+        whose time is over."""
         for manifest in self._deps.models.values():
             if is_supply(manifest):
                 transact(self._deps.datasource, _expect_supply, self._deps, manifest)
@@ -76,14 +77,25 @@ class Keeper:
         if left:
             self._starter.down(left)
             transact(self._deps.datasource, _gone, self._deps, left)
-        started = self._starter.up(amiss)
+        idle = self._end_idle()
+        started = self._starter.up([spec for spec in amiss if spec.instance_id not in idle])
         if started.sockets:
             died = _died(seen, [spec.instance_id for spec in amiss])
             self._untold += transact(self._deps.datasource, _answered, self._deps, started, died)
         self._tell()
         if started.failed:
             raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
-        return [*overdue, *orphans, *left, *(spec.instance_id for spec in amiss)]
+        return [*overdue, *orphans, *left, *idle, *(spec.instance_id for spec in amiss)]
+
+    def _end_idle(self) -> list[str]:
+        """End what was kept warm until now and has no users."""
+        now = self._deps.clock()
+        if not read(self._deps.reading, _has_idle, now):
+            return []
+        idle: list[str] = transact(self._deps.datasource, _idle, self._deps)
+        self._starter.down(idle)
+        transact(self._deps.datasource, _gone, self._deps, idle)
+        return idle
 
     def _tell(self) -> None:
         """While MSMF does not answer, what is to be told waits for the next look."""
@@ -129,6 +141,15 @@ def _orphans(rows: sa.Connection, seen: Iterable[str]) -> list[str]:
 def _left_stopping(rows: sa.Connection, before: int) -> list[str]:
     """What has been stopping for too long: the workflow that stopped it was lost, what it holds would be held on."""
     return [one.instance_id for one in instances(rows, [ModelState.STOPPING]) if one.changed_at < before]
+
+
+def _has_idle(rows: sa.Connection, now: int) -> bool:
+    return any(one.is_idle(now) for one in instances(rows, [ModelState.RUNNING]))
+
+
+def _idle(rows: sa.Connection, deps: MmfDeps) -> list[str]:
+    take_turn(rows, "pool")
+    return end_idle(rows, deps.clock())
 
 
 def _expire(rows: sa.Connection, deps: MmfDeps) -> None:

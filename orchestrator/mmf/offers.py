@@ -195,7 +195,8 @@ def let_go(
 ) -> list[str]:
     """End a share's uses and free what it held; answers the instances that have lost their last user.
 
-    Those keep what they themselves hold until `finish`: their processes still run. What others use is not touched.
+    Those keep what they themselves hold until `finish`: their processes still run. What others use is not touched, nor
+    what is kept warm.
     """
     take_turn(rows, "pool")
     held = uses(rows, subscription_id, msi)
@@ -204,15 +205,22 @@ def let_go(
     for instance_id in sorted({use.instance_id for use in held}):
         free_share(rows, instance_id, subscription_id)
         one = instance(rows, instance_id)
-        if one is None or one.supply or one.state not in STANDING:
-            continue
-        if one.shares == 0:
-            failing = instance_id in failed and one.state is ModelState.PLANNED
-            move_instance(rows, instance_id, ModelMove.FAIL if failing else ModelMove.STOP, now)
+        if one is not None and not let_stand(rows, models, one, failed, now):
             idle.append(instance_id)
-        else:
-            shrink(rows, models[one.model], one, now)
     return idle
+
+
+def let_stand(rows: sa.Connection, models: Models, one: ModelInstance, failed: Collection[str], now: int) -> bool:
+    """Whether an instance that lost a user stays, perhaps smaller: for others, or warm. Else it is to be ended."""
+    if one.supply or one.state not in STANDING:
+        return True
+    failing = one.instance_id in failed
+    if one.shares or (one.warm_until > now and not failing):
+        shrink(rows, models[one.model], one, now)
+        return True
+    ends = ModelMove.FAIL if failing and one.state is ModelState.PLANNED else ModelMove.STOP
+    move_instance(rows, one.instance_id, ends, now)
+    return False
 
 
 def finish(rows: sa.Connection, instance_ids: Sequence[str], now: int) -> None:
@@ -358,8 +366,10 @@ def size(rows: sa.Connection, manifest: Manifest, one: ModelInstance, scale: int
 
 
 def shrink(rows: sa.Connection, manifest: Manifest, one: ModelInstance, now: int) -> None:
-    """Undo a modification that its shares no longer need."""
+    """Undo a modification that its shares no longer need, and that nobody asked for."""
     smaller = one.scale - 1
+    if smaller < one.least_scale:
+        return
     used = next((node.used for node in nodes(rows, "model") if node.node_id == one.instance_id), ResourceVector())
-    if smaller >= 1 and one.shares <= manifest.max_shares * smaller and used.fits(supplies(manifest) * smaller):
+    if one.shares <= manifest.max_shares * smaller and used.fits(supplies(manifest) * smaller):
         scale(rows, manifest, one.instance_id, -1, now)

@@ -84,7 +84,8 @@ def _size(holds: ResourceVector | None) -> int:
 
 
 def _settled(one: ModelInstance, tenants: Sequence[Tenant]) -> bool:
-    all_known = len(tenants) == one.shares
+    """What is warm for nobody yet is not moved: it goes where its room is wanted."""
+    all_known = 0 < len(tenants) == one.shares
     return one.state is ModelState.RUNNING and all_known and all(tenant.settled for tenant in tenants)
 
 

@@ -21,6 +21,7 @@ from orchestrator.instances.repeats import run_once
 from orchestrator.instances.transact import durable, read, step, transact
 from orchestrator.mmf import drain, offers
 from orchestrator.mmf.starter import Starter, specs_of
+from orchestrator.mmf.warming import Warming, warm_and_unused
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import Shape
@@ -74,8 +75,9 @@ class Paid(Shape):
 class Supplying:
     """The workflows, registered with the engine when made: make it once, before the engine is launched."""
 
-    def __init__(self, deps: MmfDeps) -> None:
+    def __init__(self, deps: MmfDeps, warming: Warming) -> None:
         self._deps = deps
+        self._warming = warming
         self._starter = Starter(deps.runtime)
         self.offer = durable("mmf.supply_offer", lambda document: self._change(_take, document))
         self.withdraw = durable("mmf.supply_withdraw", self._withdraw)
@@ -92,6 +94,9 @@ class Supplying:
     def _withdraw(self, offer_id: str, signed: dict[str, Any] | None) -> dict[str, Any]:
         """{"offer": …} or {"refusal": …}; `signed` is None where the offer's time is over."""
         begun = self._change(_begin, offer_id, signed, DBOS.workflow_id)
+        if "warm" in begun:
+            self._warming.make_room_now()
+            begun = self._change(_begin, offer_id, signed, DBOS.workflow_id)
         if "moved" not in begun:
             return dict(begun)
         started = step("start", self._start, begun["specs"])
@@ -115,9 +120,9 @@ RETRY_S = 10
 """How often the end of an offer that cannot be moved is tried again, seconds."""
 
 
-def supply_routes(door: Door, deps: MmfDeps) -> Supplying:
+def supply_routes(door: Door, deps: MmfDeps, warming: Warming) -> Supplying:
     """Add the routes and register their workflows; before the engine is launched."""
-    supplying = Supplying(deps)
+    supplying = Supplying(deps, warming)
 
     @door.app.post("/supplies")
     async def offer(request: SupplyRequest, key: IdempotencyKey) -> dict[str, Any]:
@@ -184,7 +189,10 @@ def _offered(deps: MmfDeps, spec_hash: str) -> Manifest:
 def _begin(
     rows: sa.Connection, deps: MmfDeps, offer_id: str, signed: dict[str, Any] | None, seed: str
 ) -> dict[str, Any]:
-    """Ended at once where nothing stands on it; else what is moved where, or the refusal (and nothing is changed)."""
+    """Ended at once where nothing stands on it; else what is moved where, or the refusal (and nothing is changed).
+
+    Where something would have to be moved, what is warm for nobody yet is named first: it ends instead.
+    """
     take_turn(rows, "pool")
     now = deps.clock()
     offer = pool.offer_named(rows, offer_id)
@@ -196,6 +204,8 @@ def _begin(
             raise BadSupplyOffer(f"{offer_id} is of model {offer.model_id}, signed is {request.model_id}.")
         pool.require_fresh(rows, request.owner, request.nonce)
     plan = drain.plan(rows, deps.models, deps.topology, offer)
+    if plan.short and (warm := warm_and_unused(rows, now)):
+        return {"warm": warm}
     if plan.short and not plan.moves:
         return {"refusal": _refusal(offer, plan)}
     if signed is not None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.controllers import Controller, HpaLaw, LocalController, Observation, Scale, StaticEven
-from orchestrator.controllers.environment import Blueprint, Demand, Design, GlobalController
+from orchestrator.controllers.environment import Demand, Design, GlobalController
 from orchestrator.controllers.values import Floats, Report
 from orchestrator.qoe import meta_immersion
 from orchestrator.resources import ResourceVector
@@ -88,8 +88,7 @@ class _City:
         self._local, split = _controller(run, scenario)
         self._state = self._local.begin()
         self._renderer = Renderer(visits.attention, split)
-        blueprint = Blueprint({name: model.max_shares for name, model in MODELS.items()})
-        self._global = GlobalController({CLUSTER: blueprint}, scenario.epoch_s, seed) if run.designed else None
+        self._global = GlobalController(_seats, scenario.epoch_s, seed) if run.designed else None
         self._rendered_k = pool.render(BEGIN_K, 0.0)
         self._stage = Stage({}, self._rendered_k)
         self._reserved_k = pool.capacity.rendering_k
@@ -142,7 +141,7 @@ class _City:
         if self._global is not None and second:
             needs = ResourceVector(rendering_k=self._most_k)
             drawn = ResourceVector(rendering_k=min(self._stage.capacity_k, self._most_k))
-            demand = Demand(self._most_shares, needs, drawn)
+            demand = Demand(self._most_shares, needs, drawn, dict.fromkeys(MODELS, self._most_shares))
             (design,) = self._global.design({CLUSTER: demand}, self._pool.capacity, float(second))
             self._pool.reserve(design.reserve.rendering_k, design.until_s, second)
             self._reserved_k = max(self._pool.reserved_k, BEGIN_K)
@@ -186,6 +185,10 @@ class _City:
                 self._stage.capacity_k, self._reserved_k, sum(self._stage.grants_k.values()),
             )
         )  # fmt: skip
+
+
+def _seats(model: str) -> int:
+    return MODELS[model].max_shares
 
 
 def _controller(run: Run, scenario: Scenario) -> tuple[Controller[Any], Split]:

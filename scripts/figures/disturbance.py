@@ -109,8 +109,8 @@ def kill_renderers(home: Path) -> None:
         os.kill(int(renderer["pid"]), signal.SIGKILL)
 
 
-def buy(house: House, visitors: int) -> list[Any]:
-    """So many subscriptions of one wallet, active; each with what both sides agreed."""
+def buy(house: House, documents: Sequence[dict[str, Any]]) -> list[Any]:
+    """Subscriptions of one wallet with these request documents, active; each with what both sides agreed."""
     from ledger.devnet import Devnet
     from ledger.sender import Sender
     from ledger.values import SubscriptionId
@@ -130,8 +130,7 @@ def buy(house: House, visitors: int) -> list[Any]:
         plan_id = market.plan_of_service(SERVICE)
         plan, spec = market.plan(plan_id), market.model(plan_id >> 32)["spec"]
         periods = 1 if int(plan["period"]) else 0
-        for _ in range(visitors):
-            document = request_document()
+        for document in documents:
             purchase = market.buy(wallet, plan_id, document, 100_000, periods, store=store, timeout_s=60)
             agreement = Agreement.read(
                 house.contracts, SubscriptionId(purchase.subscription_id), plan["terms"] or {},
@@ -141,12 +140,12 @@ def buy(house: House, visitors: int) -> list[Any]:
     return bought
 
 
-def request_document() -> dict[str, Any]:
-    """What a visitor asks for: the two objects that it attends to, at the link's full rate."""
+def request_document(objects: Sequence[int] = OBJECTS, attention: int = 5, users: int = 1) -> dict[str, Any]:
+    """What visitors ask for: the objects that they attend to, at the link's full rate."""
     return {
-        "schema": "s4m/request/1", "scenario": "virtual_travelling", "service": SERVICE, "users": 1, "isolation": 0,
+        "schema": "s4m/request/1", "scenario": "virtual_travelling", "service": SERVICE, "users": users, "isolation": 0,
         "qoe": {"immersion_floor": 0.3, "rate_mbps": 1000, "latency_ms": 1.5, "reliability": 0.99},
-        "objects": [{"object": kind, "attention": 5} for kind in OBJECTS],
+        "objects": [{"object": kind, "attention": attention} for kind in objects],
     }  # fmt: skip
 
 
@@ -186,7 +185,7 @@ async def run(house: House, visitors: int, plan: Sequence[Phase]) -> dict[str, A
     """The whole live run; the figure's data."""
     from marketplace.wallet.use import UsageSession
 
-    bought = await asyncio.to_thread(buy, house, visitors)
+    bought = await asyncio.to_thread(buy, house, [request_document()] * visitors)
     tenants = [int(agreement.subscription_id) for agreement, _ in bought]
     await asyncio.to_thread(set_links, house.home, tenants, RATE_MBPS)
     sessions = [await UsageSession.open(house.urls.gateway, agreement, key) for agreement, key in bought]

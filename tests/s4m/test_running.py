@@ -13,12 +13,15 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
 import pytest
-from command_runner import Run, runner
+import rfc8785
+from command_runner import Answer, Run, runner
 
+from ledger.values import to_hex
 from s4m.supervisor import House
 from trust.gate import GateAuth
 
@@ -88,6 +91,27 @@ def test_provider_and_operator_may_ask_too(run: Run, subscription: str) -> None:
     other = run("explain", subscription, "--account", "provider-resources")
     assert (other.code, other.json["code"]) == (3, "bad_signature")
     assert run("explain", subscription, "--account", "nobody").code == 2
+
+
+def test_a_request_in_words_is_understood_by_the_market_and_can_be_bought(
+    run: Run, house: House, tmp_path: Path
+) -> None:
+    def asked(text: str) -> Answer:
+        (tmp_path / "words.txt").write_text(text, "utf-8")
+        return run("request", "parse", tmp_path / "words.txt", "--market")
+
+    karaoke = asked("karaoke with five friends, nobody else in there").json
+    assert (karaoke["service"], karaoke["document"]["users"], karaoke["document"]["isolation"]) == (
+        "beach-social",
+        6,
+        2,
+    )
+    assert karaoke["requirementsHash"] == to_hex(sha256(rfc8785.dumps(karaoke["document"])).digest())
+    assert karaoke["plans"] == [str(house.plan_of("beach-social", 2))]
+    weather = asked("what is the weather").json
+    assert (weather["document"], weather["requirementsHash"], weather["plans"]) == (None, None, [])
+    assert weather["question"]
+    assert asked("beach " * 500).json["code"] == "malformed_input"
 
 
 @pytest.mark.parametrize(

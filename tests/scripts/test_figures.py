@@ -9,8 +9,9 @@ import pytest
 from orchestrator.qoe import allocate_users
 from scripts.figures import allocation, fairness, figure5
 from scripts.figures.style import use_style
-from scripts.immersion.allocation import best_of_every_subset, floors_bound
+from scripts.immersion.allocation import best_of_every_subset
 from scripts.immersion.cases import OBJECTS, RATES_MBPS, TOTAL_K, expected_immersion, mixed_users
+from scripts.immersion.floors import bound
 
 
 def test_figure_5_written_as_vector_and_picture_and_its_curves_hold(tmp_path: Path) -> None:
@@ -53,11 +54,12 @@ def test_price_of_fairness_grows_with_the_floor() -> None:
     assert 0 < under[0] <= under[1] <= under[2] <= under[3]
 
 
-def test_floors_bound_is_above_what_floors_leave() -> None:
+def test_sum_above_floors_is_proved_best_for_ten_users() -> None:
     for number in range(4):
         case = mixed_users(10, np.random.default_rng([2, number]))
         held = case.immersion(allocate_users(case.quality, case.attention, TOTAL_K, case.floors())).sum()
-        assert held <= floors_bound(case) + 1e-6
+        proved = bound(case, seconds=60)
+        assert proved * (1 - 2e-4) <= held <= proved * (1 + 1e-9)
         assert case.attention.shape == (10, OBJECTS)
 
 

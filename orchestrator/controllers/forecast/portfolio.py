@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.controllers.forecast.calibration import VARIANTS, Calibration
-from orchestrator.controllers.forecast.choice import Choice
+from orchestrator.controllers.forecast.choice import Choice, Tracking
 from orchestrator.controllers.forecast.costs import Floats
 from orchestrator.controllers.forecast.laws import LAWS, UNCALIBRATED
 from orchestrator.controllers.forecast.reserve import Outlook
@@ -29,6 +29,8 @@ class Forecast:
     said: Floats
     variants: Floats
     calibrated: Floats
+    tracked: Floats
+    """by each memory of the choice among experts"""
     capacity: float
 
 
@@ -38,7 +40,7 @@ class Portfolio:
     def __init__(self, horizon: int) -> None:
         self._calibration = Calibration(len(EXPERTS))
         self._variants = Choice(len(EXPERTS), len(VARIANTS))
-        self._experts = Choice(len(EXPERTS))
+        self._experts = Tracking(len(EXPERTS))
         self._open: deque[Forecast] = deque(maxlen=horizon)
         self._outcomes: deque[tuple[float, float]] = deque(maxlen=SCENARIOS)
         self._horizon = horizon
@@ -48,8 +50,9 @@ class Portfolio:
         variants = self._calibration.variants(said)
         variants[AT_THEIR_WORD] = said[AT_THEIR_WORD, None]
         calibrated = self._variants.mean(variants)
-        chosen = calibrated[COLD_EXPERT] if len(self._calibration) < COLD else self._experts.mean(calibrated)
-        forecast = Forecast(said, variants, calibrated, float(chosen))
+        tracked = self._experts.means(calibrated)
+        chosen = calibrated[COLD_EXPERT] if len(self._calibration) < COLD else self._experts.mean(tracked)
+        forecast = Forecast(said, variants, calibrated, tracked, float(chosen))
         self._open.append(forecast)
         return forecast
 
@@ -66,7 +69,7 @@ class Portfolio:
         self._outcomes.append((due.capacity, demand))
         self._calibration.learn(due.said, demand)
         self._variants.learn(due.variants, demand)
-        self._experts.learn(due.calibrated, demand)
+        self._experts.learn(due.calibrated, due.tracked, demand)
 
     def outlook(self) -> Outlook:
         """The newest capacity, and what demand would be if it fell out as often before, in proportion."""

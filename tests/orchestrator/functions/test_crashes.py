@@ -11,6 +11,7 @@ from pathlib import Path
 import adjusting_under_fire
 import sqlalchemy as sa
 import under_fire
+import warming_under_fire
 
 from orchestrator.models.manifests import manifests, services
 from orchestrator.resources import ResourceVector
@@ -137,3 +138,28 @@ def check_sizes(rows: sa.Connection) -> None:
     assert virtual_pool(rows).used == consumed + needed
     live = rows.execute(sa.text("SELECT msi_id FROM msis WHERE state IN ('planning', 'running', 'decommission')")).all()
     assert {row.msi_id for row in live} == {row.msi_id for row in shares.values() if row.state == "running"}
+
+
+def test_random_kills_of_models_started_ahead_leave_what_the_last_design_wants(tmp_path: Path) -> None:
+    """Every design is carried out to its end: what it keeps runs, once, and nothing else does."""
+    chance = random.Random(13)
+    kills = sum(not run(tmp_path, "", chance.uniform(0.05, 0.8), "warming_under_fire") for _ in range(3))
+    assert kills >= 2
+    assert run(tmp_path, "", None, "warming_under_fire")
+    runtime = SandboxRuntime(tmp_path)
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'db' / 'engine.db'}")
+    try:
+        with engine.connect() as rows:
+            assert not rows.execute(
+                sa.text("SELECT 1 FROM model_instances WHERE state IN ('planned', 'stopping')")
+            ).all()
+            running = "SELECT instance_id, model, shares, supply FROM model_instances WHERE state = 'running'"
+            standing = rows.execute(sa.text(running)).all()
+            kept = sorted(one.model for one in standing if not one.supply)
+            assert kept == sorted(warming_under_fire.KEPT)
+            assert not any(one.shares for one in standing)
+            assert virtual_pool(rows).used == expected_use(0, [o.instance_id for o in standing if not o.supply])
+        assert {one.instance_id for one in runtime.observe()} == {one.instance_id for one in standing}
+    finally:
+        engine.dispose()
+        runtime.delete_all()

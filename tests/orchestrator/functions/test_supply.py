@@ -153,6 +153,18 @@ def test_a_withdrawal_that_leaves_no_room_is_refused_with_what_stands_and_what_i
     assert withdraw(coast, attempt=1)["offer"]["state"] == "ended"  # the same nonce: a refusal does not use it up
 
 
+def test_what_is_warm_for_nobody_ends_instead_of_being_moved(coast: House) -> None:
+    offer(coast)
+    warm = coast.instantiate(1, "monitoring", access="hill")["models"][0]["instance"]
+    coast.mmf.put("/warm/ar_vr", {"models": {"monitoring": 1}, "until": 1 << 40}, "design:1")
+    coast.release(1)
+    assert warm in running(coast)
+    assert withdraw(coast)["offer"]["state"] == "ended"
+    assert warm not in running(coast)
+    assert coast.rows("SELECT * FROM allocations") == []
+    assert site(coast)["capacity"] == {}
+
+
 def test_only_as_much_is_moved_as_must_be(coast: House) -> None:
     offer(coast, 1, amounts={"computing_mcores": 300})
     offer(coast, 2, amounts={"computing_mcores": 115})

@@ -6,7 +6,7 @@ import pytest
 from orchestrator.controllers.forecast import EXPERTS, Forecaster, cost
 from orchestrator.controllers.forecast.boosted import train_boosted
 from orchestrator.controllers.forecast.calibration import VARIANTS, WINDOWS, Calibration, conformal
-from orchestrator.controllers.forecast.choice import Choice
+from orchestrator.controllers.forecast.choice import Choice, Tracking
 from orchestrator.controllers.forecast.costs import QUANTILE, Floats
 from orchestrator.controllers.forecast.features import names, reach, rows
 from orchestrator.controllers.forecast.laws import LAWS
@@ -149,6 +149,33 @@ def test_choice_follows_when_another_becomes_better() -> None:
     for _ in range(900):
         choice.learn(np.array([60.0, 90.0]), 90.0)
     assert choice.weights()[1] > 0.99
+
+
+def test_tracking_after_a_jump_costs_little_more_than_the_new_best() -> None:
+    tracking, long, costs = Tracking(2), Choice(2), np.zeros(3)
+    for step in range(1_000):
+        came = 60.0 if step < 800 else 88.0
+        capacities = np.array([60.0, 90.0])
+        means = tracking.means(capacities)
+        if step >= 800:
+            costs += [cost(tracking.mean(means), came), cost(float(long.mean(capacities)), came), cost(90.0, came)]
+        tracking.learn(capacities, means, came)
+        long.learn(capacities, came)
+    assert tracking.weights()[1] > 0.9
+    assert costs[0] < 0.6 * costs[1], "the long memory alone needs many steps until it believes it"
+
+
+def test_tracking_of_close_rivals_costs_as_the_better_one() -> None:
+    random, tracking, ours, best = np.random.default_rng(12), Tracking(2), 0.0, 0.0
+    for step in range(2_000):
+        came = random.gamma(20, 1.0)
+        capacities = np.array([26.0, 31.0])
+        means = tracking.means(capacities)
+        if step >= 500:
+            ours += cost(tracking.mean(means), came)
+            best += cost(26.0, came)
+        tracking.learn(capacities, means, came)
+    assert ours <= 1.03 * best
 
 
 def test_seasonal_expert_says_what_came_a_day_ago_and_the_portfolio_comes_to_it() -> None:

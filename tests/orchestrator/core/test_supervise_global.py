@@ -1,4 +1,4 @@
-"""The global controller on a live house: after a purchase its cluster's room is reserved, and the reason is logged."""
+"""The global controller on a live house: room is reserved, models are kept warm, the next purchase reuses them."""
 
 import json
 from pathlib import Path
@@ -8,10 +8,12 @@ import pytest
 from core_house import CoreHouse
 from core_wait import wait_for
 
+from ledger.values import from_hex
 from orchestrator.controllers.environment import Demand, Design
 from orchestrator.resources import ResourceVector
-from orchestrator.supervise import reservation
+from orchestrator.supervise_global import reservation
 
+POOL = {"infrastructure", "platform"}
 SITE = {
     "node": "site-1",
     "capacity": {"computing_mcores": 1_000},
@@ -62,17 +64,38 @@ def test_reservation_nothing_wanted_none_is_made() -> None:
     assert reservation(design(100), demand(300), [SITE], {}, 20) is None
 
 
-def test_house_with_purchases_reserves_ahead_of_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("S4M_DESIGN_EPOCH_S", "1")
+def test_house_with_purchases_reserves_keeps_models_warm_over_a_kill_and_the_next_purchase_reuses_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S4M_DESIGN_EPOCH_S", "6")
     with CoreHouse.running(tmp_path) as house:
         requested = house.documents.put(house.request())
-        bought = [house.market.buy(house.plan, requested) for _ in range(2)]
-        for one in bought:
-            assert house.wait_state(one, "running", "refused")["state"] == "running"
+        first = house.market.buy(house.plan, requested)
+        service = house.wait_state(first, "running", "refused")
+        instances = {model["instance"] for model in service["models"] if model["model"] not in POOL}
         wait_for(lambda: reserved(house).get("cluster") == "ar_vr", 30)
         assert reserved(house)["amounts"]
+        wait_for(lambda: instances <= {one["instance"] for one in models(house) if one["warmUntil"]}, 30)
+
+        house.market.activate(first, from_hex(service["endpointHash"]))
+        house.market.sender.send(house.market.contracts.market.request_release(first))
+        house.wait_state(first, "decommissioned")
+        assert {one["instance"] for one in models(house) if one["warmUntil"] and not one["shares"]} == instances
+        house.kill()
+        house.start()
+        second = house.market.buy(house.plan, requested)
+        reused = house.wait_state(second, "running", "refused")
+        assert {model["verdict"] for model in reused["models"]} == {"reuse"}
+        assert instances <= {model["instance"] for model in reused["models"]}
         logged = [json.loads(line) for line in house.tail().splitlines() if "design.reserved" in line]
         assert any(line["cluster"] == "ar_vr" for line in logged)
+
+
+def models(house: CoreHouse) -> list[dict[str, Any]]:
+    """The running instances, without the pool's own parts, as MMF shows them."""
+    with house.client("orchestrator", "mmf", at="orchestrator") as client:
+        shown = client.get("/mmf/models").json()["models"]
+    return [one for one in shown if one["state"] == "running" and not one["supply"]]
 
 
 def reserved(house: CoreHouse) -> dict[str, Any]:
