@@ -35,12 +35,11 @@ def test_journals_verify_after_the_attacks(results: list[Result], ground: Ground
 
 
 def test_good_request_passes_every_gate_that_the_attacks_stood_before(results: list[Result], ground: Ground) -> None:
-    """Else refusing everything would do."""
+    """Else refusing everything would do. What the handler then says (its peers do not run) is not the gate's."""
     for target in ground.targets:
         forge = Forge(ground, target)
         token = forge.token()
         answer = forge.send(token, forge.proof(token))
-        assert answer.status < 500
         assert answer.code not in {code for attack in ATTACKS for code in attack.codes}
         assert ground.was_let_in(target)
 
