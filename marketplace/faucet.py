@@ -68,6 +68,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("/faucet")
     def give(request: FaucetRequest) -> dict[str, Any]:
+        """Test money and gas for an account, on a devnet only and so much an hour."""
         account = address(request.address)
         allowance.take(account)
         return gift(parts, account)

@@ -33,6 +33,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("/node")
     def ask_node(asked: Annotated[Any, Body()]) -> dict[str, Any]:
+        """One read of the chain's node (JSON-RPC 2.0), by a list of methods that are let through."""
         if not _is_request(asked):
             return _failed(None, INVALID_REQUEST, "Send one JSON-RPC 2.0 request with a method and a list of params.")
         if asked["method"] not in allowed:

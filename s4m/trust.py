@@ -128,7 +128,7 @@ def revoke(session: Session, component: str, choice: Choice) -> None:
 
 @trust.command("revoke-token")
 @click.argument("token_id")
-@click.option("--reason", default="revoked by the operator", show_default=True)
+@click.option("--reason", default="revoked by the operator", show_default=True, help="Kept with the revocation.")
 @common
 def revoke_token(session: Session, token_id: str, reason: str) -> None:
     """Revoke one token by its id (`jti`): refused within a second, for the rest of its 120 s."""
@@ -139,7 +139,7 @@ def revoke_token(session: Session, token_id: str, reason: str) -> None:
 
 @trust.command("revoke-subject")
 @click.argument("subject")
-@click.option("--reason", default="revoked by the operator", show_default=True)
+@click.option("--reason", default="revoked by the operator", show_default=True, help="Kept with the revocation.")
 @common
 def revoke_subject(session: Session, subject: str, reason: str) -> None:
     """Refuse all tokens of SUBJECT (`subscription:7`, `spiffe://…/vmof`) within a second, until it is lifted."""

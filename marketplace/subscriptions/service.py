@@ -41,11 +41,13 @@ def listed(parts: Parts, asked: Wanted, window: Window) -> list[SubscriptionRow]
 def require_known(parts: Parts, subscription_id: str) -> None:
     """Raises `UnknownSubscription` unless its purchase is in the tables; `MalformedInput` for what is no id."""
     _number(subscription_id)
-    parts.projection.refresh()
     query = select(subscriptions.c.buyer).where(subscriptions.c.subscription_id == subscription_id)
-    with parts.engine.connect() as connection:
-        if connection.execute(query).first() is None:
-            raise _unknown(subscription_id)
+    for force in (False, True):  # who has just bought need not wait for the next look at the chain
+        parts.projection.refresh(force)
+        with parts.engine.connect() as connection:
+            if connection.execute(query).first() is not None:
+                return
+    raise _unknown(subscription_id)
 
 
 def one(parts: Parts, subscription_id: str) -> SubscriptionAnswer:

@@ -185,7 +185,7 @@ def test_provider_desk_reads_without_javascript(reader: Page, house: House, boug
 def test_quality_kept_is_counted_from_the_records(house: House, bought: str, reader: Page) -> None:
     owner = house.contracts.catalog.owner_of(int(bought) >> 64)
     reader.goto(f"/provider?account={owner}")
-    expect(reader.locator(f'tr[data-plan="{int(bought) >> 32}"]')).to_contain_text("mean of 1")
+    expect(reader.locator(f'tr[data-plan="{int(bought) >> 32}"]')).to_contain_text(re.compile(r"mean of \d"))
 
 
 # operator desk

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser.test_auditor import command
+from browser.commands import command
 from browser.wallet import TestWallet
 from browser.yard import Visitor, accessibility_faults, check_accessible
 from ledger.values import Status, SubscriptionId

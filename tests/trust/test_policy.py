@@ -49,7 +49,7 @@ def test_scopes_are_the_least_that_a_component_needs() -> None:
     policy = Policy.load()
     reserving = {"reservations.read", "reservations.write", "supplies.read", "supplies.write", "payments.write"}
     assert policy.scopes("mmf", "orchestrator") == {
-        "models.read", "offers.read", "pool.read", "repacks.read", "top.read",
+        "models.read", "models.write", "offers.read", "pool.read", "repacks.read", "top.read",
     } | reserving  # fmt: skip
     assert policy.scopes("mmf", "marketplace") == frozenset()
 

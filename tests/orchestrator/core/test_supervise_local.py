@@ -129,8 +129,8 @@ def test_house_where_nobody_looks_proposes_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("S4M_LOCAL_INTERVAL_S", "0.05")
     with CoreHouse.running(tmp_path) as house:
         bought(house, house.request())
-        before = asked(house)
-        wait_for(lambda: asked(house) >= before + 10)
+        wait_for(lambda: asked(house) > 0)
+        time.sleep(1.0)  # some twenty looks; the journal counts like calls in one row
         assert not proposals(house)
 
 
