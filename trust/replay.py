@@ -7,6 +7,7 @@ missing: WAL with synchronous=NORMAL; the 30 s of a proof's life bound what that
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -56,9 +57,21 @@ class ReplayStore:
         self._purged_at = 0.0
         self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         with self._named_errors():
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._switch_to_wal()
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
+
+    def _switch_to_wal(self) -> None:
+        """Two programs that open a new file at once: the switch, unlike statements, does not wait for the other."""
+        until = time.monotonic() + BUSY_TIMEOUT_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(0.01)
 
     def is_first(self, jkt: str, jti: str, now: float) -> bool:
         """Marks the proof as seen; False when it was seen before, by any process."""

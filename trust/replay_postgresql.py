@@ -34,6 +34,7 @@ class PostgresqlReplayStore:
         self._url = url.replace("+psycopg", "", 1)
         self._lock = threading.Lock()
         self._purged_at = 0.0
+        self._closed = False
         self._connection: psycopg.Connection[tuple[int]] | None = None
         with self._lock:
             self._connected().execute(_SCHEMA)
@@ -41,6 +42,8 @@ class PostgresqlReplayStore:
     def is_first(self, jkt: str, jti: str, now: float) -> bool:
         """Marks the proof as seen; False when it was seen before, by any process of any host."""
         with self._lock:
+            if self._closed:
+                raise ReplayStoreBusy("The replay store is closed: the program is stopping.")
             try:
                 rows = self._connected()
                 self._purge(rows, now)
@@ -51,6 +54,7 @@ class PostgresqlReplayStore:
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             self._drop()
 
     def _insert(self, rows: "psycopg.Connection[tuple[int]]", proof: bytes, forget_at: int) -> bool:
