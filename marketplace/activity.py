@@ -20,7 +20,7 @@ from marketplace.database import activity
 from marketplace.errors import MalformedCursor, MalformedInput, TooManyReaders
 from marketplace.openapi import problems, stream_of
 from marketplace.orders.schemas import Decimal
-from marketplace.pages import Window, page_of, window
+from marketplace.pagination import Window, page_of, window
 from marketplace.parts import Parts
 from marketplace.places import BEGINNING, Place
 from marketplace.streams import Event, EventStream, Source

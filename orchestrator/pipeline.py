@@ -1,8 +1,8 @@
 """The durable path of a purchase: Step I (MSMF) → Step II and III (VMOF, MMF) → handover → activation; and its end.
 
 `Pipeline` holds three short workflows, each keyed by the chain's own ids, so that a crash at any instruction repeats
-a step and never an effect. `Dispatcher` looks at the rows that the listener wrote and starts what is due. Neither
-chooses models or resources (the functions do), nor writes their rows.
+work and never an effect (docs/decisions/0032, 0044). `Dispatcher` looks at the rows that the listener wrote and
+starts what is due. Neither chooses models or resources (the functions do), nor writes their rows.
 """
 
 import threading

@@ -15,7 +15,7 @@ from marketplace.database import assets
 from marketplace.errors import MalformedCursor, MalformedInput, UnknownAsset
 from marketplace.openapi import problems
 from marketplace.orders.schemas import Decimal, Hex32, HexAddress, HexBytes, Shape
-from marketplace.pages import Window, page_of, window
+from marketplace.pagination import Window, page_of, window
 from marketplace.parts import Parts
 
 

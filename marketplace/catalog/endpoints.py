@@ -11,7 +11,7 @@ from marketplace.catalog import queries
 from marketplace.catalog.search import Asked
 from marketplace.errors import MalformedCursor, MalformedInput, UnknownModel, UnknownPlan
 from marketplace.openapi import problems
-from marketplace.pages import Window, page_of, window
+from marketplace.pagination import Window, page_of, window
 from marketplace.parts import Parts
 
 

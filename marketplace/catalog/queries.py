@@ -15,7 +15,7 @@ from marketplace.catalog.search import Search, search
 from marketplace.database import models, plans
 from marketplace.documents import Documents
 from marketplace.errors import UnknownModel, UnknownPlan
-from marketplace.pages import Window
+from marketplace.pagination import Window
 from marketplace.parts import Parts
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from marketplace.answers import Accepted, Page, SubscriptionAnswer, SubscriptionRow
 from marketplace.errors import BadSignature, MalformedCursor, MalformedInput, OrchestratorDown, UnknownSubscription
 from marketplace.openapi import problems
-from marketplace.pages import Window, page_of, window
+from marketplace.pagination import Window, page_of, window
 from marketplace.parts import Parts
 from marketplace.subscriptions import service
 from marketplace.subscriptions.schemas import ActivationRequest, Wanted

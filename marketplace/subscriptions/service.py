@@ -15,7 +15,7 @@ from ledger.values import Status, SubscriptionId, address, from_hex
 from marketplace.answers import Accepted, ChainSide, ServiceSide, SubscriptionAnswer, SubscriptionRow
 from marketplace.database import subscriptions
 from marketplace.errors import BadSignature, MalformedInput, OrchestratorDown, ProblemAnswer, UnknownSubscription
-from marketplace.pages import Window
+from marketplace.pagination import Window
 from marketplace.parts import Parts
 from marketplace.subscriptions.schemas import ActivationRequest, Wanted
 

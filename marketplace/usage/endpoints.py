@@ -11,7 +11,7 @@ from marketplace.answers import SettledAnswer, UsageAnswer
 from marketplace.database import settlements
 from marketplace.errors import MalformedCursor, MalformedInput, UnknownSubscription
 from marketplace.openapi import problems
-from marketplace.pages import Window, next_link, window
+from marketplace.pagination import Window, next_link, window
 from marketplace.parts import Parts
 from marketplace.places import BEGINNING, Place
 from marketplace.subscriptions.service import require_known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from marketplace.assets.endpoints import WantedAssets, listed
-from marketplace.pages import Window
+from marketplace.pagination import Window
 from marketplace.parts import Parts
 from marketplace.web.pages import page
 from marketplace.web.services import account_of

@@ -14,7 +14,7 @@ from ledger.values import SubscriptionId, model_of, plan_of
 from marketplace.answers import ChainSide, PlanAnswer
 from marketplace.catalog import queries
 from marketplace.errors import MalformedInput
-from marketplace.pages import Window
+from marketplace.pagination import Window
 from marketplace.parts import Parts
 from marketplace.subscriptions import service
 from marketplace.subscriptions.schemas import Wanted

@@ -16,7 +16,7 @@ from marketplace.errors import (
     WebhookRefused,
 )
 from marketplace.openapi import problems
-from marketplace.pages import Window, page_of, window
+from marketplace.pagination import Window, page_of, window
 from marketplace.parts import Parts
 from marketplace.webhooks import service
 from marketplace.webhooks.schemas import WebhookRequest

@@ -10,7 +10,7 @@ from ledger.values import SubscriptionId, address
 from marketplace.answers import DeliveryAnswer, SecretAnswer, WebhookAnswer
 from marketplace.database import deliveries, webhooks
 from marketplace.errors import BadSignature, TooManyWebhooks, UnknownWebhook
-from marketplace.pages import Window
+from marketplace.pagination import Window
 from marketplace.parts import Parts
 from marketplace.webhooks.courier import move_feed
 from marketplace.webhooks.schemas import WebhookRequest

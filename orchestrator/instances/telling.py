@@ -1,8 +1,8 @@
 """How a function lets MSMF hear of what happened, without anybody waiting for it.
 
 Used by the doors of VMOF and MMF. What comes within a moment is told in one call: at ten purchases a second a call for
-each would cost more than the purchases' own. It is told at once where MSMF answers, else the engine keeps at it, also
-over a restart; a crash in that moment may lose a notice, never a decision (docs/decisions/0032).
+each would cost more than the purchases' own. Where MSMF does not answer the engine keeps at it, also over a restart; a
+crash in that moment may lose a notice, never a decision (docs/decisions/0032, 0044).
 """
 
 import threading

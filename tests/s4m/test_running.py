@@ -160,17 +160,20 @@ def test_a_running_request_is_changed_and_its_buyer_hears_of_it(
         str(house.home),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
-        assert follower.stdout is not None
-        kinds = [json.loads(follower.stdout.readline())["kind"] for _ in range(2)]
-        assert set(kinds) == {"request.translated", "msi.running"}
-        accepted = run("request", "update", subscription, "--users", "3", "--latency", "2").json
-        assert (accepted["revision"], accepted["state"], accepted["gap"]) == (1, "accepted", 0.0)
-        later: list[dict[str, object]] = []
-        while not later or later[-1]["kind"] != "update.accepted":
-            later.append(json.loads(follower.stdout.readline()))
-        assert later[-1]["detail"] == {"revision": 1}
-        follower.send_signal(signal.SIGINT)
-        assert follower.wait(20) == 0
+        try:
+            assert follower.stdout is not None
+            kinds = [json.loads(follower.stdout.readline())["kind"] for _ in range(2)]
+            assert set(kinds) == {"request.translated", "msi.running"}
+            accepted = run("request", "update", subscription, "--users", "3", "--latency", "2").json
+            assert (accepted["revision"], accepted["state"], accepted["gap"]) == (1, "accepted", 0.0)
+            later: list[dict[str, object]] = []
+            while not later or later[-1]["kind"] != "update.accepted":
+                later.append(json.loads(follower.stdout.readline()))
+            assert later[-1]["detail"] == {"revision": 1}
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(20) == 0
+        finally:
+            follower.kill()  # a failure above is told, not waited for
     kept = run("request", "show", subscription).json
     assert (kept["users"], kept["qoe"]["latency_ms"]) == (3, 2.0)
     told = run("explain", subscription).json

@@ -1,6 +1,6 @@
 // The auditor's page: reads the chain through the node that its reader names, and checks a usage log against it here, in
 // the browser. Nothing that the marketplace says is taken for true: documents are hashed, signatures are recovered.
-import { MARKET } from '../proof/abi.js';
+import { MARKET_ABI } from '../abi.js';
 import { checkLog } from '../proof/check.js';
 import { SubscriptionUnknown, factsOf, termsIn } from '../proof/facts.js';
 import { Node, hex } from '../proof/node.js';
@@ -76,7 +76,7 @@ async function askContract(node, facts, log, { tree, voucher }) {
   for (const index of asked) {
     const proof = { size: BigInt(voucher.size), path: tree.inclusionProof(index, voucher.size) };
     const args = [solidity(log.lines[index].record), proof, { ...signed, ...compact(voucher.sessionSignature) }, voucher.meterSignature];
-    if (await node.read(MARKET, facts.market, 'proveUsage', args, hex(facts.block))) confirmed.push(index);
+    if (await node.read(MARKET_ABI, facts.market, 'proveUsage', args, hex(facts.block))) confirmed.push(index);
   }
   return { asked, confirmed };
 }

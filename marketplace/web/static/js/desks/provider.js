@@ -1,6 +1,6 @@
 // The provider desk's hands: publish and retire plans, pay out; each said in words before the wallet opens.
 import { bytesToHex, encodeFunctionData, sha256, toBytes } from '../../vendor/viem.js';
-import { CATALOG, MARKET } from '../proof/abi.js';
+import { CATALOG_ABI, MARKET_ABI } from '../abi.js';
 import { connected, mined, ready, sendTransaction } from '../wallet.js';
 import { facts as pageFacts, money, note } from './dom.js';
 
@@ -9,9 +9,9 @@ const DONE = 's4m-provider-done';
 const outcome = document.getElementById('outcome');
 
 const CALLS = {
-  payout: ({ plan }) => call(known.market, MARKET, 'payout', [BigInt(plan)]),
-  'payout-share': ({ plan, model }) => call(known.market, MARKET, 'payoutShare', [BigInt(plan), Number(model)]),
-  retire: ({ plan }) => call(known.catalog, CATALOG, 'retirePlan', [BigInt(plan)]),
+  payout: ({ plan }) => call(known.market, MARKET_ABI, 'payout', [BigInt(plan)]),
+  'payout-share': ({ plan, model }) => call(known.market, MARKET_ABI, 'payoutShare', [BigInt(plan), Number(model)]),
+  retire: ({ plan }) => call(known.catalog, CATALOG_ABI, 'retirePlan', [BigInt(plan)]),
 };
 
 for (const button of document.querySelectorAll('[data-act]')) {
@@ -71,7 +71,7 @@ const call = (to, abi, functionName, args) => ({ to, data: encodeFunctionData({ 
 
 function publish(form, terms) {
   const shares = JSON.parse(form.dataset.shares).map(({ modelId, bps }) => ({ modelId: Number(modelId), bps }));
-  return call(known.catalog, CATALOG, 'publishPlan', [Number(form.dataset.model), terms, shares]);
+  return call(known.catalog, CATALOG_ABI, 'publishPlan', [Number(form.dataset.model), terms, shares]);
 }
 
 function termsOf(form) {

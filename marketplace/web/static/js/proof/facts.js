@@ -1,6 +1,6 @@
 // What the chain alone says of one subscription: its order, keys, plan and settled vouchers, all at one block.
 import { hexToBytes, sha256, toHex } from '../../vendor/viem.js';
-import { CATALOG, MARKET } from './abi.js';
+import { CATALOG_ABI, MARKET_ABI } from '../abi.js';
 import { hex } from './node.js';
 
 const word = (number) => toHex(number, { size: 32 });
@@ -11,13 +11,13 @@ export class SubscriptionUnknown extends Error {}
 export async function factsOf(node, market, subscriptionId, firstBlock) {
   const [chainId, head] = [await node.request('eth_chainId'), await node.request('eth_getBlockByNumber', ['latest', false])];
   const block = Number(head.number);
-  const catalog = await node.read(MARKET, market, 'catalog', [], hex(block));
-  const life = await node.events(MARKET, market, [null, word(subscriptionId)], firstBlock, block);
+  const catalog = await node.read(MARKET_ABI, market, 'catalog', [], hex(block));
+  const life = await node.events(MARKET_ABI, market, [null, word(subscriptionId)], firstBlock, block);
   const bought = life.find((event) => event.name === 'Subscribed');
   if (!bought) throw new SubscriptionUnknown(`The chain knows no subscription ${subscriptionId} at ${market}.`);
   const planId = subscriptionId >> 32n;
-  const plans = await node.events(CATALOG, catalog, [null, word(planId)], firstBlock, block);
-  const keys = await node.events(CATALOG, catalog, [null, word(planId >> 32n)], firstBlock, block);
+  const plans = await node.events(CATALOG_ABI, catalog, [null, word(planId)], firstBlock, block);
+  const keys = await node.events(CATALOG_ABI, catalog, [null, word(planId >> 32n)], firstBlock, block);
   return {
     chainId: Number(chainId),
     market,
