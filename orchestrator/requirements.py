@@ -140,6 +140,13 @@ class Lack(Shape):
     unit: str = ""
 
 
+def plain_amount(amount: float | str) -> str:
+    """As people read it: numbers of 1,000 and more whole, smaller ones to four digits."""
+    if isinstance(amount, str):
+        return amount
+    return f"{amount:,.0f}" if abs(amount) >= 1_000 else f"{amount:.4g}"
+
+
 class CandidateReason(Shape):
     """One candidate that was looked at for a role; chosen when it lacked nothing and was the best."""
 

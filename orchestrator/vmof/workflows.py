@@ -34,6 +34,7 @@ from orchestrator.requirements import (
     ServiceDecision,
     ServiceRequirements,
     Shape,
+    plain_amount,
 )
 from orchestrator.vmof import adjustment, life_cycle
 from orchestrator.vmof.grants import regrant_all
@@ -210,10 +211,18 @@ def _lacking(offer: Offer) -> str:
 
 def _lacks_of(needed: Mapping[str, tuple[Lack, ...]]) -> str:
     parts = [
-        f"{role} lacks " + ", ".join(f"{lack.name} (needs {lack.needed}, there is {lack.available})" for lack in lacks)
+        f"{role} lacks "
+        + ", ".join(
+            f"{lack.name} (needs {plain_amount(lack.needed)}, there is {plain_amount(lack.available)})"
+            for lack in lacks
+        )
         for role, lacks in needed.items()
     ]
     return "; ".join(parts) + ". Ask for less, for a lower isolation degree, or again when others have left."
+
+
+def _told(lack: Lack) -> str:
+    return f"{lack.name} (needs {plain_amount(lack.needed)}, there is {plain_amount(lack.available)})"
 
 
 def _not_adjusted(answer: Adjusted, decision: ServiceDecision) -> RefusalNotice:
