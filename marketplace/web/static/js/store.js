@@ -35,5 +35,9 @@ async function within(mode, store, work) {
 /** @param {string} store @param {string} key */
 export const recall = (store, key) => within('readonly', store, (objects) => objects.get(key));
 
+/** All values whose key begins so, in the keys' order. @param {string} store @param {string} prefix */
+export const recallAll = (store, prefix) =>
+  within('readonly', store, (objects) => objects.getAll(IDBKeyRange.bound(prefix, `${prefix}\uffff`)));
+
 /** Resolves once it is on the disk. @param {string} store @param {string} key @param {unknown} value */
 export const keep = (store, key, value) => within('readwrite', store, (objects) => objects.put(value, key));
