@@ -24,6 +24,7 @@ DOORS: Final = (
     ("POST", "/use/{subscriptionId}"),
     ("POST", "/vouchers/{subscriptionId}"),
     ("GET", "/usage/{subscriptionId}/log"),
+    ("GET", "/usage/{subscriptionId}/voucher"),
     ("GET", "/passes/{subscriptionId}"),
     ("POST", "/passes/{subscriptionId}/revocations"),
 )

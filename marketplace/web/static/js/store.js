@@ -1,13 +1,18 @@
-// This browser's own memory (IndexedDB): session keys (sealed), request documents, usage records, made things.
+// This browser's own memory (IndexedDB): session keys (sealed), request documents, usage records, made things,
+// passes given to others.
 
 const NAME = 'slicing4meta';
-const STORES = ['keys', 'seal', 'requests', 'records', 'content'];
+const VERSION = 2;
+const STORES = ['keys', 'seal', 'requests', 'records', 'content', 'passes'];
 
 /** @returns {Promise<IDBDatabase>} */
 function open() {
   return new Promise((resolve, reject) => {
-    const asked = indexedDB.open(NAME, 1);
-    asked.onupgradeneeded = () => STORES.forEach((name) => asked.result.createObjectStore(name));
+    const asked = indexedDB.open(NAME, VERSION);
+    asked.onupgradeneeded = () => {
+      const known = asked.result.objectStoreNames;
+      for (const name of STORES) if (!known.contains(name)) asked.result.createObjectStore(name);
+    };
     asked.onsuccess = () => resolve(asked.result);
     asked.onerror = () => reject(asked.error);
   });
