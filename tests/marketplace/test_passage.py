@@ -1,4 +1,4 @@
-"""The gateway's doors through the marketplace: what passes, what does not, and what is said where the gateway is away."""
+"""The gateway's doors through the marketplace: what passes, what does not, what is said where it is away."""
 
 from __future__ import annotations
 
