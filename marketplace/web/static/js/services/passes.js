@@ -72,7 +72,7 @@ async function list() {
     { ...root, passId: passId(domain, root), spent: '0', revoked: isRevoked }));
   const all = new Map([...made, ...(await used())].map((pass) => [pass.passId, pass]));
   const rows = [...all.values()].sort((one, other) => other.expires - one.expires).map(row);
-  at('lend-list').replaceChildren(...(rows.length ? [table('Passes', ['Pass', 'For key', 'May ask for', 'Spent', 'Until', ''], rows)] : []));
+  at('lend-list').replaceChildren(...(rows.length ? [table('Passes', ['Pass', 'For key', 'May ask for', 'Spent', 'Until', 'Standing'], rows)] : []));
 }
 
 /** What the gateway knows of; nothing where this browser holds no session key. @returns {Promise<any[]>} */
