@@ -61,8 +61,9 @@ def live_facts(subscription_id: str, chain: ChainSide, plan: PlanAnswer, spec: d
     """What the page's scripts need for charts and passes; money in smallest units, immersion in thousandths."""
     qoe = (plan.get("terms") or {}).get("qoe", {})
     return {
-        "subscriptionId": subscription_id, "cap": chain["cap"], "unitPrice": plan["unitPrice"],
-        "floor": plan["qoeFloor"], "discountBps": int(qoe.get("discount_bps", 0)),
+        "subscriptionId": subscription_id, "isActive": chain["status"] == "active",
+        "cap": chain["cap"], "unitPrice": plan["unitPrice"], "floor": plan["qoeFloor"],
+        "discountBps": int(qoe.get("discount_bps", 0)),
         "operations": sorted(spec.get("operations") or {}),
     }  # fmt: skip
 

@@ -48,7 +48,7 @@ def test_service_is_shown_topped_up_and_released(visitor: Visitor, house: House,
     expect(page.get_by_role("link", name="Monitoring")).to_be_visible()
     visitor.open(f"/services/{bought}/beach")
     expect(page.get_by_role("heading", name="The service shows no pictures")).to_be_visible()
-    visitor.complaints.clear()  # of the 404
+    visitor.complaints.clear()  # of the page that is none
     receipt = httpx.get(f"{house.urls.marketplace}/services/{bought}/receipt.csv").text
     rows = list(csv.DictReader(io.StringIO(receipt)))
     assert [(row["event"], row["amount_maas"]) for row in rows[:2]] == [

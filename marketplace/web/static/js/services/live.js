@@ -19,6 +19,7 @@ const series = newSeries(known);
 follow().catch((cause) => say(cause.message));
 
 async function follow() {
+  if (!known.isActive) return say('It does not run: nothing is recorded now. Its whole log is read and checked on the auditor’s page.');
   const key = await SessionKey.load(known.subscriptionId);
   if (!key) return say('This browser does not hold the session key of this subscription: live figures are where it was bought. What is settled stands above.');
   const door = new GatewayDoor(known.subscriptionId, key, say);
