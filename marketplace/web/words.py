@@ -84,6 +84,11 @@ def plain(name: str | None) -> str:
     return (name or "").replace("_", " ")
 
 
+def sentence(text: str) -> str:
+    """With a capital letter first, the rest as it is: problems say why in the middle of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 ISOLATION = {0: "shared with all", 1: "shared within the cluster", 2: "dedicated"}
 
 
@@ -94,5 +99,5 @@ def isolation(degree: int | str | None) -> str:
 
 FILTERS = {
     each.__name__: each
-    for each in (money, decimal, short, moment, machine_moment, duration, milli, percent, plain, isolation)
+    for each in (money, decimal, short, moment, machine_moment, duration, milli, percent, plain, sentence, isolation)
 }

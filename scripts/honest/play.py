@@ -141,7 +141,7 @@ def _enrol(market: HonestMarket) -> None:
 
 
 def _change_offers(market: HonestMarket, plans: list[PlanId]) -> None:
-    """Newer plans at other prices, one of them bought and never handed over; old ones retired; asks and keys updated."""
+    """Newer plans at other prices, bought and never handed over; old ones retired; asks and keys updated."""
     owner, model, catalog = market.providers[0], market.models[0], market.contracts.catalog
     for _ in range(market.draw.randint(0, 2)):
         document = terms_document({"call": market.draw.randint(900, 3_000)})

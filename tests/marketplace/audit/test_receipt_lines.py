@@ -1,8 +1,7 @@
-"""A receipt names every movement of a subscription's money: each event that can have one, on a market that has them all."""
+"""A receipt names every movement of a subscription's money: each event with money, on a market that has them all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import get_type_hints
 
@@ -32,7 +31,7 @@ RESERVED = ("Subscribed", "CapRaised", "Renewed")
 
 
 @pytest.fixture(scope="module")
-def told(ready: Bench) -> Iterator[list[ActivityAnswer]]:
+def told(ready: Bench) -> list[ActivityAnswer]:
     """All events of the honest market that belong to a subscription, oldest first."""
     engine = open_database(f"sqlite:///{ready.market_db}")
     order = (activity.c.block_number, activity.c.log_index)
@@ -40,7 +39,7 @@ def told(ready: Bench) -> Iterator[list[ActivityAnswer]]:
     with engine.connect() as connection:
         rows = [answer(row) for row in connection.execute(query).mappings()]
     engine.dispose()
-    yield rows
+    return rows
 
 
 def money_fields(event: type[Event]) -> set[str]:
