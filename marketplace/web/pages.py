@@ -36,6 +36,7 @@ class Place:
 
 NAVIGATION = [
     Place("/", "Catalogue"),
+    Place("/ask", "Ask"),
     Place("/services", "My services"),
     Place("/assets", "My assets"),
     Place("/identity", "Identity"),
