@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from browser.commands import ENVIRONMENT, buy, command
+from browser.commands import ENVIRONMENT, buy, command, use
 from browser.test_identity import Authenticator
 from browser.yard import Visitor
 
@@ -133,8 +133,7 @@ def owned(house: House) -> dict[str, Walk]:
     lend(house, grace, souvenirs[1], WalletKey.create())
     theirs = make(house, buy(house, "linus"), 4)
     sell(house, key_of(house, "linus"), theirs, CREDIT)
-    command(house, "use", subscription, "frame", "--params", WIDE, "--repeat", "12")
-    command(house, "settle")
+    use(house, subscription, times=12, params=WIDE)
     return {
         "services": to(f"/services?account={grace.address}"),
         "service": to(f"/services/{subscription}"),

@@ -8,6 +8,7 @@ from browser.commands import buy, command, use
 from browser.yard import Visitor
 
 from s4m.supervisor import House
+from scripts.buyer_pictures import WIDE
 
 CAPTIONS = {
     "auditor": "Auditor: a usage log proven in the browser against the chain",
@@ -30,7 +31,7 @@ def walks(house: House, wanted: Sequence[str]) -> dict[str, Callable[[Visitor], 
     if not set(wanted) & set(CAPTIONS):
         return {}
     subscription = buy(house, "pictures")
-    log = use(house, subscription, times=12)
+    log = use(house, subscription, times=12, params=WIDE)
     owner = house.contracts.catalog.owner_of(int(subscription) >> 64)
     market = house.contracts.market
     bought = house.chain.logs(house.deployment.block_number, house.chain.latest().number, {"market": market.address})

@@ -54,6 +54,9 @@ def value(field: str, held: Any) -> str:
     return f"{plain(str(held))} {UNITS.get(field, '')}".strip()
 
 
+FILTERS = {"asked_label": label, "asked_value": lambda held, field: value(field, held)}
+
+
 def _objects(held: list[Any]) -> str:
     numbers = ", ".join(str(each["object"]) for each in held)
     return f"object{'' if len(held) == 1 else 's'} {numbers}"

@@ -102,6 +102,35 @@ def coded(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 — escaped before
 
 
+MONEY_NAMES = {
+    "amount", "reserved", "refunded", "price", "royalty", "total", "unitPrice", "periodPrice", "expectedPrice",
+    "time_paid", "time_refunded", "unit_price", "period_price",
+}  # fmt: skip
+TIME_NAMES = {
+    "deadline", "since", "expires", "through", "paid_through", "releasable_at", "confirmable_at", "not_before",
+    "not_after", "notBefore", "notAfter",
+}  # fmt: skip
+"""Of events' and calls' fields: which hold money in smallest units, which UTC seconds."""
+RESOURCES = {
+    "computing_mcores": "computing, thousandths of a core",
+    "bandwidth_mbps": "bandwidth, Mb/s",
+    "protocol_stack_sessions": "protocol stack, sessions",
+    "rendering_k": "rendering, K",
+    "storage_mib": "storage, MiB",
+    "spectrum_mhz": "spectrum, MHz",
+}
+SERVICE_TYPES = {"ar_vr": "AR and VR", "digital_twin": "digital twin"}
+
+
+def resource(name: str) -> str:
+    """A resource with its unit."""
+    return RESOURCES.get(name, plain(name))
+
+
+def service_type(name: str) -> str:
+    return SERVICE_TYPES.get(name, plain(name))
+
+
 STAGES = {
     "final": "Final on the chain",
     "preparing": "Taken up",
@@ -129,20 +158,6 @@ def isolation(degree: int | str | None) -> str:
 
 FILTERS = {
     each.__name__: each
-    for each in (
-        money,
-        decimal,
-        short,
-        moment,
-        machine_moment,
-        duration,
-        milli,
-        percent,
-        plain,
-        sentence,
-        coded,
-        stage,
-        clock,
-        isolation,
-    )
-}
+    for each in (money, decimal, short, moment, machine_moment, duration, milli, percent, plain, sentence, coded, stage,
+                 clock, resource, service_type, isolation)
+}  # fmt: skip

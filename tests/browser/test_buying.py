@@ -199,22 +199,6 @@ def test_refused_batch_spends_nothing(visitor: Visitor, house: House) -> None:
     assert state_of(house, visitor.wallet.key.address) == before
 
 
-def test_burner_buys_with_one_question(visitor: Visitor, house: House) -> None:
-    page = visitor.open("/faucet")
-    page.get_by_role("button", name="Make a burner wallet").click()
-    expect(page.get_by_label("Account")).not_to_have_value("")
-    page.get_by_role("button", name="Give").click()
-    expect(page.locator("#given")).to_contain_text("has 1,000 MAAS now")
-    buy_page(visitor, house, cap=50, service="monitoring", periods=0)
-    page.get_by_role("button", name="Connect wallet", exact=True).click()
-    page.get_by_role("button", name="Burner wallet (devnet)").click()
-    page.get_by_role("button", name=re.compile("Sign and buy")).click()
-    expect(page.get_by_role("heading", name="Send these 2 transactions?")).to_be_visible()
-    page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_role("link", name="To your service")).to_be_visible(timeout=30_000)
-    assert visitor.complaints == []
-
-
 def test_refusal_in_the_wallet_spends_nothing(visitor: Visitor, house: House) -> None:
     visitor.wallet.refuses.add("eth_signTypedData_v4")
     before = state_of(house, visitor.wallet.key.address)

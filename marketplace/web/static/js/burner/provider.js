@@ -61,9 +61,13 @@ async function send({ to, data = '0x', value = '0x0' }) {
 /** @type {Map<string, { status: number, receipts: any[] }>} batches of this page, as EIP-5792 tells of them */
 const batches = new Map();
 
-const capabilities = async () => ({ [await node.request('eth_chainId')]: { atomic: { status: 'unsupported' } } });
+async function capabilities() {
+  return { [await node.request('eth_chainId')]: { atomic: { status: 'unsupported' } } };
+}
 
-const callsStatus = async (id) => ({ version: '2.0.0', id, atomic: false, ...batches.get(id) });
+async function callsStatus(id) {
+  return { version: '2.0.0', id, atomic: false, ...batches.get(id) };
+}
 
 // One question for all calls, which are then sent one after the other; the first that fails ends it.
 async function sendCalls({ calls }) {
