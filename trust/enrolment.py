@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,7 +20,7 @@ from ledger.contracts import Contracts
 from ledger.errors import LedgerError
 from ledger.events import ChainEvent, ComponentKeyEnrolled, ComponentKeyRevoked
 from trust.errors import EnrolmentUnreachable, KeyNotEnrolled, KeyRevoked
-from trust.keys import DEFAULT_DOMAIN, ed25519_jkt
+from trust.keys import DEFAULT_DOMAIN, ed25519_jkt, ed25519_of
 
 REFRESH_S = 0.5
 TOLERATE_S = 30.0
@@ -59,7 +60,7 @@ class EnrolmentView:
             raise KeyRevoked(f"This key of {component} ended at {entry.not_after} (UTC seconds).")
         if now < entry.not_before:
             raise KeyNotEnrolled(f"This key of {component} starts at {entry.not_before} (UTC seconds).")
-        return Ed25519PublicKey.from_public_bytes(entry.public_bytes)
+        return ed25519_of(entry.public_bytes)
 
 
 def fold(
@@ -139,10 +140,28 @@ class Enrolment:
         """The view to decide by; EnrolmentUnreachable when the last good one is too old."""
         refresh = self._due()
         if refresh is not None:
-            patience = None if self._age() > self._tolerate_s else PATIENCE_S
-            done, _ = await asyncio.wait({asyncio.wrap_future(refresh)}, timeout=patience)
+            done, _ = await asyncio.wait({asyncio.wrap_future(refresh)}, timeout=self._patience())
             for finished in done:
                 finished.result()  # anything but a LedgerError is a defect: let it show
+        return self._tolerable()
+
+    def current_blocking(self) -> EnrolmentView:
+        """As `current`, for threads that may wait."""
+        refresh = self._due()
+        if refresh is not None:
+            with suppress(TimeoutError):
+                refresh.result(self._patience())
+        return self._tolerable()
+
+    @property
+    def newest(self) -> EnrolmentView | None:
+        """What was read last, without asking: for who decides right after a `current`."""
+        return self._view
+
+    def _patience(self) -> float | None:
+        return None if self._age() > self._tolerate_s else PATIENCE_S
+
+    def _tolerable(self) -> EnrolmentView:
         view = self._view
         if view is None or self._age() > self._tolerate_s:
             raise EnrolmentUnreachable(
