@@ -1,4 +1,4 @@
-"""Which component keys are good right now, read from `IdentityRegistry` on the chain.
+"""Which component keys are good right now, and which passkeys were given up, read from `IdentityRegistry` on the chain.
 
 A grant counts once its block is final, a revocation as soon as the newest block shows it. Events are folded
 incrementally: one refresh costs three node calls, however many keys there are. The gate asks before each call; the view
@@ -18,7 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ledger.contracts import Contracts
 from ledger.errors import LedgerError
-from ledger.events import ChainEvent, ComponentKeyEnrolled, ComponentKeyRevoked
+from ledger.events import (
+    ChainEvent,
+    ComponentKeyEnrolled,
+    ComponentKeyRevoked,
+    PasskeyRegistered,
+    PasskeyRevoked,
+)
 from trust.errors import EnrolmentUnreachable, KeyNotEnrolled, KeyRevoked
 from trust.keys import DEFAULT_DOMAIN, ed25519_jkt, ed25519_of
 
@@ -36,6 +42,9 @@ class EnrolledKey:
     revoked: bool = False
 
 
+Passkey = tuple[str, bytes]
+"""Account, and the registry's name of its credential."""
+
 KeyTable = Mapping[tuple[str, str], EnrolledKey]
 """(component, thumbprint) → key."""
 
@@ -46,6 +55,7 @@ class EnrolmentView:
 
     domain: str
     keys: KeyTable = field(repr=False)
+    given_up: frozenset[Passkey] = frozenset()
     final_hash: str = ""
     latest_hash: str = ""
 
@@ -80,6 +90,18 @@ def fold(
     return table
 
 
+def fold_passkeys(given_up: frozenset[Passkey], events: Iterable[ChainEvent], *, grants: bool) -> frozenset[Passkey]:
+    """The passkeys that were revoked and, where `grants` count, not bound anew since."""
+    found = set(given_up)
+    for event in (entry.event for entry in events):
+        match event:
+            case PasskeyRegistered() if grants:
+                found.discard((event.account, event.credential_id_hash))
+            case PasskeyRevoked():
+                found.add((event.account, event.credential_id_hash))
+    return frozenset(found)
+
+
 class ChainReader:
     """Reads and folds the registry's events; blocking, used by one thread at a time."""
 
@@ -91,6 +113,7 @@ class ChainReader:
         self._empty = EnrolmentView(domain, {})
         self._folded_to = self._first_block - 1
         self._final: dict[tuple[str, str], EnrolledKey] = {}
+        self._given_up: frozenset[Passkey] = frozenset()
         self._view = self._empty
 
     def read(self) -> EnrolmentView:
@@ -99,14 +122,21 @@ class ChainReader:
         if final.number < self._folded_to:
             # The chain went back behind what was final: start over.
             self._folded_to, self._final, self._view = self._first_block - 1, {}, self._empty
+            self._given_up = frozenset()
         if (final.hash, latest.hash) != (self._view.final_hash, self._view.latest_hash):
             events = self._chain.logs(self._folded_to + 1, latest.number, self._addresses)
-            settled = (event for event in events if event.block_number <= final.number)
+            settled = [event for event in events if event.block_number <= final.number]
+            unsettled = [event for event in events if event.block_number > final.number]
             self._final = fold(self._final, settled, self._domain_id, grants=True)
+            self._given_up = fold_passkeys(self._given_up, settled, grants=True)
             self._folded_to = max(self._folded_to, final.number)
-            unsettled = (event for event in events if event.block_number > final.number)
-            keys = fold(self._final, unsettled, self._domain_id, grants=False)
-            self._view = replace(self._empty, keys=keys, final_hash=final.hash, latest_hash=latest.hash)
+            self._view = replace(
+                self._empty,
+                keys=fold(self._final, unsettled, self._domain_id, grants=False),
+                given_up=fold_passkeys(self._given_up, unsettled, grants=False),
+                final_hash=final.hash,
+                latest_hash=latest.hash,
+            )
         return self._view
 
 

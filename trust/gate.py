@@ -43,7 +43,7 @@ __all__ = ["Gate", "GateAuth", "SessionAuth", "StillEntitled"]
 
 SESSION_ISSUER = "gateway"
 ACCOUNT_ISSUER = "marketplace"
-RECHECK_S = 30.0
+RECHECK_S = 3.0  # what is revoked counts within 5 s, also where an answer is still being sent
 BODY_TIMEOUT_S = 15.0  # a body of 1 MiB at half a megabit a second
 _TOKEN_CACHE = 2048
 
