@@ -254,6 +254,8 @@ def _add_problems(app: FastAPI) -> None:
         return JSONResponse(body, status, media_type="application/problem+json")
 
     async def named(request: Request, error: Exception) -> Response:
+        if isinstance(error, Refusal):
+            request.app.state.gate.record_of_handler(request, error)
         return answer(request, *problem_of(error))
 
     async def invalid(request: Request, error: Exception) -> Response:

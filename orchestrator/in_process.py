@@ -35,9 +35,7 @@ def target_of(path: str, params: Mapping[str, str] | None) -> str:
     return f"{path}?{urlencode(params)}" if params else path
 
 
-async def ask(
-    app: AsgiApp, host: str, method: str, target: str, headers: Mapping[str, str], body: bytes
-) -> Answered:
+async def ask(app: AsgiApp, host: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answered:
     """The app's answer; 500 where it raised before it began one."""
     exchange = _Exchange(body)
     await asyncio.create_task(exchange.run(app, _scope(host, method, target, headers)), context=contextvars.Context())

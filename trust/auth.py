@@ -1,7 +1,7 @@
 """httpx authentication: puts a fresh token and a fresh proof on every call. Works on sync and async clients.
 
-`GateAuth` is for components and, with `callees`, believes no answer that the callee has not signed; `SessionAuth` is for
-buyers' clients of the gateway. Neither retries: the caller decides.
+`GateAuth` is for components and, with `callees`, believes no answer that the callee has not signed; `SessionAuth` is
+for buyers' clients of the gateway. Neither retries: the caller decides.
 """
 
 import time
@@ -52,7 +52,7 @@ class GateAuth(_ProvingAuth):
     """`httpx.AsyncClient(base_url=…, auth=GateAuth(identity, "mmf", callees=…))`.
 
     `scope` narrows the token; by default it holds what policy.toml grants this component at the audience.
-    With `callees` every answer must be signed by the audience's enrolled key for this very request, else AnswerUnproven.
+    With `callees` every answer must be signed by the audience's enrolled key, for this request; else AnswerUnproven.
     """
 
     def __init__(

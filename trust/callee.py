@@ -1,10 +1,10 @@
 """The callee proves itself too: `S4M-Callee: <jkt>.<body>.<signature>` on every answer to a component's call.
 
 The signature, by the callee's enrolled key, covers the proof of this very request (so that no answer serves twice), its
-method, the answer's status and the SHA-256 of its body. Of an answer that is sent in pieces `body` is `-`: its bytes are
-the transport's task. `Signing` writes the header inside the gate, `GateAuth` checks it by `Callees`. Answers to people
-carry none: what they pay for is proven by records and vouchers. Models have no key: the gateway reaches them by sockets
-that the runtime opened.
+method, the answer's status and the SHA-256 of its body. Of an answer that is sent in pieces `body` is `-`: its bytes
+are the transport's task. `Signing` writes the header inside the gate, `GateAuth` checks it by `Callees`. Answers to
+people carry none: what they pay for is proven by records and vouchers. Models have no key: the gateway reaches them by
+sockets that the runtime opened.
 """
 
 from collections.abc import Iterator

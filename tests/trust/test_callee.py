@@ -1,4 +1,4 @@
-"""The callee proves itself on every answer, in httpx's flows and in calls that no httpx carries; else it is not used."""
+"""The callee proves itself on every answer, in httpx's flows and in calls that no httpx carries; else it is unused."""
 
 import asyncio
 import time

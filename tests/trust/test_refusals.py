@@ -14,7 +14,6 @@ from trust_apps import mmf_app
 from trust_yard import Yard, code
 
 from trust import proofs, tokens
-from trust.errors import CalleeUnproven
 from trust.journal import verify
 from trust.keys import ComponentIdentity, ProofKey
 from trust.policy import Policy
