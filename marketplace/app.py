@@ -53,6 +53,7 @@ from marketplace.webhooks import endpoints as webhooks
 from marketplace.webhooks.courier import Courier
 from marketplace.webhooks.door import Door
 from marketplace.webhooks.secrets import SecretKeeper
+from trust.callee import Callees
 from trust.enrolment import Enrolment
 from trust.errors import Refusal
 from trust.gate import Gate, GateAuth
@@ -90,26 +91,31 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
     identity = ComponentIdentity.load_or_create(keys / "marketplace.json", "marketplace", settings.domain)
     relayer_key = WalletKey.load_or_create(keys / "accounts" / "relayer.json")
     engine = open_database(settings.database)
+    contracts = Contracts(chain, deployment)
+    domain_id = contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
+    enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
+    journal = Journal(settings.home / "journal" / "marketplace.jsonl")
+
+    def peer(name: str, url: str, timeout_s: float) -> httpx.Client:
+        auth = GateAuth(identity, name, callees=Callees(enrolment, journal))
+        return httpx.Client(base_url=url, auth=auth, timeout=timeout_s)
+
     return Parts(
         settings=settings,
         chain=chain,
         deployment=deployment,
-        contracts=Contracts(chain, deployment),
+        contracts=contracts,
         engine=engine,
         projection=Projection(engine, chain, deployment, settings.refresh_ms),
         documents=Documents(engine, settings.document_bytes),
         relayer=Sender(chain, relayer_key, settings.home / "db" / "relayer.db"),
-        orchestrator=httpx.Client(
-            base_url=settings.orchestrator_url, auth=GateAuth(identity, "orchestrator"), timeout=30.0
-        ),
-        gateway=httpx.Client(base_url=settings.gateway_url, auth=GateAuth(identity, "gateway"), timeout=5.0),
-        msmf=httpx.Client(
-            base_url=settings.msmf_url or f"{settings.orchestrator_url}/msmf",
-            auth=GateAuth(identity, "msmf"),
-            timeout=30.0,
-        ),
+        orchestrator=peer("orchestrator", settings.orchestrator_url, 30.0),
+        gateway=peer("gateway", settings.gateway_url, 5.0),
+        msmf=peer("msmf", settings.msmf_url or f"{settings.orchestrator_url}/msmf", 30.0),
         clock=clock,
         identity=identity,
+        enrolment=enrolment,
+        journal=journal,
         door=Door(settings.webhook_loopback),
         secrets=SecretKeeper(keys / "webhooks.key"),
     )
@@ -204,20 +210,18 @@ def _closing(parts: Parts) -> ExitStack:
 def _gate(parts: Parts, app: FastAPI, stack: ExitStack, sign_ins: SignIns) -> None:
     """Goes on last: default deny on every route."""
     settings = parts.settings
-    domain_id = parts.contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
-    enrolment = Enrolment(parts.contracts, domain_id, domain=settings.domain)
     replay = open_replay(settings.shared_database, settings.home / "db" / "replay-marketplace.db")
     revocations = open_revocations(settings.shared_database, settings.home)
-    journal = Journal(settings.home / "journal" / "marketplace.jsonl")
-    for each in (enrolment, replay, revocations, journal):
+    for each in (parts.enrolment, replay, revocations, parts.journal):
         stack.callback(each.close)
     gate = Gate(
         "marketplace",
         Policy.load(),
-        enrolment,
+        parts.enrolment,
         replay,
-        journal,
+        parts.journal,
         parts.clock,
+        identity=parts.identity,
         still_standing=sign_ins.stands,
         revocations=revocations,
         refusal_page=refusal_page,
@@ -250,6 +254,8 @@ def _add_problems(app: FastAPI) -> None:
         return JSONResponse(body, status, media_type="application/problem+json")
 
     async def named(request: Request, error: Exception) -> Response:
+        if isinstance(error, Refusal):
+            request.app.state.gate.record_of_handler(request, error)
         return answer(request, *problem_of(error))
 
     async def invalid(request: Request, error: Exception) -> Response:

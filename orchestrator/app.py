@@ -61,6 +61,7 @@ from orchestrator.updates import Updates
 from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
 from trust.anchors import Anchoring
+from trust.callee import Callees
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
@@ -162,6 +163,11 @@ class Ground:
         return ComponentIdentity.load_or_create(
             self.settings.home_dir / "keys" / f"{component}.json", component, self.settings.domain
         )
+
+    @property
+    def callees(self) -> Callees:
+        """By what every call of this program judges who answers it."""
+        return Callees(self.enrolment, self.journal)
 
     def guard(self, name: str, app: FastAPI) -> FastAPI:
         """Put an app behind the gate of its name."""
@@ -318,7 +324,7 @@ class Program:
 
     def _client(self, caller: str, peer: str, base_url: str, app: AsgiApp | None = None) -> FunctionClient:
         ground = self._ground
-        auth = GateAuth(ground.identity(caller), peer)
+        auth = GateAuth(ground.identity(caller), peer, callees=ground.callees)
         timeout_s = ground.settings.call_timeout_s
         client = FunctionClient(peer, auth, self._loop, base_url=base_url, app=app, timeout_s=timeout_s)
         self._clients.append(client)

@@ -292,8 +292,10 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
-async def _problem(_request: Request, error: Exception) -> JSONResponse:
+async def _problem(request: Request, error: Exception) -> JSONResponse:
     body: dict[str, Any]
+    if isinstance(error, Refusal):
+        _house(request.app).gate.record_of_handler(request, error)
     if isinstance(error, OrchestratorError | Refusal):
         body = dict(error.problem())
     else:
