@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from ledger.errors import LedgerError
 from ledger.metering import TermsInvalid
 from ledger.values import to_hex
+from orchestrator.described import serve_document
 from orchestrator.errors import OrchestratorError
 from orchestrator.gateway.errors import MalformedUse, NoRoute
 from orchestrator.gateway.house import House
@@ -66,7 +67,7 @@ def create_app(house: House) -> FastAPI:
     app.add_exception_handler(LedgerError, _problem)
     app.add_exception_handler(TermsInvalid, _problem)
     app.add_exception_handler(Refusal, _problem)
-    house.gate.protect(app)
+    house.gate.protect(serve_document(app, "gateway"))
     return app
 
 
