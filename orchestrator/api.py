@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ledger.errors import LedgerError, NodeDown, Reverted
 from orchestrator import store as tables
 from orchestrator.activation import Activations
+from orchestrator.described import MalformedRequest
 from orchestrator.errors import OrchestratorError, TryLater, UnknownSubscription
 from orchestrator.explanation import explanation
 from orchestrator.notices import MOST_READERS, Board, Page, events, resume_from
@@ -217,7 +218,7 @@ def answer_problems(app: FastAPI) -> None:
     async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
         where = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
         detail = f"The request is malformed: {where}. Correct it and send it again."
-        return _problem({"title": "Malformed request", "status": 422, "code": "malformed_request", "detail": detail})
+        return _problem(MalformedRequest(detail).problem())
 
 
 def _problem(document: dict[str, Any]) -> JSONResponse:

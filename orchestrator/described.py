@@ -5,6 +5,7 @@ at the first request, when all routes are there; they do not change afterwards.
 """
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -28,12 +29,15 @@ class MalformedRequest(OrchestratorError):
     title = "Malformed request"
 
 
-def serve_document(app: FastAPI, name: str) -> FastAPI:
-    """Adds the route to the app whose policy rows are those of `name`; before the gate is put on."""
+def serve_document(app: FastAPI, name: str, more: Mapping[str, Json] | None = None) -> FastAPI:
+    """Adds the route to the app whose policy rows are those of `name`; before the gate is put on.
+
+    `more` are paths that FastAPI does not know of: plain routes.
+    """
 
     @cache
     def body() -> bytes:
-        return json.dumps(document(app, name), separators=(",", ":")).encode()
+        return json.dumps(document(app, name, more or {}), separators=(",", ":")).encode()
 
     @app.get(PATH, include_in_schema=False)
     async def openapi() -> Response:
@@ -42,7 +46,7 @@ def serve_document(app: FastAPI, name: str) -> FastAPI:
     return app
 
 
-def document(app: FastAPI, name: str) -> Json:
+def document(app: FastAPI, name: str, more: Mapping[str, Json]) -> Json:
     """The whole document."""
     made = get_openapi(
         title=app.title,
@@ -51,7 +55,10 @@ def document(app: FastAPI, name: str) -> Json:
         description="Ids, money and units are decimal strings; times are UTC seconds.",
         routes=app.routes,
     )
+    made["paths"].update(more)
+    made.setdefault("components", {}).setdefault("schemas", {})
     for _, _, operation in operations(made):
+        _name_shapes(operation, made["components"]["schemas"])
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             operation["responses"].pop("422")  # answered by a problem
             merge(operation["responses"], problems(MalformedRequest))
@@ -65,3 +72,9 @@ def body_of(shape: type[BaseModel]) -> dict[str, Any]:
     """For `openapi_extra`: the JSON body of a handler that reads its bytes itself."""
     schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _name_shapes(operation: Json, schemas: Json) -> None:
+    """Moves the shapes inside a body of `body_of` to where references look for them."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        schemas.update(content["schema"].pop("$defs", {}))
