@@ -14,11 +14,13 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, PeerRefused, PeerUnavailable
 from trust.openapi import Json, add_refusals, merge, operations, problems
 from trust.policy import Policy
 
 PATH = "/openapi.json"
+OF_PEERS = (PeerRefused, PeerUnavailable)
+"""What a route can answer that asks a neighbour."""
 
 
 class MalformedRequest(OrchestratorError):
