@@ -15,8 +15,10 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -261,11 +263,18 @@ def _add_problems(app: FastAPI) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         return await named(request, MalformedInput(_first(error), remedy="Correct the field and send it again."))
 
+    async def unreadable(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 — registered for nothing else
+        if error.status_code != 400:
+            return await http_exception_handler(request, error)
+        return await named(request, MalformedInput(f"{error.detail}.", remedy="Send what the document describes."))
+
     async def unforeseen(request: Request, _error: Exception) -> Response:
         return answer(request, 500, INTERNAL)
 
     handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
         (MarketplaceError, named), (LedgerError, named), (Refusal, named), (RequestValidationError, invalid),
+        (HTTPException, unreadable),
         (Exception, unforeseen),
     ]  # fmt: skip
     for kind, handler in handlers:

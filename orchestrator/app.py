@@ -33,6 +33,7 @@ from orchestrator.adjuster import Adjuster, AdjusterPeers
 from orchestrator.api import Api, build_api
 from orchestrator.calls import FunctionClient
 from orchestrator.controllers.values import AskMore, Report
+from orchestrator.described import serve_document
 from orchestrator.documents import Documents
 from orchestrator.errors import HomeGone, NoSandbox
 from orchestrator.in_process import AsgiApp
@@ -170,7 +171,8 @@ class Ground:
         return Callees(self.enrolment, self.journal)
 
     def guard(self, name: str, app: FastAPI) -> FastAPI:
-        """Put an app behind the gate of its name."""
+        """Let an app serve its OpenAPI document, and put it behind the gate of its name."""
+        serve_document(app, name)
         gate = Gate(
             name,
             Policy.load(),
