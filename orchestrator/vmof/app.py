@@ -16,6 +16,7 @@ from orchestrator.instances.msis import share as share_of
 from orchestrator.instances.transact import read, snapshot
 from orchestrator.notices import NoticeKind
 from orchestrator.requirements import AdjustmentRequest, GrantProposal, InstantiationRequest, Notice
+from orchestrator.vmof.instantiation import Instantiation
 from orchestrator.vmof.top import top
 from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
 from trust.openapi import problems
@@ -38,11 +39,11 @@ class GrantsRefused(Refusal):
 def build_vmof(deps: VmofDeps) -> FastAPI:
     """VMOF's app and its workflows. Call once, before the engine is launched; protect it with a gate."""
     door = Door("vmof", "Virtual Metaverse Orchestration Function", deps.msmf)
-    workflows = VmofWorkflows(deps)
+    workflows, instantiation = VmofWorkflows(deps), Instantiation(deps)
 
     @door.app.post("/instances", responses=problems(*CHANGING, ShareRefused))
     async def instantiate(request: InstantiationRequest, key: IdempotencyKey) -> dict[str, Any]:
-        outcome = await door.once(key, workflows.instantiate, key, request.requirements.to_json())
+        outcome = await door.run(instantiation, key, request.requirements.to_json())
         subscription_id = request.requirements.subscription_id
         if "refusal" in outcome:
             refusal = refused(outcome["refusal"])

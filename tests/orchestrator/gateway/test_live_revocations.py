@@ -1,5 +1,5 @@
-"""What is revoked while a real gateway is sending an answer ends that answer, and the next call: tokens, keys, subjects,
-component keys on the chain, passes, and the subscription itself."""
+"""What is revoked while a real gateway is sending an answer ends that answer, and the next call: tokens, keys,
+subjects, component keys on the chain, passes, and the subscription itself."""
 
 import asyncio
 import time
