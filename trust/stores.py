@@ -8,13 +8,16 @@ from pathlib import Path
 
 from storage import is_postgresql
 from trust.replay import ReplayStore, SeenProofs
-from trust.replay_postgresql import PostgresqlReplayStore
 from trust.revocations import Revocations
 
 
 def open_replay(database: str, file: Path) -> SeenProofs:
     """`database` is the house's setting S4M_DATABASE; `file` serves where that is not PostgreSQL."""
-    return PostgresqlReplayStore(database) if is_postgresql(database) else ReplayStore(file)
+    if not is_postgresql(database):
+        return ReplayStore(file)
+    from trust.replay_postgresql import PostgresqlReplayStore  # its driver takes a tenth of a second to import
+
+    return PostgresqlReplayStore(database)
 
 
 def open_revocations(database: str, home: Path) -> Revocations:

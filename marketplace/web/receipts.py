@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
-from fpdf import FPDF
 
 from marketplace.activity import WantedActivity, answer, rows_after
 from marketplace.answers import ActivityAnswer
@@ -100,6 +99,8 @@ def as_csv(movements: list[Line]) -> bytes:
 
 def as_pdf(subscription_id: str, buyer: str, movements: list[Line]) -> bytes:
     """One A4 document; the transaction stands under its movement."""
+    from fpdf import FPDF  # takes half a second to import, and few ask for it
+
     document = FPDF()
     document.set_title(f"Receipt of subscription {subscription_id}")
     document.add_page()

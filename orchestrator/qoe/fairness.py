@@ -4,12 +4,11 @@ Called by the controllers and the figures where neither the sum of Meta-Immersio
 are wanted. Σ_k ln MI_k is maximised, every user with the same weight (Kelly, Maulloo and Tan 1998, with immersion for
 rate): since MI_k = R̂ (1 − E) × what the user sees is worth, the link's factor drops out, and a slow user gets the same
 picture as a fast one. Pure functions; budgets and resolutions in K.
+SciPy is imported at work only: it takes half a second, and the gateway, which imports this room, never needs it.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.special import wrightomega
 
 from orchestrator.qoe.allocation import checked_weights
 from orchestrator.qoe.filling import TOLERANCE, Counts, Filling, Flags, Point
@@ -84,6 +83,8 @@ def _offered(users: Filling, point: Point, budget_k: float, piece_k: float) -> F
 
 def _fairest_levels(users: Filling, count: Counts, budget_k: float) -> Point:
     """Each row's level for the highest Σ ln worth with these counts: level × worth is the same of all not yet full."""
+    from scipy.optimize import brentq
+
     everywhere = np.broadcast_to(np.arange(users.breaks), (count.size, users.breaks))
     breaks = users.at(count[:, None], everywhere)
     with np.errstate(divide="ignore"):
@@ -104,6 +105,8 @@ def _fairest_levels(users: Filling, count: Counts, budget_k: float) -> Point:
 
 def _level_at(users: Filling, start: Point, height: float) -> Point:
     """From a breakpoint to the level t where ln t + ln worth(t) = height; worth is linear in ln t, hence Wright's ω."""
+    from scipy.special import wrightomega
+
     rising = np.where(start.rising > 0, start.rising, 1.0)
     offset = start.worth / rising - np.log(start.level)
     level = np.exp(wrightomega(height + offset - np.log(rising)) - offset)
