@@ -55,7 +55,7 @@ def walks(house: House, wanted: Sequence[str]) -> dict[str, Walk]:
         "model": to(f"/models/{plan >> 32}"),
         "ask": to("/ask"),
         "asked": lambda visitor: ask(visitor, WISH),
-        "ask-question": lambda visitor: ask(visitor, "something nice for the weekend"),
+        "ask-question": lambda visitor: ask(visitor, "something nice"),
         "buy": to(f"/buy?planId={plan}&cap=20000&periods=1"),
         "buy-words": lambda visitor: see_words(visitor, plan),
         "buy-refused": lambda visitor: refuse(visitor, plan),
@@ -121,7 +121,6 @@ def sign_in(visitor: Visitor) -> None:
     page.get_by_role("button", name="Sign in with the wallet").click()
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_role("button", name="Revoke").wait_for()
-    page.evaluate("document.getElementById('say').replaceChildren()")
 
 
 def owned(house: House) -> dict[str, Walk]:
