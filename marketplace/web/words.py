@@ -163,6 +163,6 @@ def isolation(degree: int | str | None) -> str:
 
 FILTERS = {
     each.__name__: each
-    for each in (money, decimal, ether, short, moment, machine_moment, duration, milli, percent, plain, sentence, coded, stage,
-                 clock, resource, service_type, isolation)
+    for each in (money, decimal, ether, short, moment, machine_moment, duration, milli, percent, plain, sentence, coded,
+                 stage, clock, resource, service_type, isolation)
 }  # fmt: skip
