@@ -48,7 +48,7 @@ from marketplace.subscriptions import endpoints as subscriptions
 from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
 from marketplace.web import site
-from marketplace.web.failures import failure_page, wants_page
+from marketplace.web.failures import failure_page, refusal_page, wants_page
 from marketplace.webhooks import endpoints as webhooks
 from marketplace.webhooks.courier import Courier
 from marketplace.webhooks.door import Door
@@ -220,6 +220,7 @@ def _gate(parts: Parts, app: FastAPI, stack: ExitStack, sign_ins: SignIns) -> No
         parts.clock,
         still_standing=sign_ins.stands,
         revocations=revocations,
+        refusal_page=refusal_page,
     )
     gate.protect(app)
 

@@ -13,7 +13,7 @@ MarketplaceError
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
 ├── KeyReused  KeyBusy  TooManyWebhooks
 ├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
-├── UnknownOnChain  NoPictures  FaucetDry  OperatorOnly
+├── UnknownOnChain  UnknownPage  NoPictures  FaucetDry  OperatorOnly
 └── WalletError (client side)
     ├── UnknownWallet  WalletExists  WatchOnly  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
@@ -180,6 +180,10 @@ class OrchestratorDown(MarketplaceError):
 
 class UnknownOnChain(MarketplaceError):
     code, status, title = "unknown_on_chain", 404, "The chain knows nothing of this"
+
+
+class UnknownPage(MarketplaceError):
+    code, status, title = "unknown_page", 404, "There is no such page"
 
 
 class NoPictures(MarketplaceError):

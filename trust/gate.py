@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Scope
 
 from trust import proofs, revocations, tokens
 from trust.auth import GateAuth, SessionAuth
@@ -50,6 +51,9 @@ _TOKEN_CACHE = 2048
 StillEntitled = Callable[[int], bool]
 """Whether a subscription may still be used; quick and synchronous, asked on every session call."""
 
+RefusalPage = Callable[[Scope, Refusal, bool], ASGIApp | None]
+"""What a person gets in place of problem+json, None where a program asks; the flag: the path has a route."""
+
 StillStanding = Callable[[str], bool]
 """Whether a sign-in, or a pass, still stands; quick and synchronous, asked on every call that hangs on one."""
 
@@ -78,6 +82,7 @@ class Gate:
         recheck_s: float = RECHECK_S,
         revocations: Revocations | None = None,
         limits: Limits | None = None,
+        refusal_page: RefusalPage | None = None,
     ) -> None:
         self.app_name = app_name
         self.policy = policy
@@ -85,6 +90,7 @@ class Gate:
         self.identity = identity
         self.body_timeout_s = body_timeout_s
         self.recheck_s = recheck_s
+        self.refusal_page = refusal_page
         self._replay = replay
         self._journal = journal
         self._clock = clock

@@ -17,7 +17,7 @@ from trust.caller import PUBLIC, Caller
 from trust.errors import NotAllowed, Refusal, TooManyRequests
 from trust.inbound import ClientGone, Inbound, read_body, replaying
 from trust.jws import MAX_LENGTH
-from trust.routes import RouteMatch, RouteTable, route_path
+from trust.routes import UNKNOWN, RouteMatch, RouteTable, route_path
 from trust.standing import Standing
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class GateMiddleware:
             caller, body = await self._check(inbound, match, receive)
         except Refusal as refusal:
             self.gate.record(inbound, match.template, inbound.caller, refusal)
-            await _refuse(refusal, send)
+            page = self._page(scope, refusal, match)
+            await (_refuse(refusal, send) if page is None else page(scope, receive, send))
             return
         except ClientGone:
             return
@@ -85,6 +86,11 @@ class GateMiddleware:
         body = await read_body(inbound, receive, row.max_body, self.gate.body_timeout_s)
         await self.gate.accept_body(inbound, body)
         return inbound.caller, body
+
+    def _page(self, scope: Scope, refusal: Refusal, match: RouteMatch) -> ASGIApp | None:
+        """How the app shows this to a person; floods are answered as cheaply as can be."""
+        show = self.gate.refusal_page
+        return None if show is None or isinstance(refusal, TooManyRequests) else show(scope, refusal, match != UNKNOWN)
 
     def _match(self, method: str, path: str) -> RouteMatch:
         if self._table is None:

@@ -33,6 +33,7 @@ export const MARKET_ABI = parseAbi([
   'event SignerConfirmed(uint96 indexed subscriptionId, address signer)',
   'event Settled(uint96 indexed subscriptionId, uint40 units, uint256 amount, bytes32 usageRoot)',
   'function activate(uint96 subscriptionId, bytes32 endpointHash, bytes32 r, bytes32 vs)',
+  'function buy(uint64 planId, address signer, uint40 cap, uint32 periods, bytes32 requirementsHash) returns (uint96 subscriptionId)',
   'function buyFor(Order order, bytes signature, Permit permit) returns (uint96 subscriptionId)',
   'function catalog() view returns (address)',
   'function payout(uint64 planId) returns (uint256 amount)',
