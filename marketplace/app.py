@@ -25,14 +25,13 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import activity, decisions, documents, faucet, node, notices, openapi, request_words, updates
+from marketplace import activity, decisions, documents, faucet, node, notices, openapi, passage, request_words, updates
 from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
 from marketplace.catalog import endpoints as catalog
 from marketplace.database import open_database
 from marketplace.desks import endpoints as desks
-from marketplace.desks import log_passage
 from marketplace.devnets import is_devnet
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
@@ -128,7 +127,7 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     if on_devnet:
         app.include_router(faucet.router(parts), prefix=API)
     app.include_router(explorer.router(parts))
-    app.include_router(log_passage.router(parts))
+    app.include_router(passage.router(settings.gateway_url))
     app.include_router(desks.router(parts, on_devnet=on_devnet))
     app.include_router(desks.operator_router(parts, domain_owner(settings)))
     sign_ins = _add_identity(app, parts)

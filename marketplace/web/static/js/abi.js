@@ -11,6 +11,8 @@ export const CATALOG_ABI = parseAbi([
   SHARE,
   'event MeterKeySet(uint32 indexed modelId, address meterKey)',
   'event PlanPublished(uint64 indexed planId, PlanTerms terms, Share[] shares)',
+  'struct Model { uint8 kind; address meterKey; uint32 versions; uint16 askBps; bytes32 specHash; string uri; }',
+  'function model(uint32 modelId) view returns (Model)',
   'function publishPlan(uint32 modelId, PlanTerms terms, Share[] planShares) returns (uint64 planId)',
   'function retirePlan(uint64 planId)',
 ]);
