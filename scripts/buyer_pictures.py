@@ -126,6 +126,8 @@ def ask(visitor: Visitor, text: str) -> None:
     page = visitor.open("/ask")
     page.get_by_label("What do you want").fill(text)
     page.get_by_role("button", name="Understand").click()
+    page.locator("#found-title, .note.ask").first.wait_for()
+    page.wait_for_load_state()
 
 
 def see_words(visitor: Visitor, plan: int) -> None:

@@ -99,7 +99,7 @@ def index() -> str:
 
 def save(visitor: Visitor, theme: str, file: Path) -> None:
     visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    visitor.page.evaluate("scrollTo(0, 0); document.getElementById('say').replaceChildren()")
+    visitor.page.evaluate("scrollTo(0, 0); document.getElementById('say')?.replaceChildren()")
     has_dialog = visitor.page.locator("dialog[open]").count() > 0  # it covers the screen, not what is below
     picture = Image.open(io.BytesIO(visitor.page.screenshot(full_page=not has_dialog)))
     picture.crop((0, 0, picture.width, min(picture.height, TALLEST))).save(file, quality=QUALITY, method=6)
