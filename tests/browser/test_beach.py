@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -13,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Route, expect
 
 from browser.commands import command
-from browser.walker import Walker, walking
+from browser.walker import USES, Walker, overcount, said, walking
 from browser.yard import THEMES, Visitor, accessibility_faults
 from ledger.keys import WalletKey
 from s4m.supervisor import House
-
-USES = "**/gateway/use/*"
 
 
 @pytest.fixture
@@ -36,26 +33,6 @@ def straight(walker: Walker) -> Iterator[None]:
     yield
     walker.page.unroute_all()
     walker.complaints.clear()
-
-
-def said(header: str) -> dict[str, Any]:
-    return dict(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))))
-
-
-def packed(document: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
-
-
-def forge(page: Page, header: str, change: Callable[[dict[str, Any]], None]) -> None:
-    """A gateway that lies in one header of its answers to uses."""
-
-    def answer(route: Route) -> None:
-        honest = route.fetch()
-        document = said(honest.headers[header])
-        change(document)
-        route.fulfill(response=honest, headers={**honest.headers, header: packed(document)})
-
-    page.route(USES, answer)
 
 
 # walking
@@ -162,10 +139,7 @@ def test_gateway_that_overcounts_gets_no_signature(
     page, posted = walker.walk(), []
     page.on("request", lambda request: posted.append(request) if "/gateway/vouchers/" in request.url else None)
 
-    def more(document: dict[str, Any]) -> None:
-        document[field] = type(document[field])(int(document[field]) + by)
-
-    forge(page, header, more)
+    overcount(page, header, field, by)
     page.get_by_role("button", name="Forward").click()
     expect(page.locator('#trouble [data-code="meter_dispute"]')).to_contain_text(complaint)
     expect(page.get_by_role("group", name="Walk")).to_be_hidden()
