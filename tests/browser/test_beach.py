@@ -46,6 +46,8 @@ def test_each_step_is_a_picture_checked_and_paid(walker: Walker, house: House) -
     with page.expect_response(USES) as answered:
         page.keyboard.press("ArrowUp")  # the focus came to the moves with the first picture
     answer = answered.value
+    assert "eth_getLogs" in {method for method, _ in walker.wallet.asked}  # the agreement, through the wallet's node
+    expect(page.locator("#read-from")).to_contain_text("your wallet’s node")
     record, info = said(answer.headers["s4m-record"]), said(answer.headers["s4m-info"])
     expect(page.locator("#view")).to_have_js_property("width", max(tile["x"] + tile["w"] for tile in info["tiles"]))
     asked = json.loads(answer.request.post_data or "")
