@@ -27,7 +27,7 @@ from ledger.keys import WalletKey  # noqa: E402
 from ledger.sender import Sender  # noqa: E402
 from ledger.values import CREDIT  # noqa: E402
 from s4m.supervisor import House  # noqa: E402
-from scripts import buyer_pictures, desk_pictures  # noqa: E402
+from scripts import buyer_pictures, desk_pictures, walk_pictures  # noqa: E402
 
 SCREENS = {"desktop": (1280, 860), "phone": (390, 844)}
 THEMES = ("light", "dark")
@@ -42,7 +42,7 @@ QUALITY = 50
 TALLEST = 1_700
 """Pixels of a picture's height; what a page shows below is cut off."""
 
-CAPTIONS = {**buyer_pictures.CAPTIONS, **desk_pictures.CAPTIONS}
+CAPTIONS = {**buyer_pictures.CAPTIONS, **walk_pictures.CAPTIONS, **desk_pictures.CAPTIONS}
 """Name of a picture → what it shows."""
 NAMES = list(CAPTIONS)
 FOLDER = ROOT / "docs" / "screenshots"
@@ -67,7 +67,8 @@ def main() -> None:
 
 def take(browser: Browser, house: House, names: Sequence[str], out: Path) -> None:
     """One context a screen: its walks follow each other with one wallet."""
-    walks = buyer_pictures.walks(house, names) | desk_pictures.walks(house, names)
+    sources = (buyer_pictures, walk_pictures, desk_pictures)
+    walks = {name: walk for source in sources for name, walk in source.walks(house, names).items()}
     for screen, (width, height) in SCREENS.items():
         context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         wallet = TestWallet(funded(house), house.urls.chain, house.deployment.chain_id)
@@ -99,8 +100,9 @@ def index() -> str:
 
 def save(visitor: Visitor, theme: str, file: Path) -> None:
     visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    visitor.page.evaluate("scrollTo(0, 0)")
-    picture = Image.open(io.BytesIO(visitor.page.screenshot(full_page=True)))
+    visitor.page.evaluate("scrollTo(0, 0); document.getElementById('say')?.replaceChildren()")
+    has_dialog = visitor.page.locator("dialog[open]").count() > 0  # it covers the screen, not what is below
+    picture = Image.open(io.BytesIO(visitor.page.screenshot(full_page=not has_dialog)))
     picture.crop((0, 0, picture.width, min(picture.height, TALLEST))).save(file, quality=QUALITY, method=6)
     print(file.name)
 
