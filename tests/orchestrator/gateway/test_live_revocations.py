@@ -1,5 +1,5 @@
-"""What is revoked while a real gateway is sending an answer ends that answer, and the next call: tokens, keys, subjects,
-component keys on the chain, passes, and the subscription itself."""
+"""What is revoked while a real gateway sends an answer ends that answer, and refuses the next call: tokens, keys,
+subjects, component keys on the chain, and the subscription itself."""
 
 import asyncio
 import time
@@ -85,8 +85,13 @@ async def test_component_key_revoked_on_the_chain_ends_its_streams_and_calls(hou
 async def test_released_subscription_ends_streams_and_calls(house: GatewayHouse) -> None:
     bought = await house.served()
     session = await house.session(bought, habit=NEVER)
-    market, sender = house.contracts.market, house.sender_of(bought.buyer)
-    refusal = await ends_by(session, bought.id, lambda: sender.send(market.request_release(bought.id)))
+    market = house.contracts.market
+
+    def release() -> None:
+        house.sender_of(bought.buyer).send(market.request_release(bought.id))
+        house.sender_of(house.deployer).send(market.release(bought.id))  # the model's owner need not wait
+
+    refusal = await ends_by(session, bought.id, release)
     assert refusal == "not_entitled"
 
 
