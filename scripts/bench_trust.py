@@ -186,7 +186,7 @@ async def _cpu_s(app: FastAPI, auth: GateAuth, calls: int) -> float:
 async def _judging_s(yard: Yard, calls: int) -> float:
     """CPU seconds that it takes a caller to believe one answer."""
     body, call = bytes(1_024), Call("mmf", "POST", TARGET, "a proof")
-    assert yard.gate.identity is not None  # noqa: S101 — the yard gave it one
+    assert yard.gate.identity is not None
     signed = callee.sign(yard.gate.identity, call, 200, digest(body))
     auth = GateAuth(yard.caller, "mmf", callees=Callees(yard.gate.enrolment))
     begun = time.process_time()
