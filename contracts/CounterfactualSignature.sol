@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 
+// slither-disable-start assembly,low-level-calls -- it runs in eth_call alone: whatever it calls changes nothing
 /// @title Whether an account that is not deployed yet signed (ERC-6492)
 /// @notice Never deployed: a node runs it as creation code in `eth_call`. What it returns is the answer: one word, 1 or 0.
 /// @dev Of outsiders it assumes nothing. `factory` is anybody's and may do what it likes in this one simulated call: all
@@ -36,3 +37,4 @@ contract CounterfactualSignature {
         return answered && answer.length == 32 && bytes32(answer) == bytes32(IERC1271.isValidSignature.selector);
     }
 }
+// slither-disable-end assembly,low-level-calls
