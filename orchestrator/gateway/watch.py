@@ -139,7 +139,7 @@ class Watch:
         return {"block": self._head.number if self._head else 0, "subscriptions": len(self._rights)}
 
     def may_sign(self, subscription: int) -> bool:
-        """What the gate asks on every call and every 30 s of a stream; `ChainUnseen` (503) while blind.
+        """What the gate asks on every call and every 3 s of a stream; `ChainUnseen` (503) while blind.
 
         Wider than the right to use (`require`): vouchers stay valid until a release is executed, so whoever used the
         service may still sign for it, and read its log, while the release is under way.

@@ -117,7 +117,7 @@ class GatewayHouse:
         log = (self.home / "gateway.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ})
         log.close()
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 60
         while True:
             try:
                 if httpx.get(f"{self.url}/health", trust_env=False).json()["block"]:
