@@ -77,6 +77,7 @@ soak: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## the lo
 	$(BIN)/python scripts/prove.py
 	FOUNDRY_PROFILE=soak scripts/forge.sh test
 	$(BIN)/python scripts/coverage.py
+	$(BIN)/python -m scripts.fuzz
 	$(BIN)/pytest -m soak $(ARGS)
 
 format: .venv/.dev node_modules/.dev ## rewrite the sources in the house's format

@@ -18,7 +18,7 @@ from trust.keys import ProofKey
 from trust.policy import TOKENED, Policy
 
 PASSWORD = "correct horse"
-FEW, MANY = 2, 300
+FEW, MANY = 1, 300
 """Examples of each operation, well-formed and again as many broken: `make test`, `make soak`."""
 
 pytestmark = pytest.mark.system
