@@ -1,4 +1,8 @@
-"""Every OpenAPI document of the house, held to by schemathesis: no 5xx, no undocumented answer, bodies as described."""
+"""What a running house shows to whoever calls it or looks at it.
+
+Every OpenAPI document is held to by schemathesis: no 5xx, no undocumented answer, bodies as described. And no secret
+stands in a command line, an environment, a log, a table or a core.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 from described import APPS, Described, Person
@@ -26,8 +31,10 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with House.start(tmp_path_factory.mktemp("described"), port_base=0) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("S4M_WALLET_PASSWORD", PASSWORD)  # as for a command that opens a wallet
+        with House.start(tmp_path_factory.mktemp("described"), port_base=0) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +84,54 @@ def test_every_call_of_the_policy_is_described(described: Described) -> None:
         if row.app != "marketplace" or row.path.startswith("/api/v1")
     }
     assert listed == found
+
+
+def test_no_secret_is_on_a_command_line_or_in_an_environment(house: House, person: Person) -> None:
+    shown = {process: (process.cmdline(), process.environ()) for process in programs(house)}
+    assert len(shown) > 4  # sandboxes too
+    for words, variables in shown.values():
+        told = " ".join((*words, *variables.values())).encode()
+        assert [name for name, secret in secrets_of(house, person).items() if secret in told] == []
+
+
+def test_no_secret_is_in_a_log_a_journal_or_a_table(house: House, person: Person) -> None:
+    files = [path for path in house.home.rglob("*") if path.is_file() and not is_key_file(house, path)]
+    assert {"marketplace.log", "gateway.jsonl", "engine.db", "market.db", "usage.db"} <= {path.name for path in files}
+    found = [
+        (name, path.name)
+        for path in files
+        for name, secret in secrets_of(house, person).items()
+        if secret in path.read_bytes()
+    ]
+    assert found == []
+
+
+def test_no_program_that_holds_keys_leaves_a_core(house: House, person: Person) -> None:
+    for name, pid in house.pids.items():
+        assert name == "chain" or psutil.Process(pid).rlimit(psutil.RLIMIT_CORE) == (0, 0), name
+
+
+def programs(house: House) -> list[psutil.Process]:
+    """The chain, the three programs, and all sandboxes that they started."""
+    own = [psutil.Process(pid) for pid in house.pids.values()]
+    return [*own, *(child for each in own for child in each.children(recursive=True))]
+
+
+def secrets_of(house: House, person: Person) -> dict[str, bytes]:
+    """Name → the secret as it would be written: every key of the home, the buyer's, and the password."""
+    found = {"password": PASSWORD.encode()}
+    found |= {f"{key.address}": key.secret.hex().encode() for key in (person.wallet, person.session_key)}
+    for path in (house.home / "keys").rglob("*.json"):
+        document = json.loads(path.read_text())
+        secret = document.get("d") or document["privateKey"].removeprefix("0x")
+        found[path.name] = secret.encode()
+    return found
+
+
+def is_key_file(house: House, path: Path) -> bool:
+    """What keeps keys, for its owner alone."""
+    kept = path.is_relative_to(house.home / "keys") or path.is_relative_to(house.home / "wallets")
+    return kept and path.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.soak
