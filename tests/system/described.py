@@ -98,9 +98,8 @@ class Described:
     """One app of the house as its document has it."""
 
     def __init__(self, house: House, app: str, person: Person) -> None:
-        urls, program = house.urls, app if app in ("marketplace", "gateway") else "orchestrator"
         self.app = app
-        self.url = str(getattr(urls, program)) + (f"/{app}" if app in ("msmf", "vmof", "mmf") else "")
+        self.url = address_of(house, app)
         self._house = house
         self._person = person
         self._http = httpx.Client(trust_env=False, timeout=20)
@@ -198,6 +197,12 @@ class Described:
 
     def _component(self, name: str) -> GateAuth:
         return GateAuth(self._house.keys.component(name), self.app)
+
+
+def address_of(house: House, app: str) -> str:
+    """MSMF, VMOF and MMF are mounted in the orchestrator."""
+    program = app if app in ("marketplace", "gateway") else "orchestrator"
+    return str(getattr(house.urls, program)) + (f"/{app}" if app in ("msmf", "vmof", "mmf") else "")
 
 
 def _content(asked: dict[str, Any]) -> bytes | str | None:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 import pytest
 from click.testing import CliRunner
-from described import APPS, Described, Person
+from described import APPS, Described, Person, address_of
 from hypothesis import HealthCheck, Phase, settings
 
 from marketplace.wallet.keystore import WalletStore
 from s4m.main import cli
 from s4m.supervisor import House
+from trust.auth import GateAuth
 from trust.keys import ProofKey
 from trust.policy import TOKENED, Policy
 
@@ -84,6 +87,36 @@ def test_every_call_of_the_policy_is_described(described: Described) -> None:
         if row.app != "marketplace" or row.path.startswith("/api/v1")
     }
     assert listed == found
+
+
+SIGNATURE = "0x" + "1b" * 65
+UNBOUNDED = [
+    ("gateway", "operator", "GET", f"/vouchers?since={2**70}", None),
+    ("gateway", "", "POST", "/usage/7/erasure", {"subscriptionId": "7", "expires": 2**300, "signature": SIGNATURE}),
+    ("gateway", "", "POST", f"/passes/{2**100}/revocations", {"passId": "0x" + "08" * 32, "signature": SIGNATURE}),
+    ("msmf", "vmof", "POST", "/notices", {"notices": [{"kind": "msi.running", "subject": "m", "at": 10**30}]}),
+    ("msmf", "orchestrator", "GET", f"/notices?since={2**70}", None),
+    ("vmof", "orchestrator", "POST", "/instances", {"requirements": {
+        "subscriptionId": "7", "planId": "1", "service": "s", "serviceType": "ar_vr", "scenario": "virtual_travelling",
+        "isolation": 0, "users": 1, "qoe": {}, "roles": {}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("app", "caller", "method", "path", "body"), UNBOUNDED, ids=[each[3] for each in UNBOUNDED])
+def test_numbers_beyond_all_bounds_are_malformed(
+    house: House, app: str, caller: str, method: str, path: str, body: Any
+) -> None:
+    """Each of them once ended in a 500."""
+    auth = GateAuth(house.keys.component(caller), app) if caller else None
+    url = address_of(house, app) + path
+    answer = httpx.request(method, url, json=body, auth=auth, headers={"Idempotency-Key": path}, trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), answer.text
+
+
+def test_body_that_is_no_text_is_a_problem(house: House) -> None:
+    url, headers = f"{house.urls.marketplace}/api/v1/quotes", {"Content-Type": "application/json"}
+    answer = httpx.post(url, content=b"\xff", headers=headers, trust_env=False)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_input")
 
 
 def test_no_secret_is_on_a_command_line_or_in_an_environment(house: House, person: Person) -> None:
