@@ -156,7 +156,10 @@ class UseDesk:
     async def _first_or_again(self, book: Book, request: UseRequest, raw: bytes, delegate: Delegate | None) -> Served:
         digest = sha256(raw).digest()
         asked = book.subscription, request.requestId, digest
-        kept, erased = self._store.known_now(*asked) or await asyncio.to_thread(self._store.known, *asked)
+        found = self._store.known_now(*asked)
+        if found is None:
+            found = await asyncio.to_thread(self._store.known, *asked)
+        kept, erased = found
         async with book.slots:
             if kept is not None:
                 return await self._again(book, kept, request, raw)
