@@ -1,6 +1,5 @@
 """kill -9 at random moments while services are instantiated and released: nothing lost, nothing doubled, no orphan."""
 
-import multiprocessing
 import random
 from importlib import import_module
 from multiprocessing.connection import Connection
@@ -17,18 +16,16 @@ from orchestrator.resources.pool import virtual_pool
 from orchestrator.runtime.port import RunState
 from orchestrator.runtime.sandbox import SandboxRuntime
 from storage import database_url
+from tests.forks import FORKS
 
 KILLS = {"sqlite": 5, "postgresql": 3}
-PROGRAMS = multiprocessing.get_context("forkserver")
-"""Each run is a fork of a process that has imported the product and done nothing: imports would take most of the time."""
-PROGRAMS.set_forkserver_preload(["orchestrator.app"])
 ROLES = services()["virtual-beach-travel"].roles
 
 
 def run(home: Path, database: str, until_s: float | None, name: str = "under_fire") -> bool:
     """One run of the program, killed this long after it came up; True when it finished its work."""
-    ours, theirs = PROGRAMS.Pipe(duplex=False)
-    program = PROGRAMS.Process(target=play, args=(name, home, database, theirs))
+    ours, theirs = FORKS.Pipe(duplex=False)
+    program = FORKS.Process(target=play, args=(name, home, database, theirs))
     program.start()
     theirs.close()
     with ours:
