@@ -3,8 +3,6 @@
 import json
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from ledger.values import Kind, PlanId, SubscriptionId
 from orchestrator.gateway.sealing import behaviour_key
 from orchestrator.gateway.store import UsageStore
 from orchestrator.models.manifests import service_named
+from orchestrator.runtime.sandbox import SandboxRuntime
 from tests.forks import Program
 from trust.enrol import enrol_components
 from trust.gate import GateAuth
@@ -193,8 +192,7 @@ class CoreHouse:
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
             process.wait(10)
-        command = [sys.executable, "-m", "orchestrator", "--home", str(self.home), "--clean"]
-        subprocess.run(command, check=True, timeout=30)
+        SandboxRuntime(self.home).delete_all()
         self.documents.stop()
 
 
