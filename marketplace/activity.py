@@ -58,7 +58,7 @@ def router(parts: Parts) -> APIRouter:
     ) -> Page[ActivityAnswer]:
         """Events of catalogue, market and assets, newest first."""
         parts.projection.refresh()
-        found = _newest(parts, asked, page)
+        found = newest(parts, asked, page)
         return page_of(request, page, found, lambda one: (one["place"],))
 
     @routes.get(
@@ -105,7 +105,7 @@ def answer(row: RowMapping) -> ActivityAnswer:
     }
 
 
-def _newest(parts: Parts, asked: WantedActivity, page: Window) -> list[ActivityAnswer]:
+def newest(parts: Parts, asked: WantedActivity, page: Window) -> list[ActivityAnswer]:
     query = select(activity).where(*asked.conditions())
     if page.after is not None:
         query = query.where(_key() < _at(Place.parse(page.after[0])))
@@ -117,7 +117,7 @@ def _newest(parts: Parts, asked: WantedActivity, page: Window) -> list[ActivityA
 
 def _newest_place(parts: Parts) -> tuple[Place, str]:
     parts.projection.refresh()
-    found = _newest(parts, WantedActivity(), Window(limit=1))
+    found = newest(parts, WantedActivity(), Window(limit=1))
     return (Place.parse(found[0]["place"]), found[0]["txHash"][2:10]) if found else (BEGINNING, "")
 
 

@@ -15,8 +15,10 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -25,14 +27,13 @@ from ledger.errors import LedgerError
 from ledger.keys import WalletKey, keystore_address
 from ledger.sender import Sender
 from ledger.values import Address, address
-from marketplace import activity, decisions, documents, faucet, node, notices, openapi, request_words, updates
+from marketplace import activity, decisions, documents, faucet, node, notices, openapi, passage, request_words, updates
 from marketplace.answers import Health
 from marketplace.assets import endpoints as assets
 from marketplace.audit import endpoints as audit
 from marketplace.catalog import endpoints as catalog
 from marketplace.database import open_database
 from marketplace.desks import endpoints as desks
-from marketplace.desks import log_passage
 from marketplace.devnets import is_devnet
 from marketplace.documents import Documents
 from marketplace.errors import MalformedInput, MarketplaceError, problem_of
@@ -49,11 +50,12 @@ from marketplace.subscriptions import endpoints as subscriptions
 from marketplace.subscriptions import events
 from marketplace.usage import endpoints as usage
 from marketplace.web import site
-from marketplace.web.failures import failure_page, wants_page
+from marketplace.web.failures import failure_page, refusal_page, wants_page
 from marketplace.webhooks import endpoints as webhooks
 from marketplace.webhooks.courier import Courier
 from marketplace.webhooks.door import Door
 from marketplace.webhooks.secrets import SecretKeeper
+from trust.callee import Callees
 from trust.enrolment import Enrolment
 from trust.errors import Refusal
 from trust.gate import Gate, GateAuth
@@ -91,26 +93,31 @@ def build_parts(settings: MarketplaceSettings, clock: Callable[[], float] = time
     identity = ComponentIdentity.load_or_create(keys / "marketplace.json", "marketplace", settings.domain)
     relayer_key = WalletKey.load_or_create(keys / "accounts" / "relayer.json")
     engine = open_database(settings.database)
+    contracts = Contracts(chain, deployment)
+    domain_id = contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
+    enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
+    journal = Journal(settings.home / "journal" / "marketplace.jsonl")
+
+    def peer(name: str, url: str, timeout_s: float) -> httpx.Client:
+        auth = GateAuth(identity, name, callees=Callees(enrolment, journal))
+        return httpx.Client(base_url=url, auth=auth, timeout=timeout_s)
+
     return Parts(
         settings=settings,
         chain=chain,
         deployment=deployment,
-        contracts=Contracts(chain, deployment),
+        contracts=contracts,
         engine=engine,
         projection=Projection(engine, chain, deployment, settings.refresh_ms),
         documents=Documents(engine, settings.document_bytes),
         relayer=Sender(chain, relayer_key, settings.home / "db" / "relayer.db"),
-        orchestrator=httpx.Client(
-            base_url=settings.orchestrator_url, auth=GateAuth(identity, "orchestrator"), timeout=30.0
-        ),
-        gateway=httpx.Client(base_url=settings.gateway_url, auth=GateAuth(identity, "gateway"), timeout=5.0),
-        msmf=httpx.Client(
-            base_url=settings.msmf_url or f"{settings.orchestrator_url}/msmf",
-            auth=GateAuth(identity, "msmf"),
-            timeout=30.0,
-        ),
+        orchestrator=peer("orchestrator", settings.orchestrator_url, 30.0),
+        gateway=peer("gateway", settings.gateway_url, 5.0),
+        msmf=peer("msmf", settings.msmf_url or f"{settings.orchestrator_url}/msmf", 30.0),
         clock=clock,
         identity=identity,
+        enrolment=enrolment,
+        journal=journal,
         door=Door(settings.webhook_loopback),
         secrets=SecretKeeper(keys / "webhooks.key"),
     )
@@ -128,7 +135,7 @@ def create_app(settings: MarketplaceSettings, clock: Callable[[], float] = time.
     if on_devnet:
         app.include_router(faucet.router(parts), prefix=API)
     app.include_router(explorer.router(parts))
-    app.include_router(log_passage.router(parts))
+    app.include_router(passage.router(settings.gateway_url))
     app.include_router(desks.router(parts, on_devnet=on_devnet))
     app.include_router(desks.operator_router(parts, domain_owner(settings)))
     sign_ins = _add_identity(app, parts)
@@ -205,22 +212,21 @@ def _closing(parts: Parts) -> ExitStack:
 def _gate(parts: Parts, app: FastAPI, stack: ExitStack, sign_ins: SignIns) -> None:
     """Goes on last: default deny on every route."""
     settings = parts.settings
-    domain_id = parts.contracts.identity.domain_id_of(domain_owner(settings), settings.domain)
-    enrolment = Enrolment(parts.contracts, domain_id, domain=settings.domain)
     replay = open_replay(settings.shared_database, settings.home / "db" / "replay-marketplace.db")
     revocations = open_revocations(settings.shared_database, settings.home)
-    journal = Journal(settings.home / "journal" / "marketplace.jsonl")
-    for each in (enrolment, replay, revocations, journal):
+    for each in (parts.enrolment, replay, revocations, parts.journal):
         stack.callback(each.close)
     gate = Gate(
         "marketplace",
         Policy.load(),
-        enrolment,
+        parts.enrolment,
         replay,
-        journal,
+        parts.journal,
         parts.clock,
+        identity=parts.identity,
         still_standing=sign_ins.stands,
         revocations=revocations,
+        refusal_page=refusal_page,
     )
     gate.protect(app)
 
@@ -250,16 +256,25 @@ def _add_problems(app: FastAPI) -> None:
         return JSONResponse(body, status, media_type="application/problem+json")
 
     async def named(request: Request, error: Exception) -> Response:
+        if isinstance(error, Refusal):
+            request.app.state.gate.record_of_handler(request, error)
         return answer(request, *problem_of(error))
 
     async def invalid(request: Request, error: Exception) -> Response:
         return await named(request, MalformedInput(_first(error), remedy="Correct the field and send it again."))
+
+    async def unreadable(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 — registered for nothing else
+        if error.status_code != 400:
+            return await http_exception_handler(request, error)
+        return await named(request, MalformedInput(f"{error.detail}.", remedy="Send what the document describes."))
 
     async def unforeseen(request: Request, _error: Exception) -> Response:
         return answer(request, 500, INTERNAL)
 
     handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
         (MarketplaceError, named), (LedgerError, named), (Refusal, named), (RequestValidationError, invalid),
+        (HTTPException, unreadable),
         (Exception, unforeseen),
     ]  # fmt: skip
     for kind, handler in handlers:

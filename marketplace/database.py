@@ -213,6 +213,14 @@ feeds = Table(
     Column("block_number", Integer, nullable=False),
 )
 
+gifts = Table(
+    "gifts",  # of the faucet within the last hour
+    kept,
+    Column("gift_id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),  # UTC seconds
+)
+
 nonces, sign_ins, passkeys = declare(kept)
 
 SCHEMA = Schema("market", (projected, kept), Path(__file__).parent / "migrations")

@@ -68,7 +68,7 @@ def check(digest: str, body: bytes, limit: int) -> str:
     document = _parsed(body)
     schema = str(document.get("schema", ""))
     if schema in REQUEST_SCHEMAS:
-        _check_request(schema, document)
+        check_request(document)
     return schema
 
 
@@ -83,7 +83,13 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _check_request(schema: str, document: dict[str, Any]) -> None:
+def check_request(document: dict[str, Any]) -> None:
+    """Raises `MalformedDocument` unless the document is a request of a schema that is read."""
+    schema = document.get("schema")
+    if schema not in REQUEST_SCHEMAS:
+        raise MalformedDocument(
+            f"its schema is {schema!r}, no request's.", remedy=f"Write a document of schema {REQUEST_SCHEMAS[-1]}."
+        )
     try:
         jsonschema.validate(document, _request_schema(schema))
     except jsonschema.ValidationError as error:

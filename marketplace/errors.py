@@ -13,7 +13,7 @@ MarketplaceError
 ├── QuoteExpired  InsufficientFunds  BadSignature  WrongChain  DocumentMissing  PlanRetired
 ├── KeyReused  KeyBusy  TooManyWebhooks
 ├── OrchestratorDown  GatewayDown  StoreUnusable  TooManyReaders
-├── UnknownOnChain  FaucetDry  OperatorOnly
+├── UnknownOnChain  UnknownPage  NoPictures  FaucetDry  OperatorOnly
 └── WalletError (client side)
     ├── UnknownWallet  WalletExists  WatchOnly  WrongPassword  UnknownSession
     ├── QuoteDiffers  EndpointDiffers        (the server says other than the chain: nothing was signed)
@@ -180,6 +180,14 @@ class OrchestratorDown(MarketplaceError):
 
 class UnknownOnChain(MarketplaceError):
     code, status, title = "unknown_on_chain", 404, "The chain knows nothing of this"
+
+
+class NoPictures(MarketplaceError):
+    code, status, title = "no_pictures", 404, "The service shows no pictures"
+
+
+class UnknownPage(MarketplaceError):
+    code, status, title = "unknown_page", 404, "There is no such page"
 
 
 class FaucetDry(MarketplaceError):

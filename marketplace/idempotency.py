@@ -110,6 +110,7 @@ class IdempotencyMiddleware:
         return (
             scope["type"] == "http"
             and scope["method"] in METHODS
+            and scope["path"].startswith("/api/")  # what passes on to the gateway is repeatable by its own ids
             and HEADER in Headers(scope=scope)
             and (scope["method"], scope["path"]) not in self._exempt
         )

@@ -19,6 +19,8 @@ from marketplace.settings import MarketplaceSettings
 from marketplace.streams import Readers
 from marketplace.webhooks.door import Door
 from marketplace.webhooks.secrets import SecretKeeper
+from trust.enrolment import Enrolment
+from trust.journal import Journal
 from trust.keys import ComponentIdentity
 
 
@@ -40,6 +42,8 @@ class Parts:
     clock: Callable[[], float]
     """UTC seconds."""
     identity: ComponentIdentity
+    enrolment: Enrolment
+    journal: Journal
     door: Door
     secrets: SecretKeeper
     """The way out to webhooks' addresses, and what their messages are signed with."""

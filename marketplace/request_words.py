@@ -43,15 +43,25 @@ def router(parts: Parts) -> APIRouter:
     )
     def understand(words: RequestInWords) -> RequestDocument:
         """A request document of words, how sure it is, why, and a question back where it is not. Nothing is kept."""
-        understood = _asked(parts, words.text)
-        document = understood["document"]
-        found = {
-            "requirementsHash": to_hex(hash_of(document)) if document else None,
-            "plans": _plans(parts, document) if document else [],
-        }
-        return cast(RequestDocument, {**understood, **found})
+        return understood(parts, words.text)
 
     return routes
+
+
+def understood(parts: Parts, text: str) -> RequestDocument:
+    """MSMF's understanding with the document's hash and the plans that sell it. Blocking.
+
+    Raises `MalformedInput` for what is too long, `OrchestratorDown`, `ProblemAnswer`.
+    """
+    if len(text) > LONGEST:
+        raise MalformedInput(f"The text has {len(text)} signs.", remedy=f"Say it in at most {LONGEST}.")
+    told = _asked(parts, text)
+    document = told["document"]
+    found = {
+        "requirementsHash": to_hex(hash_of(document)) if document else None,
+        "plans": _plans(parts, document) if document else [],
+    }
+    return cast(RequestDocument, {**told, **found})
 
 
 def _asked(parts: Parts, text: str) -> dict[str, Any]:

@@ -12,11 +12,20 @@ from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from ledger.errors import LedgerError, NodeDown, Reverted
 from orchestrator import store as tables
 from orchestrator.activation import Activations
-from orchestrator.errors import OrchestratorError, TryLater, UnknownSubscription
+from orchestrator.described import OF_PEERS, MalformedRequest
+from orchestrator.errors import (
+    ActivationRefused,
+    BadActivation,
+    NotReady,
+    OrchestratorError,
+    TryLater,
+    UnknownSubscription,
+)
 from orchestrator.explanation import explanation
 from orchestrator.notices import MOST_READERS, Board, Page, events, resume_from
 from orchestrator.requirements import FunctionCall
@@ -24,8 +33,9 @@ from orchestrator.settlement import Settlement
 from orchestrator.store import Row, Store
 from orchestrator.supplying import SupplyDesk, add_supply_routes
 from orchestrator.top import top
-from orchestrator.update_rows import Update, updates_of
+from orchestrator.update_rows import BadUpdate, StaleRevision, Update, UpdateRefused, updates_of
 from orchestrator.updates import Updates
+from trust.openapi import problems
 
 
 class TooManyReaders(TryLater):
@@ -35,7 +45,31 @@ class TooManyReaders(TryLater):
     title = "Too many streams of notices"
 
 
-SubscriptionPath = Annotated[str, Path(pattern=r"^\d{1,29}$")]
+class ChainDown(TryLater):
+    """The node does not answer."""
+
+    code = NodeDown.code
+    title = "The chain cannot be asked"
+
+
+class ChainFailed(OrchestratorError):
+    """The node's, or the sender's, own failure."""
+
+    code = "ledger_error"
+    status = 502
+    title = "The chain failed"
+
+
+class ChainRefused(OrchestratorError):
+    """A contract said no; `code` is its error's."""
+
+    code = Reverted.code
+    status = 409
+    title = "A contract refused"
+
+
+OF_CHAIN = (ChainDown, ChainFailed, ChainRefused)
+SubscriptionPath = Annotated[str, Path(pattern=r"^[0-9]{1,29}$")]
 
 
 class ActivationBody(BaseModel):
@@ -104,10 +138,21 @@ class Api:
 
 def build_api(api: Api) -> FastAPI:
     """The app without its gate; handlers are synchronous and run in the thread pool."""
-    app = FastAPI(title="Slicing4Meta orchestrator", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Slicing4Meta orchestrator",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        responses=problems(MalformedRequest),
+    )
     answer_problems(app)
 
-    @app.get("/health")
+    @app.get(
+        "/health",
+        responses={
+            503: {"description": "As 200, of a program that lacks something.", "content": {"application/json": {}}}
+        },
+    )
     def health() -> JSONResponse:
         report = api.health()
         return JSONResponse(report, 200 if report["ok"] else 503)
@@ -117,11 +162,11 @@ def build_api(api: Api) -> FastAPI:
         with api.store.reader.connect() as reader:
             return {"subscriptions": [service_view(row) for row in tables.services(reader)]}
 
-    @app.get("/subscriptions/{subscription}")
+    @app.get("/subscriptions/{subscription}", responses=problems(MalformedRequest, UnknownSubscription))
     def subscription(subscription: SubscriptionPath) -> dict[str, Any]:
         return service_view(api.row(subscription))
 
-    @app.get("/decisions/{subscription}")
+    @app.get("/decisions/{subscription}", responses=problems(MalformedRequest, UnknownSubscription, *OF_PEERS))
     def decision(subscription: SubscriptionPath) -> dict[str, Any]:
         of_it = {"subscriptionId": subscription}
         translated = api.msmf.get("/service-requirements", of_it)["requirements"]
@@ -131,19 +176,19 @@ def build_api(api: Api) -> FastAPI:
         repacks = api.mmf.get("/repacks", of_it)["repacks"]
         return explanation(api.row(subscription), translated, offers, updates, repacks)
 
-    @app.get("/instances")
+    @app.get("/instances", responses=problems(*OF_PEERS))
     def instances() -> Any:
         return api.vmof.get("/instances")
 
-    @app.get("/top")
+    @app.get("/top", responses=problems(*OF_PEERS))
     def show_top() -> dict[str, Any]:
         return top(api.store, api.vmof, api.mmf)
 
-    @app.get("/notices")
+    @app.get("/notices", responses=problems(MalformedRequest, TooManyReaders, *OF_PEERS))
     async def notices(
         request: Request,
-        since: Annotated[int, Query(ge=0)] = 0,
-        subscription: Annotated[str | None, Query(alias="subscriptionId", pattern=r"^\d{1,29}$")] = None,
+        since: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+        subscription: Annotated[str | None, Query(alias="subscriptionId", pattern=r"^[0-9]{1,29}$")] = None,
     ) -> Response:
         async def page(after: int, of_subscription: str | None) -> list[dict[str, Any]]:
             of_it = {} if of_subscription is None else {"subscriptionId": of_subscription}
@@ -161,23 +206,40 @@ def build_api(api: Api) -> FastAPI:
         stream = events(board, page, after, subscription)  # the gate's middleware verifies its reader again and again
         return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
-    @app.get("/pool")
+    @app.get("/pool", responses=problems(*OF_PEERS))
     def pool() -> Any:
         return api.mmf.get("/pool")
 
-    @app.post("/subscriptions/{subscription}/activation")
+    @app.post(
+        "/subscriptions/{subscription}/activation",
+        responses=problems(
+            MalformedRequest, UnknownSubscription, BadActivation, ActivationRefused, NotReady, *OF_PEERS, *OF_CHAIN
+        ),
+    )
     def activate(subscription: SubscriptionPath, body: ActivationBody) -> dict[str, Any]:
         tx_hash = api.activations.activate(api.row(subscription), body.endpointHash.lower(), body.signature)
         return {"subscriptionId": subscription, "endpointHash": body.endpointHash.lower(), "txHash": tx_hash}
 
-    @app.put("/subscriptions/{subscription}/request")
+    @app.put(
+        "/subscriptions/{subscription}/request",
+        responses=problems(
+            MalformedRequest,
+            UnknownSubscription,
+            BadUpdate,
+            StaleRevision,
+            UpdateRefused,
+            NotReady,
+            *OF_PEERS,
+            *OF_CHAIN,
+        ),
+    )
     def update_request(subscription: SubscriptionPath, body: UpdateBody) -> dict[str, Any]:
         update = Update(
             subscription, body.revision, body.document, body.requirementsHash, body.deadline, body.signature.lower()
         )
         return api.updates.put(api.row(subscription), update)
 
-    @app.post("/settlements")
+    @app.post("/settlements", responses=problems(*OF_PEERS, *OF_CHAIN))
     def settle() -> dict[str, Any]:
         return api.settlement.settle().to_json()
 
@@ -210,14 +272,20 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(LedgerError)
     async def of_the_ledger(_request: Request, error: LedgerError) -> JSONResponse:
-        status = 503 if isinstance(error, NodeDown) else 409 if isinstance(error, Reverted) else 502
-        return _problem({"title": type(error).__name__, "status": status, "code": error.code, "detail": str(error)})
+        kind = (
+            ChainDown if isinstance(error, NodeDown) else ChainRefused if isinstance(error, Reverted) else ChainFailed
+        )
+        return _problem({**kind(str(error)).problem(), "code": error.code})
+
+    @app.exception_handler(HTTPException)
+    async def unreadable(_request: Request, error: HTTPException) -> JSONResponse:
+        return _problem(MalformedRequest(f"The request cannot be read: {error.detail}. Correct it.").problem())
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
         where = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
         detail = f"The request is malformed: {where}. Correct it and send it again."
-        return _problem({"title": "Malformed request", "status": 422, "code": "malformed_request", "detail": detail})
+        return _problem(MalformedRequest(detail).problem())
 
 
 def _problem(document: dict[str, Any]) -> JSONResponse:

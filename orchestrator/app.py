@@ -33,6 +33,7 @@ from orchestrator.adjuster import Adjuster, AdjusterPeers
 from orchestrator.api import Api, build_api
 from orchestrator.calls import FunctionClient
 from orchestrator.controllers.values import AskMore, Report
+from orchestrator.described import serve_document
 from orchestrator.documents import Documents
 from orchestrator.errors import HomeGone, NoSandbox
 from orchestrator.in_process import AsgiApp
@@ -61,6 +62,7 @@ from orchestrator.updates import Updates
 from orchestrator.vmof import VmofDeps, build_vmof
 from orchestrator.workers import Worker
 from trust.anchors import Anchoring
+from trust.callee import Callees
 from trust.enrolment import Enrolment
 from trust.gate import Gate, GateAuth
 from trust.journal import Journal
@@ -163,8 +165,14 @@ class Ground:
             self.settings.home_dir / "keys" / f"{component}.json", component, self.settings.domain
         )
 
+    @property
+    def callees(self) -> Callees:
+        """By what every call of this program judges who answers it."""
+        return Callees(self.enrolment, self.journal)
+
     def guard(self, name: str, app: FastAPI) -> FastAPI:
-        """Put an app behind the gate of its name."""
+        """Let an app serve its OpenAPI document, and put it behind the gate of its name."""
+        serve_document(app, name)
         gate = Gate(
             name,
             Policy.load(),
@@ -318,7 +326,7 @@ class Program:
 
     def _client(self, caller: str, peer: str, base_url: str, app: AsgiApp | None = None) -> FunctionClient:
         ground = self._ground
-        auth = GateAuth(ground.identity(caller), peer)
+        auth = GateAuth(ground.identity(caller), peer, callees=ground.callees)
         timeout_s = ground.settings.call_timeout_s
         client = FunctionClient(peer, auth, self._loop, base_url=base_url, app=app, timeout_s=timeout_s)
         self._clients.append(client)

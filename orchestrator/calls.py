@@ -17,6 +17,7 @@ import httpx
 from orchestrator.errors import PeerRefused, PeerUnavailable
 from orchestrator.in_process import AsgiApp, ask, target_of
 from trust.auth import GateAuth
+from trust.callee import HEADER, AnswerUnproven, Call
 
 PASSING_STATUSES = frozenset({401, 403, 408, 425, 429})
 """Client-side statuses that may pass: a key whose enrolment is not final yet, a clock, a queue."""
@@ -39,8 +40,13 @@ class InProcess:
         self._auth = auth
 
     async def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        proof = self._auth.headers(method, f"http://{self._peer}{target}", body) if self._auth else {}
-        return await ask(self._app, self._peer, method, target, {**headers, **proof}, body)
+        auth = self._auth
+        credentials = auth.headers(method, f"http://{self._peer}{target}", body) if auth else {}
+        answer = await ask(self._app, self._peer, method, target, {**headers, **credentials}, body)
+        if auth is not None:
+            call = Call(self._peer, method, target.partition("?")[0], credentials["DPoP"])
+            await auth.require_callee(call, answer.status, answer.headers.get(HEADER.lower(), ""), answer.body)
+        return answer.status, answer.body
 
     async def close(self) -> None:
         """There is no connection."""
@@ -107,6 +113,12 @@ class FunctionClient:
             headers["Content-Type"] = "application/json"
         try:
             status, content = await self._wire.send(method, target_of(path, params), headers, body)
+        except AnswerUnproven as cause:
+            raise PeerUnavailable(
+                f"The answer to {method} {path} is not believed: {cause} The call is made again by itself.",
+                peer=self.peer,
+                peer_code=cause.code,
+            ) from cause
         except httpx.TransportError as cause:
             raise PeerUnavailable(
                 f"{self.peer} did not answer {method} {path}: {type(cause).__name__} {cause}. "

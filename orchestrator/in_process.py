@@ -8,7 +8,7 @@ own. It knows no caller, no key and no JSON.
 import asyncio
 import contextvars
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 import structlog
@@ -22,18 +22,24 @@ class AsgiApp(Protocol):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
 
+class Answered(NamedTuple):
+    """What the app answered; header names in small letters."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
 def target_of(path: str, params: Mapping[str, str] | None) -> str:
     """Path and query; `path` is escaped already."""
     return f"{path}?{urlencode(params)}" if params else path
 
 
-async def ask(
-    app: AsgiApp, host: str, method: str, target: str, headers: Mapping[str, str], body: bytes
-) -> tuple[int, bytes]:
-    """Status and body of the app's answer; 500 where it raised before it began one."""
+async def ask(app: AsgiApp, host: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answered:
+    """The app's answer; 500 where it raised before it began one."""
     exchange = _Exchange(body)
     await asyncio.create_task(exchange.run(app, _scope(host, method, target, headers)), context=contextvars.Context())
-    return exchange.status, b"".join(exchange.answer)
+    return Answered(exchange.status, b"".join(exchange.answer), exchange.headers)
 
 
 def _scope(host: str, method: str, target: str, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -61,6 +67,7 @@ class _Exchange:
         self._body: bytes | None = body
         self._answered = asyncio.Event()
         self.status = 500
+        self.headers: dict[str, str] = {}
         self.answer: list[bytes] = []
 
     async def run(self, app: AsgiApp, scope: dict[str, Any]) -> None:
@@ -79,6 +86,7 @@ class _Exchange:
     async def _send(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.headers = {name.decode("latin-1").lower(): v.decode("latin-1") for name, v in message["headers"]}
         elif message["type"] == "http.response.body":
             self.answer.append(message.get("body", b""))
             if not message.get("more_body", False):

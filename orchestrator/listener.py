@@ -25,6 +25,14 @@ from storage import upsert
 KEPT_BLOCKS = 4096
 """Final block hashes kept to recognise a changed chain under a node whose final block went back."""
 
+_CURSOR = sa.select(tables.CURSOR)
+_STEP = sa.update(tables.CURSOR).where(tables.CURSOR.c.hash == sa.bindparam("from"))
+_HASH = sa.select(tables.FINAL_BLOCKS.c.hash).where(tables.FINAL_BLOCKS.c.number == sa.bindparam("at"))
+_ADD_BLOCKS = upsert(tables.FINAL_BLOCKS).on_conflict_do_nothing()
+_FORGET_BLOCKS = sa.delete(tables.FINAL_BLOCKS).where(tables.FINAL_BLOCKS.c.number < sa.bindparam("before"))
+_ADD_EVENT = upsert(tables.EVENTS).on_conflict_do_nothing().returning(tables.EVENTS.c.log_index)
+_ADD_SERVICE = upsert(tables.SERVICES).on_conflict_do_nothing()
+
 log = structlog.get_logger("listener")
 
 
@@ -106,7 +114,7 @@ class Listener:
     def final(self) -> BlockStamp | None:
         """The newest final block whose events are stored; None before the first look."""
         with self._store.reader.connect() as reader:
-            row = reader.execute(sa.select(tables.CURSOR)).mappings().one_or_none()
+            row = reader.execute(_CURSOR).mappings().one_or_none()
         return None if row is None else BlockStamp(row["number"], row["hash"], row["timestamp"])
 
     def final_timestamp(self) -> int:
@@ -117,7 +125,7 @@ class Listener:
     def _cursor(self, final: BlockStamp) -> BlockStamp | None:
         """Where the last look ended; set to just before the deployment at the first one."""
         with self._store.reader.connect() as reader:
-            row = reader.execute(sa.select(tables.CURSOR)).mappings().one_or_none()
+            row = reader.execute(_CURSOR).mappings().one_or_none()
         if row is not None:
             if row["genesis_hash"] != self._chain.genesis_hash:
                 raise StoreUnusable(
@@ -132,7 +140,7 @@ class Listener:
         identity = {"chain_id": str(self._chain.chain_id), "genesis_hash": self._chain.genesis_hash}
         with self._store.writer.begin() as writer:
             writer.execute(sa.insert(tables.CURSOR).values(id=1, **identity, **_position(first)))
-            writer.execute(upsert(tables.FINAL_BLOCKS).values(_position(first)).on_conflict_do_nothing())
+            writer.execute(_ADD_BLOCKS, [_position(first)])
         return first
 
     def _verify(self, cursor: BlockStamp, final: BlockStamp) -> None:
@@ -143,9 +151,7 @@ class Listener:
                 raise _violated(cursor.number, cursor.hash, now.hash)
             return
         with self._store.reader.connect() as reader:
-            known = reader.execute(
-                sa.select(tables.FINAL_BLOCKS.c.hash).where(tables.FINAL_BLOCKS.c.number == final.number)
-            ).scalar()
+            known = reader.execute(_HASH, {"at": final.number}).scalar()
         if known is not None and known != final.hash:
             raise _violated(final.number, known, final.hash)
 
@@ -171,14 +177,11 @@ class Listener:
     ) -> None:
         """Events, rows and cursor in one transaction; nothing where another look got there first."""
         last = blocks[-1]
-        step = sa.update(tables.CURSOR).where(tables.CURSOR.c.hash == cursor.hash).values(_position(last))
         with self._store.writer.begin() as writer:
-            if writer.execute(step).rowcount != 1:
+            if writer.execute(_STEP, {"from": cursor.hash, **_position(last)}).rowcount != 1:
                 return
-            writer.execute(upsert(tables.FINAL_BLOCKS).on_conflict_do_nothing(), [_position(block) for block in blocks])
-            writer.execute(
-                sa.delete(tables.FINAL_BLOCKS).where(tables.FINAL_BLOCKS.c.number < last.number - KEPT_BLOCKS)
-            )
+            writer.execute(_ADD_BLOCKS, [_position(block) for block in blocks])
+            writer.execute(_FORGET_BLOCKS, {"before": last.number - KEPT_BLOCKS})
             tables.lock_services(writer, {_subscription(event) for event in events})
             for event in events:
                 _store_event(writer, event, seen_ms)
@@ -206,26 +209,24 @@ def _subscription(event: ChainEvent) -> str:
 def _store_event(writer: sa.Connection, event: ChainEvent, seen_ms: int) -> None:
     """Keep the event and fold it; an event that is there already changes nothing."""
     fields = to_json(event.event)
-    kept = upsert(tables.EVENTS).on_conflict_do_nothing().values(
-        block_number=event.block_number,
-        log_index=event.log_index,
-        block_hash=event.block_hash,
-        tx_hash=event.tx_hash,
-        name=event.name,
-        subscription_id=_subscription(event),
-        fields=fields,
-        seen_ms=seen_ms,
-    ).returning(tables.EVENTS.c.log_index)  # fmt: skip
-    if writer.execute(kept).first() is not None:
+    kept = {
+        "block_number": event.block_number,
+        "log_index": event.log_index,
+        "block_hash": event.block_hash,
+        "tx_hash": event.tx_hash,
+        "name": event.name,
+        "subscription_id": _subscription(event),
+        "fields": fields,
+        "seen_ms": seen_ms,
+    }
+    if writer.execute(_ADD_EVENT, kept).first() is not None:
         fold(writer, event.name, fields, event.block_number, seen_ms)
 
 
 def fold(writer: sa.Connection, name: str, fields: Mapping[str, Any], block_number: int, seen_ms: int) -> None:
     """Fold one final event into the row of its subscription."""
     if name == "Subscribed":
-        writer.execute(
-            upsert(tables.SERVICES).on_conflict_do_nothing().values(_requested(fields, block_number, seen_ms))
-        )
+        writer.execute(_ADD_SERVICE, _requested(fields, block_number, seen_ms))
         return
     changes = _CHANGES.get(name)
     if changes is None:

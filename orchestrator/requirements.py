@@ -77,8 +77,8 @@ class RequestInWords(Shape):
 class TranslationRequest(Shape):
     """Step I, asked of MSMF: the request document and the spec of the plan's model, both already hash-checked."""
 
-    subscription_id: str = Field(pattern=r"^\d{1,29}$")
-    plan_id: str = Field(pattern=r"^\d{1,20}$")
+    subscription_id: str = Field(pattern=r"^[0-9]{1,29}$")
+    plan_id: str = Field(pattern=r"^[0-9]{1,20}$")
     document: dict[str, Any]
     spec: dict[str, Any]
     isolation_sold: Isolation = Isolation.SHARED
@@ -101,7 +101,7 @@ class ServiceRequirements(Shape):
     objects: tuple[AttendedObject, ...] = ()
     things: tuple[str, ...] = ()
     """of a digital twin, the physical objects that it is to follow"""
-    roles: dict[str, str]
+    roles: dict[str, str] = Field(min_length=1)
     """role → name of the MaaS model that fills it"""
     access: str = ""
     """the site where the user enters; empty: the operator's default"""
@@ -138,6 +138,13 @@ class Lack(Shape):
     needed: float | str
     available: float | str
     unit: str = ""
+
+
+def plain_amount(amount: float | str) -> str:
+    """As people read it: numbers of 1,000 and more whole, smaller ones to four digits."""
+    if isinstance(amount, str):
+        return amount
+    return f"{amount:,.0f}" if abs(amount) >= 1_000 else f"{amount:.4g}"
 
 
 class CandidateReason(Shape):
@@ -323,7 +330,7 @@ class Notice(Shape):
     subject: str
     subscription_id: str = ""
     detail: dict[str, Any] = Field(default_factory=dict)
-    at: int = 0
+    at: int = Field(default=0, ge=0, lt=2**40)
     """UTC seconds; 0 = when MSMF got it"""
 
 

@@ -261,6 +261,13 @@ Row = sa.RowMapping
 _MINE = SERVICES.c.subscription_id == sa.bindparam("id")
 _SERVICE = sa.select(SERVICES).where(_MINE)
 _LOCKED_SERVICE = _SERVICE.with_for_update()
+_LOCKED_SERVICES = (
+    sa.select(SERVICES.c.subscription_id)
+    .where(SERVICES.c.subscription_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(SERVICES.c.subscription_id)
+    .with_for_update()
+)
+_CHANGE = sa.update(SERVICES).where(_MINE)
 
 
 def service(reader: Executor, subscription_id: str) -> Row | None:
@@ -277,10 +284,7 @@ def locked_service(writer: Executor, subscription_id: str) -> Row | None:
 
 def lock_services(writer: Executor, subscription_ids: Collection[str]) -> None:
     """Lock several rows before the first of them is changed, always in one order: two that do so cannot deadlock."""
-    mine = SERVICES.c.subscription_id.in_(sorted(subscription_ids))
-    writer.execute(
-        sa.select(SERVICES.c.subscription_id).where(mine).order_by(SERVICES.c.subscription_id).with_for_update()
-    )
+    writer.execute(_LOCKED_SERVICES, {"ids": sorted(subscription_ids)})
 
 
 def services(reader: Executor, *states: ServiceState) -> Sequence[Row]:
@@ -291,10 +295,14 @@ def services(reader: Executor, *states: ServiceState) -> Sequence[Row]:
     return reader.execute(query).mappings().all()
 
 
-_ASKING = (
+_PAID = ~SERVICES.c.prepaid | (SERVICES.c.paid_through >= sa.bindparam("final"))
+_CONTENT = (SERVICES.c.chain_status == ChainStatus.ACTIVE.value) & SERVICES.c.state.in_(sorted(SERVED)) & _PAID
+_ASKING = sa.select(
     SERVICES.c.subscription_id, SERVICES.c.chain_status, SERVICES.c.state, SERVICES.c.attempt, SERVICES.c.due_ms,
     SERVICES.c.deadline, SERVICES.c.paid_through, SERVICES.c.prepaid,
-)  # fmt: skip
+).where(
+    SERVICES.c.state.in_(sa.bindparam("states", expanding=True)), ~_CONTENT
+).order_by(SERVICES.c.block_number, SERVICES.c.subscription_id)  # fmt: skip
 
 
 def asking(reader: Executor, final_timestamp: int, *states: ServiceState) -> Sequence[Row]:
@@ -302,11 +310,7 @@ def asking(reader: Executor, final_timestamp: int, *states: ServiceState) -> Seq
 
     One that is active and paid at `final_timestamp` asks for nothing: of the many that run none is read.
     """
-    c = SERVICES.c
-    paid = ~c.prepaid | (c.paid_through >= final_timestamp)
-    content = (c.chain_status == ChainStatus.ACTIVE.value) & c.state.in_(sorted(SERVED)) & paid
-    query = sa.select(*_ASKING).where(c.state.in_(sorted(states)), ~content)
-    return reader.execute(query.order_by(c.block_number, c.subscription_id)).mappings().all()
+    return reader.execute(_ASKING, {"final": final_timestamp, "states": sorted(states)}).mappings().all()
 
 
 def move(
@@ -322,8 +326,8 @@ def move(
         return False
     times = {**row["times"], state.value: now_ms(), **changes.pop("times", {})}
     outcome = {**row["outcome"], **changes.pop("outcome", {})}
-    change = sa.update(SERVICES).where(SERVICES.c.subscription_id == subscription_id)
-    writer.execute(change.values(state=state.value, times=times, outcome=outcome, **changes))
+    changes |= {"state": state.value, "times": times, "outcome": outcome}
+    writer.execute(_CHANGE, {"id": subscription_id, **changes})
     return True
 
 
@@ -335,4 +339,4 @@ def amend(writer: Executor, subscription_id: str, **changes: Any) -> None:
     for merged in ("times", "outcome"):
         if merged in changes:
             changes[merged] = {**row[merged], **changes[merged]}
-    writer.execute(sa.update(SERVICES).where(SERVICES.c.subscription_id == subscription_id).values(**changes))
+    writer.execute(_CHANGE, {"id": subscription_id, **changes})

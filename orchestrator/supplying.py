@@ -16,14 +16,16 @@ from ledger.errors import SignatureMalformed
 from ledger.supply import SupplyOffer, SupplyWithdrawal, hash_of
 from ledger.typed_data import Domain, digest, recover
 from ledger.values import ModelId, Money, from_hex
-from orchestrator.errors import OrchestratorError, PeerRefused
+from orchestrator.described import OF_PEERS, MalformedRequest
+from orchestrator.errors import OrchestratorError, PeerRefused, PeerUnavailable
 from orchestrator.requirements import FunctionCall
+from trust.openapi import problems
 
-Whole = Annotated[str, Field(pattern=r"^\d{1,19}$")]
+Whole = Annotated[str, Field(pattern=r"^[0-9]{1,19}$")]
 Amount = Annotated[int, Field(ge=0, lt=1 << 53)]
 ResourceName = Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
 Signature = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{130}$")]
-ModelNumber = Annotated[str, Field(pattern=r"^\d{1,9}$")]
+ModelNumber = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 
 
 class NotTheOwner(OrchestratorError):
@@ -50,6 +52,9 @@ class NotPaid(OrchestratorError):
     title = "The transaction is not this payment's"
 
 
+OF_SUPPLY = (NotTheOwner, SupplyRefused, PeerUnavailable)
+
+
 class SignedOffer(BaseModel):
     """A SupplyOffer with what its hashes stand for, and the owner's signature."""
 
@@ -60,7 +65,7 @@ class SignedOffer(BaseModel):
     amounts: dict[ResourceName, Amount]
     prices: dict[ResourceName, Amount]
     """the token's smallest units for one unit of a resource and one hour"""
-    payCap: Annotated[str, Field(pattern=r"^\d{1,30}$")]
+    payCap: Annotated[str, Field(pattern=r"^[0-9]{1,30}$")]
     until: int = Field(ge=0, lt=1 << 53)
     nonce: Whole
     signature: Signature
@@ -198,22 +203,22 @@ class SupplyDesk:
 def add_supply_routes(app: FastAPI, desk: SupplyDesk) -> None:
     """The supply routes of the orchestrator's API. A signature alone lets somebody offer; the gate lets nobody else."""
 
-    @app.post("/supply/offers")
+    @app.post("/supply/offers", responses=problems(MalformedRequest, *OF_SUPPLY))
     def offer(body: SignedOffer, key: KeyHeader) -> Any:
         return desk.offer(body, key)
 
-    @app.post("/supply/withdrawals")
+    @app.post("/supply/withdrawals", responses=problems(MalformedRequest, *OF_SUPPLY))
     def withdraw(body: SignedWithdrawal, key: KeyHeader) -> Any:
         return desk.withdraw(body, key)
 
-    @app.get("/supply")
+    @app.get("/supply", responses=problems(*OF_PEERS))
     def shown() -> Any:
         return desk.shown()
 
-    @app.post("/supply/payments")
+    @app.post("/supply/payments", responses=problems(MalformedRequest, *OF_PEERS))
     def begin_payments(key: KeyHeader) -> Any:
         return desk.begin_payments(key)
 
-    @app.post("/supply/payments/{paymentId}")
+    @app.post("/supply/payments/{paymentId}", responses=problems(MalformedRequest, NotPaid, *OF_PEERS))
     def confirm(payment_id: Annotated[str, Path(alias="paymentId", max_length=100)], paid: PaidBy) -> Any:
         return desk.confirm(payment_id, paid.txHash)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ledger.chain import Chain
 from ledger.contracts import Contracts
 from ledger.deployment import Deployment
 from ledger.devnet import DEVNET_CHAIN_ID, Devnet
+from ledger.keys import keystore_address
 from ledger.sender import BUMP_AFTER_S, Sender
 from ledger.signer import RemoteSigner
 from marketplace.wallet.client import MarketClient
@@ -27,6 +28,8 @@ from s4m.accounts import Keys, journal_of
 from s4m.command import Session
 from s4m.errors import NothingRunning
 from s4m.secrets import secret
+from trust.callee import Callees
+from trust.enrolment import Enrolment
 from trust.gate import GateAuth
 
 
@@ -81,10 +84,19 @@ def market(session: Session) -> Iterator[MarketClient]:
 
 @contextmanager
 def component(session: Session, audience: str) -> Iterator[httpx.Client]:
-    """An HTTP client that speaks as the operator through the gate of `audience`."""
-    identity = keys(session).component("operator")
-    with httpx.Client(base_url=url(session, audience), auth=GateAuth(identity, audience), timeout=120.0) as client:
-        yield client
+    """An HTTP client that speaks as the operator through the gate of `audience`, which must prove itself too."""
+    at = url(session, audience)
+    with on_chain(session) as ground, closing(enrolment(session, ground)) as enrolled:
+        auth = GateAuth(keys(session).component("operator"), audience, callees=Callees(enrolled))
+        with httpx.Client(base_url=at, auth=auth, timeout=120.0) as client:
+            yield client
+
+
+def enrolment(session: Session, ground: OnChain) -> Enrolment:
+    """The keys of this home's trust domain; close it."""
+    owner = keystore_address(session.home / "keys" / "accounts" / "operator.json")
+    domain = session.settings.domain
+    return Enrolment(ground.contracts, ground.contracts.identity.domain_id_of(owner, domain), domain=domain)
 
 
 def keys(session: Session) -> Keys:

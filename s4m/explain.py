@@ -157,8 +157,11 @@ def _candidates(tree: Tree, candidates: list[dict[str, Any]], nobody: str) -> No
 
 
 def _lack(lack: dict[str, Any]) -> str:
+    from orchestrator.requirements import plain_amount
+
     unit = f" {lack['unit']}" if lack["unit"] else ""
-    return f"{lack['kind']} {lack['name']}: needs {lack['needed']}{unit}, there is {lack['available']}{unit}"
+    needed, available = plain_amount(lack["needed"]), plain_amount(lack["available"])
+    return f"{lack['kind']} {lack['name']}: needs {needed}{unit}, there is {available}{unit}"
 
 
 def _rounds(offers: list[dict[str, Any]]) -> RenderableType:

@@ -167,14 +167,14 @@ async def _cpu_s(app: FastAPI, auth: GateAuth, calls: int) -> float:
     signed = [auth.headers("POST", f"http://mmf{TARGET}", body) for _ in range(calls)]
     begun = time.process_time()
     for headers in signed:
-        status, content = await ask(app, "mmf", "POST", TARGET, headers, body)
-        if status != 200:
-            raise SystemExit(f"error: the measured call was refused: {content!r}")
+        answer = await ask(app, "mmf", "POST", TARGET, headers, body)
+        if answer.status != 200:
+            raise SystemExit(f"error: the measured call was refused: {answer.body!r}")
     return (time.process_time() - begun) / calls
 
 
 async def _status(app: FastAPI, auth: GateAuth) -> int:
-    return (await ask(app, "mmf", "GET", "/pool", auth.headers("GET", "http://mmf/pool", b""), b""))[0]
+    return (await ask(app, "mmf", "GET", "/pool", auth.headers("GET", "http://mmf/pool", b""), b"")).status
 
 
 async def _key_revocation_s(yard: Yard, app: FastAPI) -> float:

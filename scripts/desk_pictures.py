@@ -8,17 +8,30 @@ from browser.commands import buy, command, use
 from browser.yard import Visitor
 
 from s4m.supervisor import House
+from scripts.buyer_pictures import WIDE
 
-NAMES = ("auditor", "explorer", "explorer-life", "explorer-transaction", "faucet", "burner", "operator", "decision",
-         "operator-sign-in", "provider")  # fmt: skip
+CAPTIONS = {
+    "auditor": "Auditor: a usage log proven in the browser against the chain",
+    "explorer": "Explorer: contracts, newest events, blocks",
+    "explorer-block": "Explorer: a block",
+    "explorer-transaction": "Explorer: a transaction, its call decoded",
+    "explorer-address": "Explorer: an account",
+    "explorer-life": "Explorer: a subscription's life",
+    "provider": "Provider desk: plans, earnings, promise against what was measured",
+    "operator-sign-in": "Operator desk, before the pass is shown",
+    "operator": "Operator desk: pool, clusters, service instances, decisions",
+    "decision": "Operator desk: why a service stands as it stands",
+    "faucet": "Faucet of a devnet",
+    "burner": "The burner wallet's question",
+}
 
 
 def walks(house: House, wanted: Sequence[str]) -> dict[str, Callable[[Visitor], None]]:
     """Name → walk; buys and uses a service first where one of these is wanted."""
-    if not set(wanted) & set(NAMES):
+    if not set(wanted) & set(CAPTIONS):
         return {}
     subscription = buy(house, "pictures")
-    log = use(house, subscription, times=4)
+    log = use(house, subscription, times=12, params=WIDE)
     owner = house.contracts.catalog.owner_of(int(subscription) >> 64)
     market = house.contracts.market
     bought = house.chain.logs(house.deployment.block_number, house.chain.latest().number, {"market": market.address})
@@ -28,6 +41,8 @@ def walks(house: House, wanted: Sequence[str]) -> dict[str, Callable[[Visitor], 
         "auditor": lambda visitor: audit(visitor, log),
         "explorer": lambda visitor: look(visitor, "/explorer"),
         "explorer-life": lambda visitor: look(visitor, f"/explorer/subscriptions/{subscription}"),
+        "explorer-block": lambda visitor: look(visitor, f"/explorer/blocks/{bought[-1].block_number}"),
+        "explorer-address": lambda visitor: look(visitor, f"/explorer/addresses/{owner}"),
         "explorer-transaction": lambda visitor: look(visitor, f"/explorer/transactions/{purchase}"),
         "faucet": lambda visitor: look(visitor, "/faucet"),
         "burner": make_burner,
@@ -51,7 +66,9 @@ def audit(visitor: Visitor, log: str) -> None:
 
 def make_burner(visitor: Visitor) -> None:
     page = visitor.open("/faucet")
-    page.get_by_role("button", name="Connect wallet").or_(page.get_by_role("button", name="disconnect")).click()
+    if page.get_by_role("button", name="disconnect").is_visible():
+        page.get_by_role("button", name="disconnect").click()
+    page.get_by_role("button", name="Connect wallet", exact=True).click()
     page.get_by_role("button", name="Burner wallet (devnet)").click()
     page.get_by_role("heading", name="Make a burner wallet?").wait_for()
 

@@ -1,7 +1,7 @@
 """`make screenshots`: pictures of every page, light and dark, on a desk and on a phone, into docs/screenshots/.
 
-Starts a whole house, walks the pages in Chromium with the tests' wallet, and writes small WebP files. `--only NAME …`
-takes some of them. A page is one function here, which brings the visitor to what the picture shows.
+Starts a whole house, walks the pages in Chromium with the tests' wallet, writes small WebP files, and their index
+README.md. `--only NAME …` takes some of them. How a visitor comes to each page: buyer_pictures.py, desk_pictures.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import io
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -27,33 +27,31 @@ from ledger.keys import WalletKey  # noqa: E402
 from ledger.sender import Sender  # noqa: E402
 from ledger.values import CREDIT  # noqa: E402
 from s4m.supervisor import House  # noqa: E402
-from scripts import desk_pictures  # noqa: E402
+from scripts import buyer_pictures, desk_pictures  # noqa: E402
 
 SCREENS = {"desktop": (1280, 860), "phone": (390, 844)}
 THEMES = ("light", "dark")
-QUALITY = 72
-TALLEST = 2_200
+HEAD = """# Screenshots
+
+Of a house that runs, taken by `make screenshots`: every page on a desktop (1280 pixels wide) and a phone (390),
+light and dark.
+"""
+WIDTHS = {"desktop": 380, "phone": 120}
+"""Of the pictures in the index, pixels."""
+QUALITY = 50
+TALLEST = 1_700
 """Pixels of a picture's height; what a page shows below is cut off."""
 
-Walk = Callable[[Visitor], None]
-
-
-def catalogue(visitor: Visitor) -> None:
-    visitor.open("/")
-
-
-def failure(visitor: Visitor) -> None:
-    visitor.open("/models/999999")
-
-
-WALKS: dict[str, Walk] = {"catalogue": catalogue, "failure": failure}
-NAMES = sorted([*WALKS, *desk_pictures.NAMES])
+CAPTIONS = {**buyer_pictures.CAPTIONS, **desk_pictures.CAPTIONS}
+"""Name of a picture → what it shows."""
+NAMES = list(CAPTIONS)
+FOLDER = ROOT / "docs" / "screenshots"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", choices=NAMES, default=NAMES)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
+    parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with (
@@ -64,11 +62,12 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         take(browser, house, given.only, given.out)
         browser.close()
+    (given.out / "README.md").write_text(index(), "utf-8")
 
 
 def take(browser: Browser, house: House, names: Sequence[str], out: Path) -> None:
     """One context a screen: its walks follow each other with one wallet."""
-    walks = WALKS | desk_pictures.walks(house, names)
+    walks = buyer_pictures.walks(house, names) | desk_pictures.walks(house, names)
     for screen, (width, height) in SCREENS.items():
         context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         wallet = TestWallet(funded(house), house.urls.chain, house.deployment.chain_id)
@@ -77,14 +76,32 @@ def take(browser: Browser, house: House, names: Sequence[str], out: Path) -> Non
         for name in names:
             walks[name](visitor)
             for theme in THEMES:
-                save(visitor, theme, out / f"{name}-{screen}-{theme}.webp")
+                save(visitor, theme, out / file_name(name, screen, theme))
         context.close()
+
+
+def file_name(name: str, screen: str, theme: str) -> str:
+    return f"{name}-{screen}-{theme}.webp"
+
+
+def index() -> str:
+    """README.md of the folder: every picture under what it shows."""
+    parts = [HEAD]
+    for name, caption in CAPTIONS.items():
+        cells = (
+            f'<img src="{file_name(name, screen, theme)}" width="{WIDTHS[screen]}" alt="{caption}: {screen}, {theme}">'
+            for screen in SCREENS
+            for theme in THEMES
+        )
+        parts.append(f"## {caption}\n\n{chr(10).join(cells)}\n")
+    return "\n".join(parts)
 
 
 def save(visitor: Visitor, theme: str, file: Path) -> None:
     visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    visitor.page.evaluate("scrollTo(0, 0)")
     picture = Image.open(io.BytesIO(visitor.page.screenshot(full_page=True)))
-    picture.crop((0, 0, picture.width, min(picture.height, TALLEST))).save(file, quality=QUALITY)
+    picture.crop((0, 0, picture.width, min(picture.height, TALLEST))).save(file, quality=QUALITY, method=6)
     print(file.name)
 
 

@@ -1,6 +1,7 @@
 """httpx authentication: puts a fresh token and a fresh proof on every call. Works on sync and async clients.
 
-`GateAuth` is for components, `SessionAuth` for buyers' clients of the gateway. Neither retries: the caller decides.
+`GateAuth` is for components and, with `callees`, believes no answer that the callee has not signed; `SessionAuth` is
+for buyers' clients of the gateway. Neither retries: the caller decides.
 """
 
 import time
@@ -9,15 +10,14 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 import httpx
 
 from trust import callee, proofs, tokens
+from trust.callee import Call, Callees
 from trust.caller import Clock
-from trust.enrolment import Enrolment
-from trust.errors import CalleeUnproven
+from trust.enrolment import EnrolmentView
 from trust.keys import ComponentIdentity, ProofKey
 from trust.policy import Policy
 
 TOKEN_LIFETIME_S = 60
 TOKEN_REUSE_S = 45  # renewed well before it ends, so that none dies on the way
-_GATE_REFUSALS = frozenset({401, 403, 408, 413, 503})  # a refusal is unsigned: it proves nothing and grants nothing
 
 
 class _ProvingAuth(httpx.Auth):
@@ -49,10 +49,10 @@ class _ProvingAuth(httpx.Auth):
 
 
 class GateAuth(_ProvingAuth):
-    """`httpx.AsyncClient(base_url=…, auth=GateAuth(identity, "mmf"))`.
+    """`httpx.AsyncClient(base_url=…, auth=GateAuth(identity, "mmf", callees=…))`.
 
     `scope` narrows the token; by default it holds what policy.toml grants this component at the audience.
-    With `enrolment` (async clients only) the callee must prove itself too, else CalleeUnproven.
+    With `callees` every answer must be signed by the audience's enrolled key, for this request; else AnswerUnproven.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class GateAuth(_ProvingAuth):
         audience: str,
         *,
         scope: Iterable[str] | None = None,
-        enrolment: Enrolment | None = None,
+        callees: Callees | None = None,
         clock: Clock = time.time,
     ) -> None:
         super().__init__(identity.key, clock)
         self._identity = identity
         self._audience = audience
         self._scope = frozenset(Policy.load().scopes(audience, identity.component) if scope is None else scope)
-        self._enrolment = enrolment
+        self._callees = callees
         self._cached: tuple[str, float] = ("", 0.0)
 
     def _token(self) -> str:
@@ -81,23 +81,39 @@ class GateAuth(_ProvingAuth):
             self._cached = (token, now)
         return token
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._enrolment is not None:
-            raise TypeError("only async clients can check the callee's proof")
-        yield from super().auth_flow(request)
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.read()
+        call = self._call(request, self._sign(request))
+        response = yield request
+        if self._callees is not None:
+            with self._callees.judging(self._identity, call, self._clock()):
+                vouched = self._vouched(call, response, self._callees.enrolment.current_blocking())
+                if vouched != callee.STREAMED:
+                    callee.require_body(vouched, call, response.read())
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         await request.aread()
-        proof = self._sign(request)
+        call = self._call(request, self._sign(request))
         response = yield request
-        if self._enrolment is not None and response.status_code not in _GATE_REFUSALS:
-            view = await self._enrolment.current()
-            answer = callee.Answer(proof, request.method, response.status_code)
-            try:
-                callee.verify(response.headers.get(callee.HEADER, ""), answer, self._audience, view, self._clock())
-            except CalleeUnproven:
-                await response.aclose()
-                raise
+        if self._callees is not None:
+            with self._callees.judging(self._identity, call, self._clock()):
+                vouched = self._vouched(call, response, await self._callees.enrolment.current())
+                if vouched != callee.STREAMED:
+                    callee.require_body(vouched, call, await response.aread())
+
+    async def require_callee(self, call: Call, status: int, header: str, body: bytes) -> None:
+        """For calls that no httpx carries: AnswerUnproven unless the callee signed this answer to this call."""
+        if self._callees is not None:
+            with self._callees.judging(self._identity, call, self._clock()):
+                view = await self._callees.enrolment.current()
+                callee.require_body(callee.verify(header, call, status, view, self._clock()), call, body)
+
+    def _call(self, request: httpx.Request, proof: str) -> Call:
+        return Call(self._audience, request.method, request.url.path, proof)
+
+    def _vouched(self, call: Call, response: httpx.Response, view: EnrolmentView) -> str:
+        header = response.headers.get(callee.HEADER, "")
+        return callee.verify(header, call, response.status_code, view, self._clock())
 
 
 class SessionAuth(_ProvingAuth):

@@ -97,7 +97,7 @@ class BoundedHttp(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not take its answer."""
         self.flow.pause_writing()
-        self._write_deadline = self.loop.call_later(self.limits.write_s, self.transport.abort)
+        self._write_deadline = self.loop.call_later(self.limits.write_s, self._hang_up)
 
     def resume_writing(self) -> None:
         if self._write_deadline is not None:
@@ -105,6 +105,11 @@ class BoundedHttp(HttpToolsProtocol):
             self._write_deadline = None
         if self.flow is not None:
             self.flow.resume_writing()
+
+    def _hang_up(self) -> None:
+        """What waits to be taken is thrown away; who was making more of it is told that nobody is there."""
+        self._journal("answer_not_taken")
+        self.transport.abort()
 
     def _unsupported_upgrade_warning(self) -> None:
         """The gate refuses what is not an ordinary request; a line in the log for each would be a gift to floods."""

@@ -1,4 +1,4 @@
-"""Which component keys are good right now, read from `IdentityRegistry` on the chain.
+"""Which component keys are good right now, and which passkeys were given up, read from `IdentityRegistry` on the chain.
 
 A grant counts once its block is final, a revocation as soon as the newest block shows it. Events are folded
 incrementally: one refresh costs three node calls, however many keys there are. The gate asks before each call; the view
@@ -11,15 +11,22 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ledger.contracts import Contracts
 from ledger.errors import LedgerError
-from ledger.events import ChainEvent, ComponentKeyEnrolled, ComponentKeyRevoked
+from ledger.events import (
+    ChainEvent,
+    ComponentKeyEnrolled,
+    ComponentKeyRevoked,
+    PasskeyRegistered,
+    PasskeyRevoked,
+)
 from trust.errors import EnrolmentUnreachable, KeyNotEnrolled, KeyRevoked
-from trust.keys import DEFAULT_DOMAIN, ed25519_jkt
+from trust.keys import DEFAULT_DOMAIN, ed25519_jkt, ed25519_of
 
 REFRESH_S = 0.5
 TOLERATE_S = 30.0
@@ -35,6 +42,9 @@ class EnrolledKey:
     revoked: bool = False
 
 
+Passkey = tuple[str, bytes]
+"""Account, and the registry's name of its credential."""
+
 KeyTable = Mapping[tuple[str, str], EnrolledKey]
 """(component, thumbprint) → key."""
 
@@ -45,6 +55,7 @@ class EnrolmentView:
 
     domain: str
     keys: KeyTable = field(repr=False)
+    given_up: frozenset[Passkey] = frozenset()
     final_hash: str = ""
     latest_hash: str = ""
 
@@ -59,7 +70,7 @@ class EnrolmentView:
             raise KeyRevoked(f"This key of {component} ended at {entry.not_after} (UTC seconds).")
         if now < entry.not_before:
             raise KeyNotEnrolled(f"This key of {component} starts at {entry.not_before} (UTC seconds).")
-        return Ed25519PublicKey.from_public_bytes(entry.public_bytes)
+        return ed25519_of(entry.public_bytes)
 
 
 def fold(
@@ -79,6 +90,18 @@ def fold(
     return table
 
 
+def fold_passkeys(given_up: frozenset[Passkey], events: Iterable[ChainEvent], *, grants: bool) -> frozenset[Passkey]:
+    """The passkeys that were revoked and, where `grants` count, not bound anew since."""
+    found = set(given_up)
+    for event in (entry.event for entry in events):
+        match event:
+            case PasskeyRegistered() if grants:
+                found.discard((event.account, event.credential_id_hash))
+            case PasskeyRevoked():
+                found.add((event.account, event.credential_id_hash))
+    return frozenset(found)
+
+
 class ChainReader:
     """Reads and folds the registry's events; blocking, used by one thread at a time."""
 
@@ -90,6 +113,7 @@ class ChainReader:
         self._empty = EnrolmentView(domain, {})
         self._folded_to = self._first_block - 1
         self._final: dict[tuple[str, str], EnrolledKey] = {}
+        self._given_up: frozenset[Passkey] = frozenset()
         self._view = self._empty
 
     def read(self) -> EnrolmentView:
@@ -98,14 +122,21 @@ class ChainReader:
         if final.number < self._folded_to:
             # The chain went back behind what was final: start over.
             self._folded_to, self._final, self._view = self._first_block - 1, {}, self._empty
+            self._given_up = frozenset()
         if (final.hash, latest.hash) != (self._view.final_hash, self._view.latest_hash):
             events = self._chain.logs(self._folded_to + 1, latest.number, self._addresses)
-            settled = (event for event in events if event.block_number <= final.number)
+            settled = [event for event in events if event.block_number <= final.number]
+            unsettled = [event for event in events if event.block_number > final.number]
             self._final = fold(self._final, settled, self._domain_id, grants=True)
+            self._given_up = fold_passkeys(self._given_up, settled, grants=True)
             self._folded_to = max(self._folded_to, final.number)
-            unsettled = (event for event in events if event.block_number > final.number)
-            keys = fold(self._final, unsettled, self._domain_id, grants=False)
-            self._view = replace(self._empty, keys=keys, final_hash=final.hash, latest_hash=latest.hash)
+            self._view = replace(
+                self._empty,
+                keys=fold(self._final, unsettled, self._domain_id, grants=False),
+                given_up=fold_passkeys(self._given_up, unsettled, grants=False),
+                final_hash=final.hash,
+                latest_hash=latest.hash,
+            )
         return self._view
 
 
@@ -139,10 +170,28 @@ class Enrolment:
         """The view to decide by; EnrolmentUnreachable when the last good one is too old."""
         refresh = self._due()
         if refresh is not None:
-            patience = None if self._age() > self._tolerate_s else PATIENCE_S
-            done, _ = await asyncio.wait({asyncio.wrap_future(refresh)}, timeout=patience)
+            done, _ = await asyncio.wait({asyncio.wrap_future(refresh)}, timeout=self._patience())
             for finished in done:
                 finished.result()  # anything but a LedgerError is a defect: let it show
+        return self._tolerable()
+
+    def current_blocking(self) -> EnrolmentView:
+        """As `current`, for threads that may wait."""
+        refresh = self._due()
+        if refresh is not None:
+            with suppress(TimeoutError):
+                refresh.result(self._patience())
+        return self._tolerable()
+
+    @property
+    def newest(self) -> EnrolmentView | None:
+        """What was read last, without asking: for who decides right after a `current`."""
+        return self._view
+
+    def _patience(self) -> float | None:
+        return None if self._age() > self._tolerate_s else PATIENCE_S
+
+    def _tolerable(self) -> EnrolmentView:
         view = self._view
         if view is None or self._age() > self._tolerate_s:
             raise EnrolmentUnreachable(

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Scope
 
 from trust import proofs, revocations, tokens
 from trust.auth import GateAuth, SessionAuth
@@ -43,12 +45,15 @@ __all__ = ["Gate", "GateAuth", "SessionAuth", "StillEntitled"]
 
 SESSION_ISSUER = "gateway"
 ACCOUNT_ISSUER = "marketplace"
-RECHECK_S = 30.0
+RECHECK_S = 3.0  # what is revoked counts within 5 s, also where an answer is still being sent
 BODY_TIMEOUT_S = 15.0  # a body of 1 MiB at half a megabit a second
 _TOKEN_CACHE = 2048
 
 StillEntitled = Callable[[int], bool]
 """Whether a subscription may still be used; quick and synchronous, asked on every session call."""
+
+RefusalPage = Callable[[Scope, Refusal, bool], ASGIApp | None]
+"""What a person gets in place of problem+json, None where a program asks; the flag: the path has a route."""
 
 StillStanding = Callable[[str], bool]
 """Whether a sign-in, or a pass, still stands; quick and synchronous, asked on every call that hangs on one."""
@@ -78,6 +83,7 @@ class Gate:
         recheck_s: float = RECHECK_S,
         revocations: Revocations | None = None,
         limits: Limits | None = None,
+        refusal_page: RefusalPage | None = None,
     ) -> None:
         self.app_name = app_name
         self.policy = policy
@@ -85,6 +91,7 @@ class Gate:
         self.identity = identity
         self.body_timeout_s = body_timeout_s
         self.recheck_s = recheck_s
+        self.refusal_page = refusal_page
         self._replay = replay
         self._journal = journal
         self._clock = clock
@@ -169,7 +176,24 @@ class Gate:
         """One journal row for one decision; polls and refusals for speed are counted (trust.journal.tally)."""
         if refusal is not None:
             self._limiter.refused(inbound.address)
-        decision = Decision(
+        decision = self._decision(inbound, route, caller, refusal)
+        time_ms = int(self._clock() * 1000)
+        if isinstance(refusal, TooManyRequests):
+            self._journal.tally(replace(decision, method="", path="", route="", reason="", jkt=""), time_ms)
+        elif refusal is None and inbound.method == "GET" and (caller is None or caller.kind is not CallerKind.SESSION):
+            self._journal.tally(decision, time_ms)
+        else:
+            self._journal.append(decision, time_ms)
+
+    def record_of_handler(self, request: HTTPConnection, refusal: Refusal) -> None:
+        """What a handler refused after the gate had let it in: a pass, a signature, a sign-in."""
+        route, caller = request.scope.get("route"), request.state.caller
+        decision = self._decision(Inbound.of(request.scope), getattr(route, "path", ""), caller, refusal)
+        self._limiter.refused(request.client.host if request.client else "")
+        self._journal.append(replace(decision, jkt=caller.jkt), int(self._clock() * 1000))
+
+    def _decision(self, inbound: Inbound, route: str, caller: Caller | None, refusal: Refusal | None) -> Decision:
+        return Decision(
             app=self.app_name,
             method=inbound.method,
             path=inbound.path,
@@ -180,13 +204,6 @@ class Gate:
             caller="" if caller is None else caller.subject or caller.kind.value,
             jkt=inbound.proof.jkt if inbound.proof else "",
         )
-        time_ms = int(self._clock() * 1000)
-        if isinstance(refusal, TooManyRequests):
-            self._journal.tally(replace(decision, method="", path="", route="", reason="", jkt=""), time_ms)
-        elif refusal is None and inbound.method == "GET" and (caller is None or caller.kind is not CallerKind.SESSION):
-            self._journal.tally(decision, time_ms)
-        else:
-            self._journal.append(decision, time_ms)
 
     def record_at_door(self, code: str, address: str) -> None:
         """What was refused before there was a request (`trust.door`); counted, as it comes in floods or not at all."""

@@ -62,6 +62,12 @@ def public_jwk(key: PublicKey) -> Jwk:
 
 
 @lru_cache(maxsize=4096)
+def ed25519_of(raw: bytes) -> Ed25519PublicKey:
+    """The key of 32 raw bytes, as IdentityRegistry holds it."""
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+@lru_cache(maxsize=4096)
 def _ed25519(x: str) -> Ed25519PublicKey:
     return Ed25519PublicKey.from_public_bytes(_exactly_32(x))
 

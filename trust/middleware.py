@@ -9,15 +9,14 @@ import math
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from trust import callee
-from trust.caller import PUBLIC, Caller
+from trust.callee import Call, Signing
+from trust.caller import PUBLIC, Caller, CallerKind
 from trust.errors import NotAllowed, Refusal, TooManyRequests
 from trust.inbound import ClientGone, Inbound, read_body, replaying
 from trust.jws import MAX_LENGTH
-from trust.routes import RouteMatch, RouteTable, route_path
+from trust.routes import UNKNOWN, RouteMatch, RouteTable, route_path
 from trust.standing import Standing
 
 if TYPE_CHECKING:
@@ -52,7 +51,12 @@ class GateMiddleware:
             caller, body = await self._check(inbound, match, receive)
         except Refusal as refusal:
             self.gate.record(inbound, match.template, inbound.caller, refusal)
-            await _refuse(refusal, send)
+            page = self._page(scope, refusal, match)
+            if page is not None:
+                await page(scope, receive, send)
+                return
+            floods = isinstance(refusal, TooManyRequests)  # refused for speed: not worth a signature
+            await _refuse(refusal, send if floods else self._proven(inbound, inbound.caller, send))
             return
         except ClientGone:
             return
@@ -61,7 +65,7 @@ class GateMiddleware:
             return
         self.gate.record(inbound, match.template, caller, None)
         state = {**scope.get("state", {}), "caller": caller}
-        proven = self._proven(inbound, send)
+        proven = self._proven(inbound, caller, send)
         standing = Standing(lambda: self.gate.reverify(caller), self.gate.recheck_s, proven)
         answer = proven if caller.is_anonymous else standing.send
         try:
@@ -86,25 +90,23 @@ class GateMiddleware:
         await self.gate.accept_body(inbound, body)
         return inbound.caller, body
 
+    def _page(self, scope: Scope, refusal: Refusal, match: RouteMatch) -> ASGIApp | None:
+        """How the app shows this to a person; floods are answered as cheaply as can be."""
+        show = self.gate.refusal_page
+        return None if show is None or isinstance(refusal, TooManyRequests) else show(scope, refusal, match != UNKNOWN)
+
     def _match(self, method: str, path: str) -> RouteMatch:
         if self._table is None:
             self._table = RouteTable(self._guarded)
         return self._table.match(method, path)
 
-    def _proven(self, inbound: Inbound, send: Send) -> Send:
-        """A `send` that adds the callee's own proof where the request carried one."""
-        identity = self.gate.identity
-        proof = inbound.headers.get("dpop", [""])[0]
-        if identity is None or not 0 < len(proof) <= MAX_LENGTH:
+    def _proven(self, inbound: Inbound, caller: Caller | None, send: Send) -> Send:
+        """A `send` that proves this app to a component: to whoever sent token and proof, unless it is a person's."""
+        identity, proof = self.gate.identity, inbound.headers.get("dpop", [""])[0]
+        is_person = caller is not None and caller.kind in (CallerKind.SESSION, CallerKind.ACCOUNT)
+        if identity is None or is_person or not inbound.has("authorization") or not 0 < len(proof) <= MAX_LENGTH:
             return send
-
-        async def signed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer = callee.Answer(proof, inbound.method, message["status"])
-                MutableHeaders(scope=message)[callee.HEADER] = callee.sign(identity, answer)
-            await send(message)
-
-        return signed
+        return Signing(identity, Call(identity.component, inbound.method, inbound.path, proof), send).send
 
 
 def _require_gate(method: str, row: "Row", match: RouteMatch) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 
 from ledger.values import Address
@@ -32,7 +30,7 @@ from marketplace.identity.schemas import (
     TokenRequest,
 )
 from marketplace.identity.sign_ins import SignIns
-from marketplace.openapi import KEPT_BY_KEY, Answers, problems, refusals
+from marketplace.openapi import KEPT_BY_KEY, Answers, problems
 from trust.errors import SignedOut, SignInRefused
 
 NOT_KEPT = {KEPT_BY_KEY: False}
@@ -102,9 +100,7 @@ def _add_passkeys(routes: APIRouter, passkeys: Passkeys) -> None:
 
 def _answers(*kinds: type[MarketplaceError] | type[SignedOut] | type[SignInRefused]) -> Answers:
     """The problem answers of a route that the gate or a service refuses."""
-    ours = [kind for kind in kinds if issubclass(kind, MarketplaceError)]
-    found: dict[int | str, dict[str, Any]] = problems(MalformedInput, *ours)
-    return {**found, **refusals(*(kind for kind in kinds if not issubclass(kind, MarketplaceError)))}
+    return problems(MalformedInput, *kinds)
 
 
 def _account(request: Request) -> Address:

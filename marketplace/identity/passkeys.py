@@ -146,6 +146,11 @@ class Passkeys:
         row = self._row(credential_id)
         return row is not None and row["account"] == account and self._on_chain(row) is not None
 
+    def is_given_up(self, credential_id: str, account: str) -> bool:
+        """Whether a block up to the newest that the gate has seen revoked it. Asks nobody: the gate does so first."""
+        view = self._parts.enrolment.newest
+        return view is not None and (account, _name(credential_id)) in view.given_up
+
     def _shown(self, row: Any) -> PasskeyAnswer:
         call = self._parts.contracts.identity.revoke_passkey(_name(row["credential_id"]))
         bound = self._on_chain(row) is not None

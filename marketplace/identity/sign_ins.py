@@ -115,8 +115,11 @@ class SignIns:
         ]
 
     def stands(self, sign_in_id: str) -> bool:
+        """Whether it was begun here, has not ended, and the passkey that opened it was not revoked since."""
         row = self._row(sign_in_id)
-        return row is not None and bool(row["ends"] > self._parts.clock())
+        if row is None or row["ends"] <= self._parts.clock():
+            return False
+        return row["credential_id"] is None or not self._passkeys.is_given_up(row["credential_id"], row["account"])
 
     def _row(self, sign_in_id: str) -> RowMapping | None:
         with self._parts.engine.connect() as rows:

@@ -5,13 +5,16 @@ Everything that moves money goes through /api/v1, as any client's purchase does:
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from marketplace.catalog import queries
-from marketplace.errors import MalformedInput, PlanRetired
+from marketplace.documents import check_request
+from marketplace.errors import MalformedDocument, MalformedInput, PlanRetired
 from marketplace.parts import Parts
+from marketplace.web.asked import facts
 from marketplace.web.catalogue import offer
 from marketplace.web.model import price, whole
 from marketplace.web.pages import page
@@ -33,7 +36,7 @@ def router(parts: Parts) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/buy")
-    def buy(request: Request, planId: str, cap: str = "", periods: str = "") -> Response:
+    def buy(request: Request, planId: str, cap: str = "", periods: str = "", document: str = "") -> Response:
         plan = queries.one_plan(parts, planId)
         if plan["retired"]:
             raise PlanRetired(f"plan {planId} takes no new buyers.", remedy="Choose a newer version of the plan.")
@@ -41,13 +44,30 @@ def router(parts: Parts) -> APIRouter:
         chosen = price(plan, whole(cap), whole(periods))
         if not (chosen["cap"] or chosen["periods"]):
             raise MalformedInput("nothing was chosen.", remedy="Go back and give units or periods.")
-        wanted = request_for(model["spec"] or {}, plan["isolation"] or 0)
+        isolation = plan["isolation"] or 0
+        wanted = given(document, model["name"], isolation) if document else request_for(model["spec"] or {}, isolation)
         return page(
             request, "buy.html", title=f"Buy {offer(model)['heading']}", model=offer(model), price=chosen,
-            wanted=wanted, steps=STEPS,
+            wanted=wanted, facts=facts(wanted), steps=STEPS,
         )  # fmt: skip
 
     return routes
+
+
+def given(text: str, service: str | None, isolation: int) -> dict[str, Any]:
+    """The request document that a visitor brings along; raises `MalformedDocument` where it is none for this plan."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedDocument(f"it is not JSON: {error}.", remedy="Ask in words again.") from error
+    if not isinstance(document, dict):
+        raise MalformedDocument("it is no JSON object.", remedy="Ask in words again.")
+    check_request(document)
+    wanted = document["service"], document.get("isolation", 0)
+    if wanted != (service, isolation):
+        why = f"it asks for {wanted[0]}, isolation {wanted[1]}; the plan sells {service}, isolation {isolation}."
+        raise MalformedDocument(why, remedy="Choose a plan that sells what the document asks for.")
+    return document
 
 
 def request_for(spec: dict[str, Any], isolation: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.deployment import Deployment
-from marketplace.web import words
+from marketplace.web import asked, words
 from marketplace.web.static_files import accepts_gzip, static_tree
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -36,6 +36,7 @@ class Place:
 
 NAVIGATION = [
     Place("/", "Catalogue"),
+    Place("/ask", "Ask"),
     Place("/services", "My services"),
     Place("/assets", "My assets"),
     Place("/identity", "Identity"),
@@ -52,8 +53,14 @@ def environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
-    made.filters.update(words.FILTERS)
-    made.globals.update(static=static_tree().address, navigation=NAVIGATION, isolation_words=words.ISOLATION)
+    made.filters.update(words.FILTERS | asked.FILTERS)
+    made.globals.update(
+        static=static_tree().address,
+        navigation=NAVIGATION,
+        isolation_words=words.ISOLATION,
+        money_names=words.MONEY_NAMES,
+        time_names=words.TIME_NAMES,
+    )
     return made
 
 

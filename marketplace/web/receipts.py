@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
@@ -21,15 +22,19 @@ from marketplace.web.words import decimal, moment, money
 
 MOST = 1_000
 WORDS = {
-    "Subscribed": ("reserved", "Bought: reserved for use and time"),
-    "CapRaised": ("amount", "Topped up: reserved for more use"),
-    "Renewed": ("amount", "Renewed: reserved for more time"),
-    "Settled": ("amount", "Use settled and paid to the provider"),
-    "TimeCollected": ("amount", "Time paid to the provider"),
-    "Released": ("refunded", "Ended: returned to you"),
-    "Refunded": ("amount", "Refunded: returned to you"),
+    "Subscribed": {"reserved": "Bought: reserved for use and time"},
+    "CapRaised": {"amount": "Topped up: reserved for more use"},
+    "Renewed": {"amount": "Renewed: reserved for more time"},
+    "Settled": {"amount": "Use settled and paid to the provider"},
+    "TimeCollected": {"amount": "Time paid to the provider"},
+    "ReleaseRequested": {
+        "time_paid": "Release asked for: time so far, paid to the provider",
+        "time_refunded": "Release asked for: unused time, returned to you",
+    },
+    "Released": {"refunded": "Ended: unused units, returned to you"},
+    "Refunded": {"amount": "Refunded: returned to you"},
 }
-"""Event → the field that holds its money, and what it is called on a receipt."""
+"""Event → each field that holds money of it, and what that is called on a receipt."""
 
 
 @dataclass(frozen=True)
@@ -68,28 +73,31 @@ def lines_of(parts: Parts, subscription_id: str) -> list[Line]:
     """The movements of one subscription, oldest first."""
     parts.projection.refresh()
     rows = rows_after(parts, BEGINNING, WantedActivity(subscriptionId=subscription_id).conditions(), MOST)
-    return [line for row in rows if (line := _line(answer(row)))]
+    return lines(answer(row) for row in rows)
 
 
-def _line(event: ActivityAnswer) -> Line | None:
-    field, words = WORDS.get(event["name"], ("", ""))
-    if not words:
-        return None
-    return Line(event["at"], event["name"], words, int(event["fields"].get(field, 0)), event["txHash"])
+def lines(events: Iterable[ActivityAnswer]) -> list[Line]:
+    """One for each movement of money; what moved none is left out."""
+    return [
+        Line(event["at"], event["name"], words, amount, event["txHash"])
+        for event in events
+        for field, words in WORDS.get(event["name"], {}).items()
+        if (amount := int(event["fields"].get(field, 0)))
+    ]
 
 
-def as_csv(lines: list[Line]) -> bytes:
+def as_csv(movements: list[Line]) -> bytes:
     """With a head; amounts are whole credits, as people's tables want them."""
     out = io.StringIO()
     table = csv.writer(out)
     table.writerow(["time_utc", "event", "description", "amount_maas", "transaction"])
-    for line in lines:
+    for line in movements:
         amount = decimal(line.amount).replace(",", "")
         table.writerow([moment(line.at), line.event, line.words, amount, line.tx_hash])
     return out.getvalue().encode()
 
 
-def as_pdf(subscription_id: str, buyer: str, lines: list[Line]) -> bytes:
+def as_pdf(subscription_id: str, buyer: str, movements: list[Line]) -> bytes:
     """One A4 document; the transaction stands under its movement."""
     from fpdf import FPDF  # takes half a second to import, and few ask for it
 
@@ -101,7 +109,7 @@ def as_pdf(subscription_id: str, buyer: str, lines: list[Line]) -> bytes:
     document.set_font("Helvetica", size=10)
     for text in (f"Subscription {subscription_id}", f"Buyer {buyer}"):
         document.cell(0, 6, text, new_x="LMARGIN", new_y="NEXT")
-    for line in lines:
+    for line in movements:
         document.ln(3)
         document.set_font("Helvetica", "B", 10)
         document.cell(0, 6, f"{moment(line.at)}   {money(line.amount)}", new_x="LMARGIN", new_y="NEXT")

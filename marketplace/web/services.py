@@ -11,18 +11,23 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from ledger.values import SubscriptionId, model_of, plan_of
+from marketplace.activity import WantedActivity, newest
 from marketplace.answers import ChainSide, PlanAnswer
 from marketplace.catalog import queries
+from marketplace.desks.provider import quality
 from marketplace.errors import MalformedInput
 from marketplace.pagination import Window
 from marketplace.parts import Parts
 from marketplace.subscriptions import service
 from marketplace.subscriptions.schemas import Wanted
+from marketplace.web.beach import operations
 from marketplace.web.catalogue import offer
 from marketplace.web.pages import page
 
 SHOWN = 100
 """Subscriptions of one account on a page."""
+ROWS = 6
+"""Settled vouchers that a service's page shows."""
 
 
 def router(parts: Parts) -> APIRouter:
@@ -41,12 +46,33 @@ def router(parts: Parts) -> APIRouter:
         plan = queries.one_plan(parts, str(plan_of(SubscriptionId(int(id)))))
         model = offer(queries.one_model(parts, plan["modelId"]))
         now = max(int(parts.clock()), parts.chain.latest().timestamp)
+        spec = model["spec"] or {}
         return page(
             request, "service.html", title=model["heading"], id=id, chain_side=found["chain"],
             service_side=found["service"], plan=plan, model=model, money=spend(found["chain"], plan, now),
+            settled=settlements(parts, id), pictures=operations(spec)["picture"], measured=quality(parts, dict(plan)),
+            facts=live_facts(id, found["chain"], plan, spec),
         )  # fmt: skip
 
     return routes
+
+
+def live_facts(subscription_id: str, chain: ChainSide, plan: PlanAnswer, spec: dict[str, Any]) -> dict[str, Any]:
+    """What the page's scripts need for charts and passes; money in smallest units, immersion in thousandths."""
+    qoe = (plan.get("terms") or {}).get("qoe", {})
+    return {
+        "subscriptionId": subscription_id, "isActive": chain["status"] == "active",
+        "cap": chain["cap"], "unitPrice": plan["unitPrice"], "floor": plan["qoeFloor"],
+        "discountBps": int(qoe.get("discount_bps", 0)),
+        "operations": sorted(spec.get("operations") or {}),
+    }  # fmt: skip
+
+
+def settlements(parts: Parts, subscription_id: str) -> list[dict[str, Any]]:
+    """The newest settled vouchers, newest first: UTC seconds, units in all, what this one paid, the transaction."""
+    wanted = WantedActivity(subscriptionId=subscription_id, name="Settled")
+    found = newest(parts, wanted, Window(ROWS))[:ROWS]
+    return [{**event["fields"], "at": event["at"], "txHash": event["txHash"]} for event in found]
 
 
 def account_of(text: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from marketplace.parts import Parts
-from marketplace.web import assets, buy, catalogue, identity, model, receipts, services
+from marketplace.web import ask, assets, beach, buy, catalogue, identity, model, receipts, services
 from marketplace.web.security import SecurityHeaders
 from marketplace.web.static_files import static_tree
 
-PAGES = (catalogue, model, buy, services, receipts, assets, identity)
+PAGES = (catalogue, ask, model, buy, services, beach, receipts, assets, identity)
 
 
 def router(parts: Parts) -> APIRouter:

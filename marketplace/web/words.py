@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+
+from markupsafe import Markup, escape
 
 DECIMALS = 6
 """Of the devnet's credit token (MaaSCredit)."""
@@ -56,6 +59,11 @@ def machine_moment(seconds: int | str) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def clock(milliseconds: int) -> str:
+    """UTC milliseconds as `05:12:09.120 UTC`: for things that follow each other within a day."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%H:%M:%S.%f")[:-3] + " UTC"
+
+
 def duration(seconds: int | str | None) -> str:
     """The two largest parts: 5400 → `1 hour 30 minutes`."""
     rest = int(seconds or 0)
@@ -84,6 +92,62 @@ def plain(name: str | None) -> str:
     return (name or "").replace("_", " ")
 
 
+def sentence(text: str) -> str:
+    """With a capital letter first, the rest as it is: problems say why in the middle of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def coded(text: str) -> Markup:
+    """With what stands between backticks as code; all else is escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 — escaped before
+
+
+MONEY_NAMES = {
+    "amount", "reserved", "refunded", "price", "royalty", "total", "unitPrice", "periodPrice", "expectedPrice",
+    "time_paid", "time_refunded", "unit_price", "period_price",
+}  # fmt: skip
+TIME_NAMES = {
+    "deadline", "since", "expires", "through", "paid_through", "releasable_at", "confirmable_at", "not_before",
+    "not_after", "notBefore", "notAfter",
+}  # fmt: skip
+"""Of events' and calls' fields: which hold money in smallest units, which UTC seconds."""
+RESOURCES = {
+    "computing_mcores": "computing, thousandths of a core",
+    "bandwidth_mbps": "bandwidth, Mb/s",
+    "protocol_stack_sessions": "protocol stack, sessions",
+    "rendering_k": "rendering, K",
+    "storage_mib": "storage, MiB",
+    "spectrum_mhz": "spectrum, MHz",
+}
+SERVICE_TYPES = {"ar_vr": "AR and VR", "digital_twin": "digital twin"}
+
+
+def resource(name: str) -> str:
+    """A resource with its unit."""
+    return RESOURCES.get(name, plain(name))
+
+
+def service_type(name: str) -> str:
+    return SERVICE_TYPES.get(name, plain(name))
+
+
+STAGES = {
+    "final": "Final on the chain",
+    "preparing": "Taken up",
+    "stepI": "Step I: MSMF",
+    "planning": "Place looked for",
+    "stepII": "Step II: VMOF",
+    "stepIII": "Step III: MMF",
+    "submitted": "Activation sent",
+    "activated": "Activated on the chain",
+}
+
+
+def stage(name: str) -> str:
+    """What the orchestrator's time is of."""
+    return STAGES.get(name, plain(name).capitalize())
+
+
 ISOLATION = {0: "shared with all", 1: "shared within the cluster", 2: "dedicated"}
 
 
@@ -94,5 +158,6 @@ def isolation(degree: int | str | None) -> str:
 
 FILTERS = {
     each.__name__: each
-    for each in (money, decimal, short, moment, machine_moment, duration, milli, percent, plain, isolation)
-}
+    for each in (money, decimal, short, moment, machine_moment, duration, milli, percent, plain, sentence, coded, stage,
+                 clock, resource, service_type, isolation)
+}  # fmt: skip

@@ -11,14 +11,34 @@ from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ValidationError
 
 from ledger.errors import LedgerError
 from ledger.metering import TermsInvalid
 from ledger.values import to_hex
+from orchestrator.described import body_of, serve_document
 from orchestrator.errors import OrchestratorError
-from orchestrator.gateway.errors import MalformedUse, NoRoute
+from orchestrator.gateway.errors import (
+    AnswerGone,
+    BadBinding,
+    BadErasure,
+    BadVoucher,
+    CapReached,
+    ChainUnreachable,
+    ClaimRequired,
+    Erased,
+    MalformedUse,
+    ModelRefused,
+    ModelUnavailable,
+    NoRoute,
+    NotEntitled,
+    RequestIdReused,
+    StaleVoucher,
+    TooManyUses,
+    VoucherRequired,
+)
 from orchestrator.gateway.house import House
 from orchestrator.gateway.logs import log_lines
 from orchestrator.gateway.shapes import (
@@ -35,10 +55,26 @@ from orchestrator.gateway.shapes import (
 from orchestrator.gateway.use import Served
 from orchestrator.gateway.vouchers import kept_json
 from trust.caller import Caller, CallerKind
-from trust.errors import Refusal
+from trust.errors import PassRefused, PassSpent, Refusal
+from trust.openapi import Answers, problems
 
 S = TypeVar("S", bound=BaseModel)
 AUDIT_GRANT_HEADER = "S4M-Audit-Grant"
+SubscriptionPath = Annotated[int, Path(ge=0, lt=2**96)]
+USE_PROBLEMS = problems(
+    MalformedUse, NoRoute, NotEntitled, ClaimRequired, VoucherRequired, CapReached, PassRefused, PassSpent, TooManyUses,
+    RequestIdReused, AnswerGone, Erased, ModelRefused, ModelUnavailable, ChainUnreachable,
+)  # fmt: skip
+USE = {
+    "summary": "Use",
+    "description": "One metered use; record, voucher and what was measured come as headers.",
+    "parameters": [{"name": "subscriptionId", "in": "path", "required": True, "schema": {"type": "string"}}],
+    **body_of(UseRequest),
+    "responses": {
+        "200": {"description": "The model's answer.", "content": {"*/*": {}}},
+        **{str(status): answer for status, answer in USE_PROBLEMS.items()},
+    },
+}
 
 
 def create_app(house: House) -> FastAPI:
@@ -46,28 +82,75 @@ def create_app(house: House) -> FastAPI:
     app = FastAPI(title="Slicing4Meta gateway", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.house = house
     app.add_api_route("/health", health, methods=["GET"])
-    app.add_api_route("/routes", put_routes, methods=["PUT"])
-    app.add_api_route("/routes/{subscriptionId}", put_route, methods=["PUT"])
-    app.add_api_route("/routes/{subscriptionId}", delete_route, methods=["DELETE"])
-    app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
-    app.add_api_route("/measures", measures, methods=["GET"])
-    app.add_api_route("/quality/{planId}", quality, methods=["GET"])
-    app.add_api_route("/sessions", open_session, methods=["POST"])
-    app.add_api_route("/pass-sessions", open_pass_session, methods=["POST"])
-    app.add_api_route("/passes/{subscriptionId}", passes, methods=["GET"])
-    app.add_api_route("/passes/{subscriptionId}/revocations", revoke_pass, methods=["POST"])
-    app.router.add_route("/use/{subscriptionId}", use, methods=["POST"])  # the busiest: nothing stands between
-    app.add_api_route("/vouchers/{subscriptionId}", accept_voucher, methods=["POST"])
-    app.add_api_route("/usage/{subscriptionId}/log", buyers_log, methods=["GET"], response_class=Response)
-    app.add_api_route("/usage/{subscriptionId}/voucher", newest_voucher, methods=["GET"])
-    app.add_api_route("/usage/{subscriptionId}/erasure", erase_behaviour, methods=["POST"])
-    app.add_api_route("/logs/{subscriptionId}", operators_log, methods=["GET"], response_class=Response)
+    _add_routes(app)
+    _add_sessions(app)
+    _add_uses(app)
+    _add_logs(app)
     app.add_exception_handler(OrchestratorError, _problem)
     app.add_exception_handler(LedgerError, _problem)
     app.add_exception_handler(TermsInvalid, _problem)
     app.add_exception_handler(Refusal, _problem)
-    house.gate.protect(app)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    house.gate.protect(serve_document(app, "gateway", {"/use/{subscriptionId}": {"post": USE}}))
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    unserved = problems(MalformedUse)
+    app.add_api_route("/routes", put_routes, methods=["PUT"], responses=unserved, openapi_extra=body_of(Routes))
+    app.add_api_route(
+        "/routes/{subscriptionId}", put_route, methods=["PUT"], responses=unserved, openapi_extra=body_of(Route)
+    )
+    app.add_api_route("/routes/{subscriptionId}", delete_route, methods=["DELETE"])
+    app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
+    app.add_api_route("/measures", measures, methods=["GET"])
+    app.add_api_route("/quality/{planId}", quality, methods=["GET"])
+
+
+def _add_sessions(app: FastAPI) -> None:
+    opening = problems(MalformedUse, BadBinding, NotEntitled, ClaimRequired, ChainUnreachable)
+    passing = problems(MalformedUse, PassRefused, NotEntitled, ChainUnreachable)
+    revoking = problems(MalformedUse, PassRefused, ChainUnreachable)
+    app.add_api_route(
+        "/sessions", open_session, methods=["POST"], responses=opening, openapi_extra=body_of(SessionRequest)
+    )
+    app.add_api_route(
+        "/pass-sessions", open_pass_session, methods=["POST"], responses=passing, openapi_extra=body_of(PassRequest)
+    )
+    app.add_api_route("/passes/{subscriptionId}", passes, methods=["GET"])
+    app.add_api_route(
+        "/passes/{subscriptionId}/revocations", revoke_pass, methods=["POST"], responses=revoking,
+        openapi_extra=body_of(RevocationPost),
+    )  # fmt: skip
+
+
+def _add_uses(app: FastAPI) -> None:
+    signing = problems(MalformedUse, BadVoucher, StaleVoucher, ChainUnreachable)
+    app.router.add_route("/use/{subscriptionId}", use, methods=["POST"])  # the busiest: nothing stands between
+    app.add_api_route(
+        "/vouchers/{subscriptionId}", accept_voucher, methods=["POST"], responses=signing,
+        openapi_extra=body_of(VoucherPost),
+    )  # fmt: skip
+
+
+def _add_logs(app: FastAPI) -> None:
+    lines: Answers = {200: {"description": "One record a line.", "content": {"application/jsonl": {}}}}
+    shown = lines | problems(MalformedUse, NoRoute, ChainUnreachable)
+    granted = lines | problems(MalformedUse, NoRoute, ChainUnreachable, BadBinding)
+    erasing = problems(MalformedUse, BadErasure, BadBinding, ChainUnreachable)
+    app.add_api_route(
+        "/usage/{subscriptionId}/log", buyers_log, methods=["GET"], response_class=Response, responses=granted
+    )
+    app.add_api_route(
+        "/usage/{subscriptionId}/voucher", newest_voucher, methods=["GET"], responses=problems(ChainUnreachable)
+    )
+    app.add_api_route(
+        "/usage/{subscriptionId}/erasure", erase_behaviour, methods=["POST"], responses=erasing,
+        openapi_extra=body_of(ErasurePost),
+    )  # fmt: skip
+    app.add_api_route(
+        "/logs/{subscriptionId}", operators_log, methods=["GET"], response_class=Response, responses=shown
+    )
 
 
 @asynccontextmanager
@@ -92,7 +175,7 @@ async def health(request: Request) -> dict[str, Any]:
     return {"ok": True, "program": "gateway", **known, **house.watch.health()}
 
 
-async def put_route(request: Request, subscriptionId: int) -> dict[str, Any]:
+async def put_route(request: Request, subscriptionId: SubscriptionPath) -> dict[str, Any]:
     """Serve a subscription from now on, or replace how it is served."""
     house, route = _house(request.app), _shape(Route, await request.body())
     if route.subscription != subscriptionId:
@@ -117,7 +200,7 @@ async def _serve(house: House, routes: Sequence[Route]) -> None:
     await asyncio.to_thread(house.store.put_routes, kept)
 
 
-async def delete_route(request: Request, subscriptionId: int) -> dict[str, Any]:
+async def delete_route(request: Request, subscriptionId: SubscriptionPath) -> dict[str, Any]:
     """Serve it no longer; its log and vouchers stay."""
     house = _house(request.app)
     await asyncio.to_thread(house.store.delete_route, subscriptionId)
@@ -125,7 +208,7 @@ async def delete_route(request: Request, subscriptionId: int) -> dict[str, Any]:
     return {"subscriptionId": str(subscriptionId), "deleted": True}
 
 
-async def vouchers_to_settle(request: Request, since: int = Query(default=0, ge=0)) -> dict[str, Any]:
+async def vouchers_to_settle(request: Request, since: int = Query(default=0, ge=0, lt=2**63)) -> dict[str, Any]:
     """The newest doubly signed voucher of each subscription among those accepted after row `since`."""
     kept = await asyncio.to_thread(_house(request.app).store.vouchers, since)
     return {"vouchers": [kept_json(voucher) for voucher in kept]}
@@ -162,12 +245,14 @@ async def open_pass_session(request: Request) -> dict[str, Any]:
     return {"token": token, "expires": expires}
 
 
-async def passes(request: Request, subscriptionId: int, since: int = Query(default=0, ge=0, alias="from")) -> Any:
+async def passes(
+    request: Request, subscriptionId: SubscriptionPath, since: int = Query(default=0, ge=0, lt=2**63, alias="from")
+) -> Any:
     """What the buyer's passes were used for."""
     return await _house(request.app).passes.shown(subscriptionId, since)
 
 
-async def revoke_pass(request: Request, subscriptionId: int) -> dict[str, Any]:
+async def revoke_pass(request: Request, subscriptionId: SubscriptionPath) -> dict[str, Any]:
     """Take a pass back, on the buyer's or the session key's word."""
     house, posted = _house(request.app), _shape(RevocationPost, await request.body())
     right = await house.watch.known(subscriptionId)
@@ -184,7 +269,7 @@ async def use(request: Request) -> Response:
     return Response(served.body, media_type=served.kept.content_type, headers=_headers(served))
 
 
-async def accept_voucher(request: Request, subscriptionId: int) -> dict[str, Any]:
+async def accept_voucher(request: Request, subscriptionId: SubscriptionPath) -> dict[str, Any]:
     """Take the session key's signature under a voucher."""
     house, posted = _house(request.app), _shape(VoucherPost, await request.body())
     right = await house.watch.known(subscriptionId)
@@ -197,7 +282,7 @@ async def accept_voucher(request: Request, subscriptionId: int) -> dict[str, Any
     }
 
 
-async def newest_voucher(request: Request, subscriptionId: int) -> dict[str, Any]:
+async def newest_voucher(request: Request, subscriptionId: SubscriptionPath) -> dict[str, Any]:
     """The newest doubly signed voucher and the one that waits to be signed."""
     house = _house(request.app)
     book, signer = house.books.of(subscriptionId), (await house.watch.known(subscriptionId)).subscription.signer
@@ -208,8 +293,8 @@ async def newest_voucher(request: Request, subscriptionId: int) -> dict[str, Any
 
 async def buyers_log(
     request: Request,
-    subscriptionId: int,
-    since: int = Query(default=0, ge=0, alias="from"),
+    subscriptionId: SubscriptionPath,
+    since: int = Query(default=0, ge=0, lt=2**63, alias="from"),
     follow: bool = False,
 ) -> StreamingResponse:
     """The usage log for the buyer's session, or for who holds an audit grant signed by the buyer."""
@@ -222,7 +307,7 @@ async def buyers_log(
     return await _log(house, subscriptionId, since, follow, with_measured=True)
 
 
-async def erase_behaviour(request: Request, subscriptionId: int) -> dict[str, Any]:
+async def erase_behaviour(request: Request, subscriptionId: SubscriptionPath) -> dict[str, Any]:
     """Forget what is kept of the user's behaviour, on the buyer's or the session key's word."""
     house, demand = _house(request.app), _shape(ErasurePost, await request.body())
     right = await house.watch.known(subscriptionId)
@@ -235,8 +320,8 @@ async def erase_behaviour(request: Request, subscriptionId: int) -> dict[str, An
 
 async def operators_log(
     request: Request,
-    subscriptionId: int,
-    since: int = Query(default=0, ge=0, alias="from"),
+    subscriptionId: SubscriptionPath,
+    since: int = Query(default=0, ge=0, lt=2**63, alias="from"),
     follow: bool = False,
 ) -> StreamingResponse:
     """The same log for settlement and the audit, without what tells of the user."""
@@ -292,8 +377,18 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
-async def _problem(_request: Request, error: Exception) -> JSONResponse:
+async def _malformed(request: Request, error: Exception) -> JSONResponse:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    where = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found[:5])
+    return await _problem(
+        request, MalformedUse(f"The request breaks its shape: {where}. Correct it and send it again.")
+    )
+
+
+async def _problem(request: Request, error: Exception) -> JSONResponse:
     body: dict[str, Any]
+    if isinstance(error, Refusal):
+        _house(request.app).gate.record_of_handler(request, error)
     if isinstance(error, OrchestratorError | Refusal):
         body = dict(error.problem())
     else:

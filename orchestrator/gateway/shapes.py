@@ -2,22 +2,35 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from ledger.claims import Disclosure
 from ledger.metering import Terms
 from orchestrator.gateway.errors import MalformedUse
 
 Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$")]
+Seconds = Annotated[int, Field(gt=0, lt=2**40)]
+"""UTC; far above every time, far below what a signed word of 64 bits holds."""
 Hex32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{64}$")]
 Hex65 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{130}$")]
 HexAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
 
-class Shape(BaseModel):
-    """Strict and frozen: unknown fields are refused."""
+def _of_96_bits(text: str) -> str:
+    if int(text) >= 2**96:
+        raise ValueError("a subscription's id has at most 96 bits")
+    return text
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+SubscriptionText = Annotated[
+    str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,28})$", max_length=29), AfterValidator(_of_96_bits)
+]
+
+
+class Shape(BaseModel):
+    """Strict and frozen: unknown fields, infinities and what is no number are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Operation(Shape):
@@ -42,9 +55,9 @@ class Attention(Shape):
 class Route(BaseModel):
     """A running service of one subscription, as the orchestrator puts it. Fields that are not ours pass through."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
-    subscriptionId: Decimal
+    subscriptionId: SubscriptionText
     planId: Decimal
     buyer: HexAddress
     signer: HexAddress
@@ -100,9 +113,9 @@ class UseRequest(Shape):
 class SessionRequest(Shape):
     """POST /sessions: the session key's EIP-712 SessionBinding over the proof key's thumbprint."""
 
-    subscriptionId: Decimal
+    subscriptionId: SubscriptionText
     jkt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
-    expires: int = Field(gt=0)
+    expires: Seconds
     signature: Hex65
     disclosures: tuple[dict[str, Any], ...] = Field(default=(), max_length=8)
 
@@ -139,15 +152,15 @@ class VoucherPost(Shape):
 class ErasurePost(Shape):
     """POST /usage/{subscriptionId}/erasure: an EIP-712 ErasureDemand, signed by the buyer or the session key."""
 
-    subscriptionId: Decimal
-    expires: int = Field(gt=0)
+    subscriptionId: SubscriptionText
+    expires: Seconds
     signature: Hex65
 
 
 class AuditGrantHeader(Shape):
     """The S4M-Audit-Grant header (base64url JSON): the buyer lets `grantee` read the log until `expires`."""
 
-    subscriptionId: Decimal
+    subscriptionId: SubscriptionText
     grantee: HexAddress
-    expires: int = Field(gt=0)
+    expires: Seconds
     signature: Hex65

@@ -14,11 +14,14 @@ from typing import Annotated, ParamSpec, TypeVar
 from fastapi import FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
-from orchestrator.errors import OrchestratorError
-from orchestrator.instances.repeats import run_once
+from orchestrator.errors import OrchestratorError, TryLater
+from orchestrator.instances.repeats import KeyReused, run_once
+from orchestrator.instances.states import IllegalMove
 from orchestrator.instances.telling import Teller
 from orchestrator.requirements import FunctionCall, Notice
+from trust.openapi import problems
 
 THREADS = 64
 
@@ -34,6 +37,8 @@ class MalformedCall(OrchestratorError):
     title = "The call does not have the shape it must have"
 
 
+CHANGING = (MalformedCall, KeyReused, IllegalMove, TryLater)
+"""What any call that changes something can be refused with."""
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
@@ -42,17 +47,25 @@ class Door:
 
     def __init__(self, function: str, title: str, msmf: FunctionCall | None = None) -> None:
         self.function = function
-        self.app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None)
+        self.app = FastAPI(
+            title=title, openapi_url=None, docs_url=None, redoc_url=None, responses=problems(MalformedCall)
+        )
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=function)
         self._teller = Teller(function, msmf, self._threads) if msmf is not None else None
+        self.app.state.door = self
         self.app.add_exception_handler(OrchestratorError, _problem)
         self.app.add_exception_handler(RequestValidationError, _malformed)
+        self.app.add_exception_handler(HTTPException, _unreadable)
         self.app.add_api_route("/health", self._health, methods=["GET"])
 
     def tell(self, key: str, notices: Sequence[Notice]) -> None:
         """Let MSMF hear of this without being waited for. A repeated key tells nothing anew."""
         if self._teller is not None:
             self._teller.tell(f"{key}:{self.function}:tell", notices)
+
+    def close(self) -> None:
+        """Take nothing more, and wait for what is under way, notices too. A crash needs none of it."""
+        self._threads.shutdown()
 
     async def _health(self) -> dict[str, str]:
         return {"status": "ok", "function": self.function}
@@ -77,3 +90,9 @@ async def _malformed(request: Request, error: Exception) -> JSONResponse:
     first = f"{places[0]['at']}: {places[0]['why']}" if places else str(error)
     detail = f"{request.method} {request.url.path} was not understood: {first}. Send the shape of requirements.py."
     return await _problem(request, MalformedCall(detail, errors=places))
+
+
+async def _unreadable(request: Request, error: Exception) -> JSONResponse:
+    """The framework's own word: a body that is no text at all."""
+    why = error.detail if isinstance(error, HTTPException) else str(error)
+    return await _problem(request, MalformedCall(f"{request.method} {request.url.path} was not understood: {why}."))

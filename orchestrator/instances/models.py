@@ -82,22 +82,20 @@ class Use:
 def add_instance(rows: sa.Connection, one: ModelInstance) -> None:
     """Write a new model instance; its shares are counted by the database."""
     values = {name: getattr(one, name) for name in INSTANCES.c.keys() if name != "shares"}  # noqa: SIM118 (columns)
-    rows.execute(sa.insert(INSTANCES).values(**{**values, "state": one.state.value, "isolation": int(one.isolation)}))
+    rows.execute(_ADD, {**values, "state": one.state.value, "isolation": int(one.isolation)})
 
 
 def move_instance(rows: sa.Connection, instance_id: str, move: ModelMove, now: int, socket: str = "") -> ModelState:
     """Move a model instance; IllegalMove where its table has no such move. A socket given is kept."""
-    mine = INSTANCES.c.instance_id == instance_id
-    moved = after(MODEL_MOVES, ModelState(rows.scalars(sa.select(INSTANCES.c.state).where(mine)).one()), move)
+    moved = after(MODEL_MOVES, ModelState(rows.scalars(_STATE, {"mine": instance_id}).one()), move)
     values: dict[str, Any] = {"state": moved.value, "changed_at": now} | ({"socket": socket} if socket else {})
-    rows.execute(sa.update(INSTANCES).where(mine).values(**values))
+    rows.execute(_CHANGE, {"mine": instance_id, **values})
     return moved
 
 
 def set_scale(rows: sa.Connection, instance_id: str, scale: int, now: int) -> None:
     """Write how many times its first size an instance has."""
-    mine = INSTANCES.c.instance_id == instance_id
-    rows.execute(sa.update(INSTANCES).where(mine).values(scale=scale, changed_at=now))
+    rows.execute(_CHANGE, {"mine": instance_id, "scale": scale, "changed_at": now})
 
 
 def keep_warm(rows: sa.Connection, instance_ids: Collection[str], until: int) -> None:
@@ -108,38 +106,38 @@ def keep_warm(rows: sa.Connection, instance_ids: Collection[str], until: int) ->
 
 def set_least_scale(rows: sa.Connection, instance_id: str, least: int) -> None:
     """Write the scale below which an instance is not shrunk."""
-    mine = INSTANCES.c.instance_id == instance_id
-    rows.execute(sa.update(INSTANCES).where(mine).values(least_scale=least))
+    rows.execute(_CHANGE, {"mine": instance_id, "least_scale": least})
 
 
 def instance(rows: sa.Connection, instance_id: str) -> ModelInstance | None:
     """One model instance."""
-    return next(iter(_instances(rows, INSTANCES.c.instance_id == instance_id)), None)
+    return next(iter(_instances(rows, _ONE, mine=instance_id)), None)
 
 
 def instances_named(rows: sa.Connection, instance_ids: Collection[str]) -> Sequence[ModelInstance]:
     """These model instances, whatever their state, by id."""
-    return _instances(rows, INSTANCES.c.instance_id.in_(sorted(instance_ids)))
+    return _instances(rows, _NAMED, names=sorted(instance_ids))
 
 
 def instances(
     rows: sa.Connection, states: Sequence[ModelState] = STANDING, models: Sequence[str] | None = None
 ) -> Sequence[ModelInstance]:
     """Model instances in these states (of these models), by id."""
-    of_models = sa.true() if models is None else INSTANCES.c.model.in_(models)
-    return _instances(rows, sa.and_(INSTANCES.c.state.in_([state.value for state in states]), of_models))
+    in_states = [state.value for state in states]
+    if models is None:
+        return _instances(rows, _IN_STATES, states=in_states)
+    return _instances(rows, _OF_MODELS, states=in_states, models=list(models))
 
 
 def add_uses(rows: sa.Connection, new: Sequence[Use]) -> None:
     """Write uses; the database refuses one share too many."""
     if new:
-        rows.execute(sa.insert(USES), [asdict(use) for use in new])
+        rows.execute(_ADD_USES, [asdict(use) for use in new])
 
 
 def uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> Sequence[Use]:
     """What one share uses, by role."""
-    query = sa.select(USES).where((USES.c.subscription_id == subscription_id) & (USES.c.msi_id == msi_id))
-    return [Use(**row) for row in rows.execute(query.order_by(USES.c.role)).mappings()]
+    return [Use(**row) for row in rows.execute(_USES, {"share": subscription_id, "msi": msi_id}).mappings()]
 
 
 def uses_at(rows: sa.Connection, instance_id: str) -> Sequence[Use]:
@@ -175,12 +173,32 @@ def drop_roles(rows: sa.Connection, subscription_id: str, roles: Collection[str]
 
 def drop_uses(rows: sa.Connection, subscription_id: str, msi_id: str) -> None:
     """End all uses of one share."""
-    rows.execute(sa.delete(USES).where((USES.c.subscription_id == subscription_id) & (USES.c.msi_id == msi_id)))
+    rows.execute(_DROP_USES, {"share": subscription_id, "msi": msi_id})
 
 
-def _instances(rows: sa.Connection, where: sa.ColumnElement[bool]) -> Sequence[ModelInstance]:
-    query = sa.select(INSTANCES).where(where).order_by(INSTANCES.c.instance_id)
+def _instances(rows: sa.Connection, query: sa.Select[Any], **given: object) -> Sequence[ModelInstance]:
     return [
         ModelInstance(**{**row, "isolation": Isolation(row["isolation"]), "state": ModelState(row["state"])})
-        for row in rows.execute(query).mappings()
+        for row in rows.execute(query, given).mappings()
     ]
+
+
+def _query(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(INSTANCES).where(where).order_by(INSTANCES.c.instance_id)
+
+
+# What every purchase asks is made once: to put a statement together takes five times what it takes to run it.
+
+_MINE = INSTANCES.c.instance_id == sa.bindparam("mine")
+_ADD = sa.insert(INSTANCES)
+_CHANGE = sa.update(INSTANCES).where(_MINE)
+_STATE = sa.select(INSTANCES.c.state).where(_MINE)
+_ONE = _query(_MINE)
+_NAMED = _query(INSTANCES.c.instance_id.in_(sa.bindparam("names", expanding=True)))
+_IN_STATES = _query(INSTANCES.c.state.in_(sa.bindparam("states", expanding=True)))
+_OF_MODELS = _IN_STATES.where(INSTANCES.c.model.in_(sa.bindparam("models", expanding=True)))
+
+_OF_SHARE = (USES.c.subscription_id == sa.bindparam("share")) & (USES.c.msi_id == sa.bindparam("msi"))
+_ADD_USES = sa.insert(USES)
+_USES = sa.select(USES).where(_OF_SHARE).order_by(USES.c.role)
+_DROP_USES = sa.delete(USES).where(_OF_SHARE)

@@ -90,53 +90,42 @@ class Share:
 
 def add_msi(rows: sa.Connection, msi: Msi) -> None:
     """Write a new MSI."""
-    rows.execute(
-        sa.insert(MSIS).values(
-            msi_id=msi.msi_id,
-            service=msi.service,
-            cluster=msi.cluster,
-            isolation=int(msi.isolation),
-            state=msi.state.value,
-            latency_ms=msi.latency_ms,
-            reliability=msi.reliability,
-            max_shares=msi.max_shares,
-            created_at=msi.created_at,
-            changed_at=msi.changed_at,
-        )
-    )
+    values = {name: getattr(msi, name) for name in MSIS.c.keys()}  # noqa: SIM118 (columns)
+    rows.execute(_ADD_MSI, {**values, "isolation": int(msi.isolation), "state": msi.state.value})
 
 
 def move_msi(rows: sa.Connection, msi_id: str, move: MsiMove, now: int) -> MsiState:
     """Move an MSI; IllegalMove where its table has no such move."""
-    state = MsiState(rows.scalars(sa.select(MSIS.c.state).where(MSIS.c.msi_id == msi_id)).one())
-    moved = after(MSI_MOVES, state, move)
-    rows.execute(sa.update(MSIS).where(MSIS.c.msi_id == msi_id).values(state=moved.value, changed_at=now))
+    moved = after(MSI_MOVES, MsiState(rows.scalars(_MSI_STATE, {"mine": msi_id}).one()), move)
+    rows.execute(_CHANGE_MSI, {"mine": msi_id, "state": moved.value, "changed_at": now})
     return moved
 
 
 def msi(rows: sa.Connection, msi_id: str) -> Msi | None:
     """One MSI."""
-    return next(iter(_msis(rows, MSIS.c.msi_id == msi_id)), None)
+    return next(iter(_msis(rows, _ONE_MSI, mine=msi_id)), None)
 
 
 def msis(rows: sa.Connection, service: str | None = None, states: Sequence[MsiState] = ()) -> Sequence[Msi]:
     """MSIs (of a service, in these states), oldest first."""
-    of_service = sa.true() if service is None else MSIS.c.service == service
-    in_states = MSIS.c.state.in_([state.value for state in states]) if states else sa.true()
-    return _msis(rows, sa.and_(of_service, in_states))
+    in_states = [state.value for state in states or MsiState]
+    if service is None:
+        return _msis(rows, _IN_STATES, states=in_states)
+    return _msis(rows, _OF_SERVICE, states=in_states, service=service)
 
 
 def live_shares(rows: sa.Connection, msi_id: str) -> int:
     """How many shares stand in an MSI."""
-    live = (SHARES.c.msi_id == msi_id) & SHARES.c.state.in_([state.value for state in LIVE])
-    return int(rows.scalars(sa.select(sa.func.count()).where(live)).one())
+    return _count(rows, msi_id, LIVE)
 
 
 def staying_shares(rows: sa.Connection, msi_id: str) -> int:
     """How many of them are not on their way out: where none stays, the MSI takes nobody in any more."""
-    staying = [state.value for state in LIVE if state is not ShareState.DRAINING]
-    stay = (SHARES.c.msi_id == msi_id) & SHARES.c.state.in_(staying)
-    return int(rows.scalars(sa.select(sa.func.count()).where(stay)).one())
+    return _count(rows, msi_id, [state for state in LIVE if state is not ShareState.DRAINING])
+
+
+def _count(rows: sa.Connection, msi_id: str, states: Sequence[ShareState]) -> int:
+    return int(rows.scalars(_COUNT, {"msi": msi_id, "states": [state.value for state in states]}).one())
 
 
 def put_share(rows: sa.Connection, share: Share, now: int) -> None:
@@ -154,16 +143,14 @@ def put_share(rows: sa.Connection, share: Share, now: int) -> None:
         "refusal": share.refusal.to_json() if share.refusal else None,
         "changed_at": now,
     }
-    mine = SHARES.c.subscription_id == share.subscription_id
-    if rows.execute(sa.update(SHARES).where(mine).values(**values)).rowcount == 0:
-        rows.execute(sa.insert(SHARES).values(subscription_id=share.subscription_id, created_at=now, **values))
+    if rows.execute(_CHANGE_SHARE, {"mine": share.subscription_id, **values}).rowcount == 0:
+        rows.execute(_ADD_SHARE, {"subscription_id": share.subscription_id, "created_at": now, **values})
 
 
 def move_share(rows: sa.Connection, subscription_id: str, move: ShareMove, now: int) -> ShareState:
     """Move a share; IllegalMove where its table has no such move."""
-    mine = SHARES.c.subscription_id == subscription_id
-    moved = after(SHARE_MOVES, ShareState(rows.scalars(sa.select(SHARES.c.state).where(mine)).one()), move)
-    rows.execute(sa.update(SHARES).where(mine).values(state=moved.value, changed_at=now))
+    moved = after(SHARE_MOVES, ShareState(rows.scalars(_SHARE_STATE, {"mine": subscription_id}).one()), move)
+    rows.execute(_CHANGE_SHARE, {"mine": subscription_id, "state": moved.value, "changed_at": now})
     return moved
 
 
@@ -180,17 +167,17 @@ def drop_share(rows: sa.Connection, subscription_id: str) -> None:
 
 def share(rows: sa.Connection, subscription_id: str) -> Share | None:
     """The share of one subscription."""
-    return next(iter(_shares(rows, SHARES.c.subscription_id == subscription_id)), None)
+    return next(iter(_shares(rows, _ONE_SHARE, mine=subscription_id)), None)
 
 
 def shares_of(rows: sa.Connection, msi_id: str) -> Sequence[Share]:
     """All shares that stand or stood in an MSI."""
-    return _shares(rows, SHARES.c.msi_id == msi_id)
+    return _shares(rows, _share_query(SHARES.c.msi_id == msi_id))
 
 
 def shares(rows: sa.Connection) -> Sequence[Share]:
     """All shares there are and were."""
-    return _shares(rows, sa.true())
+    return _shares(rows, _share_query(sa.true()))
 
 
 def running_grants(rows: sa.Connection) -> dict[str, dict[str, int]]:
@@ -221,8 +208,7 @@ def move_models(rows: sa.Connection, subscription_id: str, old: str, new: str, n
 
 def rendered_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
     """The running shares, of any MSI, that one model instance renders for."""
-    by = SHARES.c.rendering_instance == instance_id
-    return _shares(rows, by & (SHARES.c.state == ShareState.RUNNING.value))
+    return _shares(rows, _RENDERED, by=instance_id, state=ShareState.RUNNING.value)
 
 
 def rendering_servers(rows: sa.Connection) -> Sequence[str]:
@@ -236,19 +222,15 @@ def set_grant(rows: sa.Connection, subscription_id: str, grant: ResourceVector) 
     rows.execute(sa.update(SHARES).where(SHARES.c.subscription_id == subscription_id).values(grant=grant.amounts()))
 
 
-def _msis(rows: sa.Connection, where: sa.ColumnElement[bool]) -> Sequence[Msi]:
-    standing = SHARES.c.state.in_([state.value for state in LIVE]) & (SHARES.c.msi_id == MSIS.c.msi_id)
-    count = sa.select(sa.func.count()).select_from(SHARES).where(standing).correlate(MSIS).scalar_subquery()
-    query = sa.select(MSIS, count.label("shares")).where(where).order_by(MSIS.c.created_at, MSIS.c.msi_id)
+def _msis(rows: sa.Connection, query: sa.Select[Any], **given: object) -> Sequence[Msi]:
     return [
         Msi(**{**row, "isolation": Isolation(row["isolation"]), "state": MsiState(row["state"])})
-        for row in rows.execute(query).mappings()
+        for row in rows.execute(query, given).mappings()
     ]
 
 
-def _shares(rows: sa.Connection, where: sa.ColumnElement[bool]) -> Sequence[Share]:
-    query = sa.select(SHARES).where(where).order_by(SHARES.c.created_at, SHARES.c.subscription_id)
-    return [_share(row) for row in rows.execute(query).mappings()]
+def _shares(rows: sa.Connection, query: sa.Select[Any], **given: object) -> Sequence[Share]:
+    return [_share(row) for row in rows.execute(query, given).mappings()]
 
 
 def _share(row: sa.RowMapping) -> Share:
@@ -264,3 +246,36 @@ def _share(row: sa.RowMapping) -> Share:
         decision=ServiceDecision.model_validate(row["decision"]) if row["decision"] else None,
         refusal=RefusalNotice.model_validate(row["refusal"]) if row["refusal"] else None,
     )
+
+
+def _msi_query(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    standing = SHARES.c.state.in_([state.value for state in LIVE]) & (SHARES.c.msi_id == MSIS.c.msi_id)
+    count = sa.select(sa.func.count()).select_from(SHARES).where(standing).correlate(MSIS).scalar_subquery()
+    return sa.select(MSIS, count.label("shares")).where(where).order_by(MSIS.c.created_at, MSIS.c.msi_id)
+
+
+def _share_query(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(SHARES).where(where).order_by(SHARES.c.created_at, SHARES.c.subscription_id)
+
+
+# What every purchase asks is made once: to put a statement together takes five times what it takes to run it.
+
+_MY_MSI = MSIS.c.msi_id == sa.bindparam("mine")
+_ADD_MSI = sa.insert(MSIS)
+_CHANGE_MSI = sa.update(MSIS).where(_MY_MSI)
+_MSI_STATE = sa.select(MSIS.c.state).where(_MY_MSI)
+_ONE_MSI = _msi_query(_MY_MSI)
+_IN_STATES = _msi_query(MSIS.c.state.in_(sa.bindparam("states", expanding=True)))
+_OF_SERVICE = _IN_STATES.where(MSIS.c.service == sa.bindparam("service"))
+
+_MY_SHARE = SHARES.c.subscription_id == sa.bindparam("mine")
+_ADD_SHARE = sa.insert(SHARES)
+_CHANGE_SHARE = sa.update(SHARES).where(_MY_SHARE)
+_SHARE_STATE = sa.select(SHARES.c.state).where(_MY_SHARE)
+_ONE_SHARE = _share_query(_MY_SHARE)
+_RENDERED = _share_query(
+    (SHARES.c.rendering_instance == sa.bindparam("by")) & (SHARES.c.state == sa.bindparam("state"))
+)
+_COUNT = sa.select(sa.func.count()).where(
+    (SHARES.c.msi_id == sa.bindparam("msi")) & SHARES.c.state.in_(sa.bindparam("states", expanding=True))
+)

@@ -73,6 +73,16 @@ SHARES = sa.Table(
     sa.Column("changed_at", sa.BigInteger, nullable=False),
 )
 
+VMOF_CALLS = sa.Table(
+    "vmof_calls",
+    METADATA,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("call", sa.String, nullable=False),
+    sa.Column("answer", sa.JSON(none_as_null=True), nullable=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+"""VMOF's Idempotency-Keys: the SHA-256 of what was asked, and of an instantiation what was answered."""
+
 INSTANCES = sa.Table(
     "model_instances",
     METADATA,

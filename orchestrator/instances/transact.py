@@ -25,23 +25,6 @@ def transact(
     return datasource.run_tx_step(options(datasource, change.__name__), work)
 
 
-def transact_again(
-    datasource: SQLAlchemyDatasource,
-    change: Callable[Concatenate[sa.Connection, P], R],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> R:
-    """As `transact`, inside a workflow, for a change that may come twice and then does no more: at least once.
-
-    The engine keeps the result of a plain step with a third of the work that exactly once takes it.
-    """
-
-    def work() -> R:
-        return transact(datasource, change, *args, **kwargs)
-
-    return DBOS.run_step({"name": change.__name__}, work)
-
-
 def transact_on_one_view(
     datasource: SQLAlchemyDatasource,
     change: Callable[Concatenate[sa.Connection, P], R],

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Path, Query
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelState
-from orchestrator.instances.door import Door, IdempotencyKey, MalformedCall
+from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
 from orchestrator.instances.models import instances
 from orchestrator.instances.transact import read, snapshot, transact_on_one_view
 from orchestrator.mmf import offers
@@ -23,6 +23,7 @@ from orchestrator.mmf.workflows import MmfDeps, MmfWorkflows
 from orchestrator.notices import NoticeKind
 from orchestrator.requirements import Notice, Offer, OfferRequest, UseAdjustment
 from orchestrator.resources.pool import links, nodes, virtual_pool
+from trust.openapi import problems
 
 SHOWN = (ModelState.PLANNED, ModelState.RUNNING, ModelState.STOPPING)
 
@@ -48,7 +49,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
     warming = warming_routes(door, deps)
     growing_routes(door, deps, warming)
 
-    @door.app.post("/offers")
+    @door.app.post("/offers", responses=problems(*CHANGING, offers.OfferReused))
     async def make_offer(request: OfferRequest, key: IdempotencyKey) -> dict[str, Any]:
         offer_id = offers.offer_name(key)
         try:
@@ -61,7 +62,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
     async def list_offers(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
         return {"offers": await door.run(read, deps.reading, offers.offers_of, subscription_id)}
 
-    @door.app.post("/offers/{offerId}/acceptance")
+    @door.app.post("/offers/{offerId}/acceptance", responses=problems(*CHANGING, offers.UnknownOffer))
     async def accept_offer(offer_id: Annotated[str, Path(alias="offerId")], key: IdempotencyKey) -> dict[str, Any]:
         answer = await door.run(workflows.join_running, offer_id)
         if answer is None:
@@ -70,7 +71,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         door.tell(key, [Notice(kind=NoticeKind.MODEL_RUNNING, subject=one) for one in created])
         return answer
 
-    @door.app.put("/uses/{msiId}/{subscriptionId}")
+    @door.app.put("/uses/{msiId}/{subscriptionId}", responses=problems(*CHANGING))
     async def adjust_uses(
         msi: Annotated[str, Path(alias="msiId")],
         subscription_id: Annotated[str, Path(alias="subscriptionId")],
@@ -85,7 +86,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         door.tell(key, [*(Notice(kind=NoticeKind.MODEL_RUNNING, subject=one) for one in changed), *told])
         return answer
 
-    @door.app.delete("/uses/{msiId}/{subscriptionId}")
+    @door.app.delete("/uses/{msiId}/{subscriptionId}", responses=problems(*CHANGING))
     async def end_uses(
         msi: Annotated[str, Path(alias="msiId")],
         subscription_id: Annotated[str, Path(alias="subscriptionId")],

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.instances import ModelState, take_turn
-from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.door import CHANGING, Door, IdempotencyKey
 from orchestrator.instances.models import ModelInstance, instance, instances_named, set_least_scale
 from orchestrator.instances.transact import durable, step, transact
 from orchestrator.mmf.catalogue import option
@@ -29,6 +29,7 @@ from orchestrator.resources import ResourceVector
 from orchestrator.resources.pool import places_and
 from orchestrator.resources.reservations import expire, kept_for
 from orchestrator.runtime.port import InstanceSpec
+from trust.openapi import problems
 
 
 class UnknownInstance(OrchestratorError):
@@ -74,7 +75,7 @@ def growing_routes(door: Door, deps: MmfDeps, warming: Warming) -> None:
     """Add the route and register the workflow; before the engine is launched."""
     growing = Growing(deps, warming)
 
-    @door.app.put("/models/{instanceId}/scale")
+    @door.app.put("/models/{instanceId}/scale", responses=problems(*CHANGING, UnknownInstance))
     async def grow(
         instance_id: Annotated[str, Path(alias="instanceId")], wanted: ScaleRequest, key: IdempotencyKey
     ) -> dict[str, Any]:

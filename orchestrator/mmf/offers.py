@@ -33,10 +33,13 @@ from orchestrator.placement.greedy import flow
 from orchestrator.requirements import Decision, Lack, Offer, OfferRequest, Placement, RunningModel
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Allocation, allocate, free_instance, free_share, held_by, nodes, supply
-from orchestrator.resources.reservations import expire
+from orchestrator.resources.reservations import due, expire
 from orchestrator.resources.topology import ONE_SITE, Topology
 
 Models = Mapping[str, Manifest]
+
+_MINE = OFFERS.c.offer_id == sa.bindparam("mine")
+_ADD, _CHANGE, _ONE = sa.insert(OFFERS), sa.update(OFFERS).where(_MINE), sa.select(OFFERS).where(_MINE)
 
 
 class UnknownOffer(OrchestratorError):
@@ -95,16 +98,17 @@ def propose(
 def keep_offer(rows: sa.Connection, offer: Offer, request: OfferRequest, now: int, cause: str = "") -> None:
     """Write a new offer with what it was made for."""
     rows.execute(
-        sa.insert(OFFERS).values(
-            offer_id=offer.offer_id,
-            subscription_id=offer.subscription_id,
-            msi_id=offer.msi,
-            state=offer.state,
-            request=request.to_json(),
-            decision=offer.decision.to_json(),
-            cause=cause,
-            at=now,
-        )
+        _ADD,
+        {
+            "offer_id": offer.offer_id,
+            "subscription_id": offer.subscription_id,
+            "msi_id": offer.msi,
+            "state": offer.state,
+            "request": request.to_json(),
+            "decision": offer.decision.to_json(),
+            "cause": cause,
+            "at": now,
+        },
     )
 
 
@@ -127,7 +131,8 @@ def is_of_running(rows: sa.Connection, offer_id: str) -> bool:
 def accept(rows: sa.Connection, models: Models, offer_id: str, now: int, topology: Topology = ONE_SITE) -> Offer:
     """Allocate what the offer says (its state is then `accepted`), or answer with the offer that replaces it."""
     take_turn(rows, "pool")
-    expire(rows, now)
+    if due(rows, now):
+        expire(rows, now)
     known = find_offer(rows, offer_id)
     if known is None:
         raise UnknownOffer(f"{offer_id} was never made or is forgotten. Ask for a new offer.")
@@ -237,12 +242,12 @@ def finish(rows: sa.Connection, instance_ids: Sequence[str], now: int) -> None:
 
 def fail(rows: sa.Connection, offer_id: str, cause: str) -> None:
     """Keep why an accepted offer came to nothing."""
-    rows.execute(sa.update(OFFERS).where(OFFERS.c.offer_id == offer_id).values(state="failed", cause=cause))
+    rows.execute(_CHANGE, {"mine": offer_id, "state": "failed", "cause": cause})
 
 
 def find_offer(rows: sa.Connection, offer_id: str) -> tuple[Offer, OfferRequest] | None:
     """An offer and what it was made for."""
-    row = rows.execute(sa.select(OFFERS).where(OFFERS.c.offer_id == offer_id)).mappings().first()
+    row = rows.execute(_ONE, {"mine": offer_id}).mappings().first()
     return None if row is None else (_offer(row), OfferRequest.model_validate(row["request"]))
 
 
@@ -292,7 +297,7 @@ def _as_held(rows: sa.Connection, held: Sequence[Use]) -> Decision:
 
 
 def _mark(rows: sa.Connection, offer_id: str, state: str) -> None:
-    rows.execute(sa.update(OFFERS).where(OFFERS.c.offer_id == offer_id).values(state=state))
+    rows.execute(_CHANGE, {"mine": offer_id, "state": state})
 
 
 def _place(

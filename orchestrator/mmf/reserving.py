@@ -8,12 +8,20 @@ from fastapi import Path
 from pydantic import Field
 
 from orchestrator.instances import take_turn
-from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.door import CHANGING, Door, IdempotencyKey
 from orchestrator.instances.transact import durable, read, transact
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.requirements import ServiceType, Shape
 from orchestrator.resources import Resources
-from orchestrator.resources.reservations import expire, release_reservation, reservations, reserve
+from orchestrator.resources.reservations import (
+    BadReservation,
+    UnknownReservation,
+    expire,
+    release_reservation,
+    reservations,
+    reserve,
+)
+from trust.openapi import problems
 
 
 class ReservationRequest(Shape):
@@ -36,11 +44,11 @@ def reservation_routes(door: Door, deps: MmfDeps) -> None:
 
     making, ending = once("mmf.reserve", _reserve), once("mmf.release_reservation", _release)
 
-    @door.app.post("/reservations")
+    @door.app.post("/reservations", responses=problems(*CHANGING, BadReservation))
     async def make(request: ReservationRequest, key: IdempotencyKey) -> dict[str, Any]:
         return await door.once(key, making, request.to_json())
 
-    @door.app.delete("/reservations/{reservationId}")
+    @door.app.delete("/reservations/{reservationId}", responses=problems(*CHANGING, UnknownReservation))
     async def end(reservation_id: Annotated[str, Path(alias="reservationId")], key: IdempotencyKey) -> dict[str, Any]:
         return await door.once(key, ending, reservation_id)
 

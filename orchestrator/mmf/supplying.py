@@ -15,7 +15,7 @@ from pydantic import Field
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.instances import take_turn
-from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
 from orchestrator.instances.models import instances_named
 from orchestrator.instances.repeats import run_once
 from orchestrator.instances.transact import durable, read, step, transact
@@ -30,6 +30,7 @@ from orchestrator.resources import supplied as pool
 from orchestrator.resources.pool import OverAllocated
 from orchestrator.resources.supplied import BadSupplyOffer, OfferState, SupplyOffer
 from orchestrator.runtime.port import InstanceSpec
+from trust.openapi import problems
 
 Money = Annotated[str, Field(pattern=r"^\d{1,30}$")]
 OfferPath = Annotated[str, Path(alias="offerId", pattern=r"^[0-9a-f]{64}$")]
@@ -124,11 +125,14 @@ def supply_routes(door: Door, deps: MmfDeps, warming: Warming) -> Supplying:
     """Add the routes and register their workflows; before the engine is launched."""
     supplying = Supplying(deps, warming)
 
-    @door.app.post("/supplies")
+    @door.app.post("/supplies", responses=problems(*CHANGING, BadSupplyOffer, pool.SupplyReplayed))
     async def offer(request: SupplyRequest, key: IdempotencyKey) -> dict[str, Any]:
         return await door.once(key, supplying.offer, request.to_json())
 
-    @door.app.post("/supplies/{offerId}/withdrawal")
+    @door.app.post(
+        "/supplies/{offerId}/withdrawal",
+        responses=problems(*CHANGING, pool.UnknownSupplyOffer, SupplyInUse, BadSupplyOffer),
+    )
     async def withdraw(offer_id: OfferPath, request: WithdrawalRequest, key: IdempotencyKey) -> dict[str, Any]:
         answer = await door.once(key, supplying.withdraw, offer_id, request.to_json())
         if "refusal" in answer:
@@ -139,11 +143,13 @@ def supply_routes(door: Door, deps: MmfDeps, warming: Warming) -> Supplying:
     async def show() -> dict[str, Any]:
         return await door.run(read, deps.reading, _shown, deps.clock_ms())
 
-    @door.app.post("/payments")
+    @door.app.post("/payments", responses=problems(*CHANGING))
     async def begin_payments(key: IdempotencyKey) -> dict[str, Any]:
         return await door.once(key, supplying.begin_payments)
 
-    @door.app.post("/payments/{paymentId}")
+    @door.app.post(
+        "/payments/{paymentId}", responses=problems(MalformedCall, pool.UnknownSupplyOffer, pool.SupplyReplayed)
+    )
     async def confirm(payment_id: Annotated[str, Path(alias="paymentId")], paid: Paid) -> dict[str, Any]:
         return await door.run(transact, deps.datasource, _confirm, payment_id, paid.tx_hash)
 

@@ -15,7 +15,7 @@ from fastapi import Path
 from pydantic import Field
 
 from orchestrator.instances import ModelMove, ModelState, take_turn
-from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.door import CHANGING, Door, IdempotencyKey
 from orchestrator.instances.models import (
     STANDING,
     ModelInstance,
@@ -38,6 +38,7 @@ from orchestrator.resources.pool import free_instance
 from orchestrator.resources.reservations import expire
 from orchestrator.resources.supplied import on_the_move
 from orchestrator.runtime.port import InstanceSpec
+from trust.openapi import problems
 
 
 class WarmRequest(Shape):
@@ -97,7 +98,7 @@ def warming_routes(door: Door, deps: MmfDeps) -> Warming:
     """Add the route and register the workflows; before the engine is launched."""
     warming = Warming(deps)
 
-    @door.app.put("/warm/{cluster}")
+    @door.app.put("/warm/{cluster}", responses=problems(*CHANGING))
     async def warm(cluster: Annotated[ServiceType, Path()], wanted: WarmRequest, key: IdempotencyKey) -> dict[str, Any]:
         answer = await door.once(key, warming.warm, key, cluster, wanted.to_json())
         running = [Notice(kind=NoticeKind.MODEL_RUNNING, subject=one) for one in answer["started"]]

@@ -9,6 +9,7 @@ Quantity of a frame: K delivered, rounded up. The cost is proportional to the pi
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin
@@ -68,7 +69,7 @@ def encode(image: Image.Image, kind: str, quality: int) -> bytes:
 def _info(tiles: Sequence[Tile], wanted: Sequence[tuple[int, float]], granted: int, delivered: float) -> dict[str, Any]:
     asked = sum(k for _, k in wanted)
     return {
-        "tiles": [{"object": tile.object, "x": tile.x, "y": tile.y, "w": tile.w, "h": tile.h} for tile in tiles],
+        "tiles": [{**asdict(tile), "name": KINDS[tile.object].name} for tile in tiles],
         "asked_k": round(asked, 6),
         "delivered_k": round(delivered, 6),
         "granted_k": granted,

@@ -18,20 +18,20 @@ import math
 import os
 import signal
 import socket
-import socketserver
-import sys
 import threading
 import time
+import traceback
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+from orchestrator.models.connection import Connection, Head
 from orchestrator.models.errors import BadCall, CallRefused, NotThere, TooLarge
 from orchestrator.models.turns import Turns
 
+JSON = "application/json"
 MAX_JSON_BYTES = 1 << 20
 MAX_RAW_BYTES = 32 << 20
 MAX_TENANT_CHARS = 100
@@ -143,7 +143,7 @@ def shown(value: Any) -> str:
 
 def json_answer(value: Any, quantity: int = 1, info: Params | None = None) -> Answer:
     body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-    return Answer(body, "application/json", quantity, info or {})
+    return Answer(body, JSON, quantity, info or {})
 
 
 def encode_info(info: Params) -> str:
@@ -163,148 +163,160 @@ def parse_grant(value: Any) -> Grant:
     return value
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-    block_on_close = False
+@dataclass(eq=False)
+class _Server:
+    """One program on its listening socket."""
 
-    def __init__(self, listener: socket.socket, program: Program, instance: str, grant: Grant) -> None:
-        self.program = program
-        self.instance = instance
-        self.grant = grant
-        self.turns = Turns()
-        super().__init__(listener.getsockname(), _Connection, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listener
+    listener: socket.socket
+    program: Program
+    instance: str
+    grant: Grant
+    turns: Turns = field(default_factory=Turns)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hangs up is no event; anything else goes to the instance's log."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
+    def serve_forever(self) -> None:
+        """A thread a connection, until a signal ends the program."""
+        while True:
+            accepted, _ = self.listener.accept()
+            threading.Thread(target=self._serve, args=(accepted,), daemon=True).start()
+
+    def _serve(self, accepted: socket.socket) -> None:
+        with accepted, suppress(ConnectionError, TimeoutError):  # a caller that hangs up is no event
+            caller = _Caller(self, Connection(accepted, IDLE_SECONDS))
+            while caller.serve_next():
+                pass
 
 
-class _Connection(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "s4m-model"
-    sys_version = ""
-    timeout: ClassVar[float] = IDLE_SECONDS
-    wbufsize = 64 << 10
-    server: _Server
+class _Caller:
+    """One connection's calls."""
 
-    def do_GET(self) -> None:
-        if self.path == "/health":
-            return self._send(200, json_answer(self._health()))
-        return self._refuse(NotThere(f"GET {self.path} is unknown; ask GET /health or POST a call"))
+    def __init__(self, server: _Server, connection: Connection) -> None:
+        self._server = server
+        self._connection = connection
+        self._goes_on = True
 
-    def do_POST(self) -> None:
+    def serve_next(self) -> bool:
+        """Answer the next request; False when there is none to follow."""
+        try:
+            head = self._connection.next_head()
+        except BadCall as refusal:
+            self._refuse(refusal)
+            return False
+        if head is None:
+            return False
+        self._goes_on = head.keeps_alive
+        if head.method == "POST":
+            self._post(head)
+        else:
+            self._get(head)
+        return self._goes_on
+
+    def _get(self, head: Head) -> None:
+        self._goes_on = self._goes_on and head.content_length == 0  # a body would be read as the next request
+        if (head.method, head.target) == ("GET", "/health"):
+            self._send(200, json_answer(self._health()))
+        else:
+            self._refuse(NotThere(f"{head.method} {shown(head.target)} is unknown; ask GET /health or POST a call"))
+
+    def _post(self, head: Head) -> None:
         started = time.thread_time()
         try:
-            answer = self._answer(self.path[1:])
+            answer = self._answer(head, self._body(head))
         except CallRefused as refusal:
-            return self._refuse(refusal)
+            self._refuse(refusal)
         except MemoryError:
-            return self._refuse(TooLarge("the instance's memory limit is reached; ask for less or grant more memory"))
+            self._refuse(TooLarge("the instance's memory limit is reached; ask for less or grant more memory"))
+        except (ConnectionError, TimeoutError):
+            raise
         except Exception:  # noqa: BLE001  (outermost: the connection must get an answer, the log gets the cause)
-            self.server.handle_error(self.request, self.client_address)
-            return self._refuse(CallRefused("the model failed inside; its log has the cause"))
-        return self._send(200, answer, cpu_ms=(time.thread_time() - started) * 1000)
+            traceback.print_exc()
+            self._refuse(CallRefused("the model failed inside; its log has the cause"))
+        else:
+            self._send(200, answer, cpu_ms=(time.thread_time() - started) * 1000)
 
-    def _answer(self, call: str) -> Answer:
-        body = self._read_body()
+    def _answer(self, head: Head, body: bytes) -> Answer:
+        call, program = head.target[1:], self._server.program
         if call == "configure":
             return self._configure(_json_object(body))
-        if call not in self.server.program.calls:
-            raise NotThere(f"call {call!r} is unknown; this model has {', '.join(sorted(self.server.program.calls))}")
-        request, work = self._request(body), self.server.program.calls[call]
-        if call in self.server.program.waiting:
+        if call not in program.calls:
+            raise NotThere(f"call {shown(call)} is unknown; this model has {', '.join(sorted(program.calls))}")
+        request, work = self._request(head, body), program.calls[call]
+        if call in program.waiting:
             return work(request)
-        with self.server.turns.turn(request.tenant, request.granted("computing_mcores", 1)):
+        with self._server.turns.turn(request.tenant, request.granted("computing_mcores", 1)):
             return work(request)
 
-    def _request(self, body: bytes) -> Request:
-        if self.headers.get_content_type() == "application/json":
-            fields = _json_object(body)
-            params, grant, tenant, raw = (
-                fields.get("params", {}),
-                fields.get("grant", {}),
-                fields.get("tenant", ""),
-                b"",
-            )
+    def _request(self, head: Head, body: bytes) -> Request:
+        if head.content_type == JSON:
+            fields, raw = _json_object(body), b""
+            params, grant, tenant = fields.get("params", {}), fields.get("grant", {}), fields.get("tenant", "")
         else:
-            params = _json_object(self.headers.get("S4M-Params", "{}").encode())
-            grant = _json_object(self.headers.get("S4M-Grant", "{}").encode())
-            tenant, raw = self.headers.get("S4M-Tenant", ""), body
+            params = _json_object(head.headers.get("s4m-params", "{}").encode())
+            grant = _json_object(head.headers.get("s4m-grant", "{}").encode())
+            tenant, raw = head.headers.get("s4m-tenant", ""), body
         if not isinstance(params, dict) or not isinstance(tenant, str) or len(tenant) > MAX_TENANT_CHARS:
             raise BadCall("params must be an object and tenant a string of at most 100 characters")
-        return Request(params, least_grant(self.server.grant, parse_grant(grant)), tenant, raw)
+        return Request(params, least_grant(self._server.grant, parse_grant(grant)), tenant, raw)
 
     def _configure(self, fields: dict[str, Any]) -> Answer:
+        server, program = self._server, self._server.program
         if "grant" in fields:
-            self.server.grant = parse_grant(fields["grant"])
+            server.grant = parse_grant(fields["grant"])
         if "forget" in fields:
-            self.server.turns.forget(str(fields["forget"]))
-            if self.server.program.forget is not None:
-                self.server.program.forget(str(fields["forget"]))
+            server.turns.forget(str(fields["forget"]))
+            if program.forget is not None:
+                program.forget(str(fields["forget"]))
         others = {name: value for name, value in fields.items() if name not in ("grant", "forget")}
-        if others and self.server.program.configure is None:
-            raise BadCall(f"{self.server.program.name} has nothing to configure but its grant")
-        if others and self.server.program.configure is not None:
-            self.server.program.configure(others)
+        if others and program.configure is None:
+            raise BadCall(f"{program.name} has nothing to configure but its grant")
+        if others and program.configure is not None:
+            program.configure(others)
         return json_answer(self._health(), quantity=0)
 
     def _health(self) -> dict[str, Any]:
-        program = self.server.program
+        program = self._server.program
         return {
             "ok": True,
             "program": program.name,
-            "instance": self.server.instance,
-            "grant": dict(self.server.grant),
+            "instance": self._server.instance,
+            "grant": dict(self._server.grant),
             "calls": sorted(program.calls),
         }
 
-    def _read_body(self) -> bytes:
-        length = self.headers.get("Content-Length", "0")
-        limit = MAX_JSON_BYTES if self.headers.get_content_type() == "application/json" else MAX_RAW_BYTES
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
-            self.close_connection = True
+    def _body(self, head: Head) -> bytes:
+        length = head.content_length
+        if length is None:
+            self._goes_on = False
             raise BadCall("the body's length is unknown; send Content-Length")
-        if int(length) > limit:
-            self._discard(int(length))
+        limit = MAX_JSON_BYTES if head.content_type == JSON else MAX_RAW_BYTES
+        if length > limit:
+            self._discard(length)
             raise TooLarge(f"the body has {length} bytes where {limit} are the most; send less")
-        body = self.rfile.read(int(length))
-        if len(body) != int(length):
-            self.close_connection = True
+        body = self._connection.incoming.read(length)
+        if len(body) != length:
+            self._goes_on = False
             raise BadCall(f"the body ended after {len(body)} of {length} bytes; send it whole")
         return body
 
     def _discard(self, length: int) -> None:
         """A caller hears the refusal only once it has sent its body; a boundless one is cut off."""
-        self.close_connection = True
+        self._goes_on = False
         left = min(length, 2 * MAX_RAW_BYTES)
-        while left > 0 and (part := self.rfile.read(min(left, DISCARD_BYTES))):
+        while left > 0 and (part := self._connection.incoming.read(min(left, DISCARD_BYTES))):
             left -= len(part)
 
     def _send(self, status: int, answer: Answer, cpu_ms: float = 0.0) -> None:
-        self.send_response_only(status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("S4M-Quantity", str(answer.quantity))
-        self.send_header("S4M-Cpu-Ms", f"{cpu_ms:.3f}")
-        self.send_header("S4M-Info", encode_info(answer.info))
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer.body)
-        self.wfile.flush()
+        headers = {
+            "Content-Type": answer.content_type,
+            "S4M-Quantity": str(answer.quantity),
+            "S4M-Cpu-Ms": f"{cpu_ms:.3f}",
+            "S4M-Info": encode_info(answer.info),
+            **answer.headers,
+        }
+        self._connection.answer(status, headers, answer.body)
 
     def _refuse(self, refusal: CallRefused) -> None:
         problem = {"title": str(refusal), "status": refusal.status, "code": refusal.code}
         self._send(refusal.status, Answer(json.dumps(problem).encode(), "application/problem+json", 0))
-
-    def address_string(self) -> str:
-        return "unix"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Calls are metered by the gateway, not logged here."""
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -369,22 +381,26 @@ def run(program: Program, argv: Sequence[str] | None = None) -> None:
     if arguments.listen_fd is not None:
         _serve(socket.socket(fileno=arguments.listen_fd), program, arguments.instance, grant)
         return
-    path = Path(arguments.socket)
-    path.unlink(missing_ok=True)
+    _remove(arguments.socket)
     try:
-        _serve(_listener(path), program, arguments.instance, grant)
+        _serve(_listener(arguments.socket), program, arguments.instance, grant)
     finally:
-        path.unlink(missing_ok=True)
+        _remove(arguments.socket)
 
 
-def _listener(path: Path) -> socket.socket:
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _listener(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
+    listener.bind(path)
     os.chmod(path, 0o600)
     listener.listen(BACKLOG)
     return listener
 
 
 def _serve(listener: socket.socket, program: Program, instance: str, grant: Grant) -> None:
-    with _Server(listener, program, instance, grant) as server:
-        server.serve_forever(poll_interval=3600)
+    with listener:
+        _Server(listener, program, instance, grant).serve_forever()

@@ -6,19 +6,24 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from fastapi import FastAPI, Query
 
-from orchestrator.instances.door import Door, IdempotencyKey
+from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
 from orchestrator.instances.transact import read, transact
+from orchestrator.intent.errors import TextTooLong
 from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_notices, keep_requirements, notices, requirements_of
-from orchestrator.msmf.translation import translate
+from orchestrator.msmf.translation import BadRequest, BadSpec, IsolationMismatch, ServiceMismatch, translate
 from orchestrator.notices import NoticeKind
 from orchestrator.requirements import Notice, Notices, RequestInWords, ServiceRequirements, TranslationRequest
+from trust.openapi import problems
 
 
 def build_msmf(deps: MsmfDeps) -> FastAPI:
     """MSMF's app; protect it with a gate."""
     door = Door("msmf", "Metaverse Service Management Function")
 
-    @door.app.post("/service-requirements")
+    @door.app.post(
+        "/service-requirements",
+        responses=problems(*CHANGING, BadRequest, BadSpec, ServiceMismatch, IsolationMismatch),
+    )
     async def service_requirements(request: TranslationRequest, key: IdempotencyKey) -> dict[str, Any]:
         return (await door.run(_translate, deps, request, key)).to_json()
 
@@ -26,18 +31,19 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
     async def list_requirements(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
         return {"requirements": await door.run(read, deps.reading, requirements_of, subscription_id)}
 
-    @door.app.post("/request-documents")
+    @door.app.post("/request-documents", responses=problems(MalformedCall, TextTooLong))
     async def request_document(words: RequestInWords) -> dict[str, Any]:
         return await door.run(_understood, words.text)
 
-    @door.app.post("/notices")
+    @door.app.post("/notices", responses=problems(*CHANGING))
     async def take_notices(told: Notices, key: IdempotencyKey) -> dict[str, int]:
         await door.run(transact, deps.datasource, keep_notices, key, told.notices, deps.clock())
         return {"kept": len(told.notices)}
 
     @door.app.get("/notices")
     async def list_notices(
-        since: int = 0, subscription_id: Annotated[str | None, Query(alias="subscriptionId")] = None
+        since: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+        subscription_id: Annotated[str | None, Query(alias="subscriptionId")] = None,
     ) -> dict[str, Any]:
         return {"notices": await door.run(read, deps.reading, notices, since, subscription_id)}
 

@@ -11,6 +11,11 @@ from dbos import SQLAlchemyDatasource
 from orchestrator.instances.tables import NOTICES, REQUIREMENTS, number_in_order
 from orchestrator.requirements import Notice, ServiceRequirements, ToldNotice
 
+_KEPT_REQUIREMENTS = sa.select(REQUIREMENTS.c.requirements).where(REQUIREMENTS.c.key == sa.bindparam("mine"))
+_ADD_REQUIREMENTS = sa.insert(REQUIREMENTS)
+_KEPT_NOTICE = sa.select(NOTICES.c.number).where(NOTICES.c.key == sa.bindparam("mine"))
+_ADD_NOTICE = sa.insert(NOTICES)
+
 
 def now_s() -> int:
     """Wall-clock time, UTC seconds."""
@@ -34,13 +39,11 @@ class MsmfDeps:
 
 def keep_requirements(rows: sa.Connection, key: str, wanted: ServiceRequirements, now: int) -> ServiceRequirements:
     """Write requirements under their key; a repeat gets what was written first."""
-    kept = rows.scalars(sa.select(REQUIREMENTS.c.requirements).where(REQUIREMENTS.c.key == key)).first()
+    kept = rows.scalars(_KEPT_REQUIREMENTS, {"mine": key}).first()
     if kept is not None:
         return ServiceRequirements.model_validate(kept)
-    document = wanted.to_json()
-    rows.execute(
-        sa.insert(REQUIREMENTS).values(key=key, subscription_id=wanted.subscription_id, requirements=document, at=now)
-    )
+    values = {"subscription_id": wanted.subscription_id, "requirements": wanted.to_json(), "at": now}
+    rows.execute(_ADD_REQUIREMENTS, {"key": key, **values})
     return wanted
 
 
@@ -53,19 +56,11 @@ def requirements_of(rows: sa.Connection, subscription_id: str) -> list[dict[str,
 
 def keep_notice(rows: sa.Connection, key: str, notice: Notice, now: int) -> None:
     """Write a notice; a repeat changes nothing."""
-    if rows.scalars(sa.select(NOTICES.c.number).where(NOTICES.c.key == key)).first() is not None:
+    if rows.scalars(_KEPT_NOTICE, {"mine": key}).first() is not None:
         return
     number_in_order(rows)
-    rows.execute(
-        sa.insert(NOTICES).values(
-            key=key,
-            kind=notice.kind,
-            subject=notice.subject,
-            subscription_id=notice.subscription_id,
-            detail=notice.detail,
-            at=notice.at or now,
-        )
-    )
+    told = {name: getattr(notice, name) for name in ("kind", "subject", "subscription_id", "detail")}
+    rows.execute(_ADD_NOTICE, {**told, "key": key, "at": notice.at or now})
 
 
 def keep_notices(rows: sa.Connection, key: str, told: Sequence[ToldNotice], now: int) -> None:

@@ -224,11 +224,9 @@ def allocate(rows: sa.Connection, wanted: Sequence[Allocation], cluster: str = "
 
     def write() -> None:
         ids = [one.allocation_id for one in given]
-        rows.execute(
-            sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id.in_(ids) | ALLOCATIONS.c.part_of.in_(ids))
-        )
+        rows.execute(_FREE, {"ids": ids})
         kept = _kept(rows, {one.node_id for one in given}, cluster, now) if cluster else {}
-        rows.execute(sa.insert(ALLOCATIONS), [row for one in given for row in _parts(one, kept)])
+        rows.execute(_ALLOCATE, [row for one in given for row in _parts(one, kept)])
 
     if given:
         guarded("allocation of " + ", ".join(f"{one.amounts.amounts()} on {one.node_id}" for one in given), write)
@@ -236,7 +234,7 @@ def allocate(rows: sa.Connection, wanted: Sequence[Allocation], cluster: str = "
 
 def capacity_of(rows: sa.Connection, node_id: str) -> ResourceVector:
     """What a node has now; nothing where it is gone."""
-    row = rows.execute(sa.select(NODES).where(NODES.c.node_id == node_id)).mappings().first()
+    row = rows.execute(_ONE_NODE, {"mine": node_id}).mappings().first()
     return _node(row).capacity if row is not None else ResourceVector()
 
 
@@ -267,8 +265,7 @@ def free_instance(rows: sa.Connection, instance_id: str) -> None:
 
 def places_and(rows: sa.Connection, node_ids: Collection[str]) -> Sequence[Node]:
     """The sites, the links and these nodes, by id."""
-    wanted = (NODES.c.kind != "model") | NODES.c.node_id.in_(sorted(node_ids))
-    return [_node(row) for row in rows.execute(sa.select(NODES).where(wanted).order_by(NODES.c.node_id)).mappings()]
+    return [_node(row) for row in rows.execute(_PLACES_AND, {"names": sorted(node_ids)}).mappings()]
 
 
 def nodes(rows: sa.Connection, kind: str | None = None) -> Sequence[Node]:
@@ -294,13 +291,12 @@ def links(rows: sa.Connection) -> list[dict[str, Any]]:
 
 def held_by(rows: sa.Connection, subscription_id: str) -> dict[str, ResourceVector]:
     """What one share holds of each model instance: its own supplies and its site's (not what its way there takes)."""
-    return _sums(rows, (ALLOCATIONS.c.subscription_id == subscription_id) & ~_on_a_link())
+    return _sums(rows, _HELD_BY, share=subscription_id)
 
 
 def held_on_sites(rows: sa.Connection, instance_ids: Collection[str]) -> dict[str, ResourceVector]:
     """What each of these model instances holds of its site, for itself and for its shares."""
-    mine = ALLOCATIONS.c.instance_id.in_(sorted(instance_ids))
-    return _sums(rows, mine & (ALLOCATIONS.c.node_id != ALLOCATIONS.c.instance_id) & ~_on_a_link())
+    return _sums(rows, _HELD_ON_SITES, names=sorted(instance_ids))
 
 
 def drawing_on_reservations(rows: sa.Connection) -> frozenset[str]:
@@ -346,13 +342,7 @@ def _kept(
     rows: sa.Connection, node_ids: Collection[str], cluster: str, now: int
 ) -> dict[tuple[str, str], ResourceVector]:
     """(node, reservation) → what a cluster can still draw there, the soonest to end first."""
-    query = sa.select(RESERVATIONS).where(
-        RESERVATIONS.c.node_id.in_(node_ids)
-        & (RESERVATIONS.c.cluster == cluster)
-        & (RESERVATIONS.c.until > now)
-        & ~RESERVATIONS.c.ended
-    )
-    found = rows.execute(query.order_by(RESERVATIONS.c.until, RESERVATIONS.c.reservation_id)).mappings()
+    found = rows.execute(_KEPT, {"names": sorted(node_ids), "of": cluster, "now": now}).mappings()
     return {(row["node_id"], row["reservation_id"]): amounts_of(row) - amounts_of(row, "drawn_") for row in found}
 
 
@@ -371,14 +361,16 @@ def _parts(one: Allocation, kept: dict[tuple[str, str], ResourceVector]) -> list
     return parts
 
 
-def _on_a_link() -> sa.ColumnElement[bool]:
-    return ALLOCATIONS.c.node_id.in_(sa.select(LINKS.c.link_id))
+def _sums(rows: sa.Connection, query: sa.Select[Any], **given: object) -> dict[str, ResourceVector]:
+    return {row[0]: ResourceVector(*(int(amount) for amount in row[1:])) for row in rows.execute(query, given)}
 
 
-def _sums(rows: sa.Connection, where: sa.ColumnElement[bool]) -> dict[str, ResourceVector]:
+def _sums_where(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Of each instance the sums of what is allocated to it, its ways over the links left out."""
     sums = [sa.func.sum(ALLOCATIONS.c[name]) for name in RESOURCES]
-    query = sa.select(ALLOCATIONS.c.instance_id, *sums).where(where).group_by(ALLOCATIONS.c.instance_id)
-    return {row[0]: ResourceVector(*(int(amount) for amount in row[1:])) for row in rows.execute(query)}
+    on_a_link = ALLOCATIONS.c.node_id.in_(sa.select(LINKS.c.link_id))
+    query = sa.select(ALLOCATIONS.c.instance_id, *sums).where(where & ~on_a_link)
+    return query.group_by(ALLOCATIONS.c.instance_id)
 
 
 def _node(row: sa.RowMapping) -> Node:
@@ -389,3 +381,23 @@ def _node(row: sa.RowMapping) -> Node:
 def amounts_of(row: sa.RowMapping, prefix: str = "") -> ResourceVector:
     """The amounts that stand in a row's columns."""
     return ResourceVector(*(row[prefix + name] for name in RESOURCES))
+
+
+# What every purchase asks is made once: to put a statement together takes five times what it takes to run it.
+
+_NAMES: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_ONE_NODE = sa.select(NODES).where(NODES.c.node_id == sa.bindparam("mine"))
+_PLACES_AND = sa.select(NODES).where((NODES.c.kind != "model") | NODES.c.node_id.in_(_NAMES)).order_by(NODES.c.node_id)
+_ALLOCATE = sa.insert(ALLOCATIONS)
+_FREE = sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id.in_(_IDS) | ALLOCATIONS.c.part_of.in_(_IDS))
+_HELD_BY = _sums_where(ALLOCATIONS.c.subscription_id == sa.bindparam("share"))
+_HELD_ON_SITES = _sums_where(
+    ALLOCATIONS.c.instance_id.in_(_NAMES) & (ALLOCATIONS.c.node_id != ALLOCATIONS.c.instance_id)
+)
+_STANDING = (RESERVATIONS.c.until > sa.bindparam("now")) & ~RESERVATIONS.c.ended
+_KEPT = (
+    sa.select(RESERVATIONS)
+    .where(RESERVATIONS.c.node_id.in_(_NAMES) & (RESERVATIONS.c.cluster == sa.bindparam("of")) & _STANDING)
+    .order_by(RESERVATIONS.c.until, RESERVATIONS.c.reservation_id)
+)

@@ -37,6 +37,8 @@ REPACKS = sa.Table(
 """`decision`: objective before and after, bound, gap, what gets in. `moves`: what was carried out, with whom it
 concerned. `moving`: old → new of the wave that is under way."""
 
+_MOVING = sa.select(REPACKS.c.moving).where(REPACKS.c.state == RepackState.MOVING.value)
+
 
 def begin_repack(rows: sa.Connection, repack_id: str, decision: Mapping[str, Any], now: int) -> None:
     """Write a new one; nothing is moved yet."""
@@ -75,8 +77,7 @@ def under_way(rows: sa.Connection) -> bool:
 
 def being_repacked(rows: sa.Connection) -> frozenset[str]:
     """The instances that a repack is moving, old and new."""
-    query = sa.select(REPACKS.c.moving).where(REPACKS.c.state == RepackState.MOVING.value)
-    return frozenset(name for moving in rows.scalars(query) for name in (*moving, *moving.values()))
+    return frozenset(name for moving in rows.scalars(_MOVING) for name in (*moving, *moving.values()))
 
 
 def repacks(rows: sa.Connection, limit: int | None = None) -> list[dict[str, Any]]:

@@ -116,27 +116,23 @@ def expire(rows: sa.Connection, now: int) -> list[str]:
 
 def due(rows: sa.Connection, now: int) -> bool:
     """Whether `expire` would change anything."""
-    over = (RESERVATIONS.c.until <= now) & ~RESERVATIONS.c.ended
-    forgotten = RESERVATIONS.c.ended & _undrawn()
-    found = sa.select(RESERVATIONS.c.reservation_id).where(over | forgotten)
-    return rows.execute(found.limit(1)).first() is not None
+    return rows.execute(_DUE, {"now": now}).first() is not None
 
 
 def find(rows: sa.Connection, reservation_id: str) -> Reservation | None:
     """One reservation, ended or not."""
-    return next(iter(_reservations(rows, RESERVATIONS.c.reservation_id == reservation_id)), None)
+    return next(iter(_reservations(rows, _where(RESERVATIONS.c.reservation_id == reservation_id))), None)
 
 
 def reservations(rows: sa.Connection) -> Sequence[Reservation]:
     """All that stand or are still drawn from, by id."""
-    return _reservations(rows, sa.true())
+    return _reservations(rows, _where(sa.true()))
 
 
 def kept_for(rows: sa.Connection, cluster: str, now: int) -> dict[str, ResourceVector]:
     """Node → what a cluster can draw there of its reservations."""
-    standing = (RESERVATIONS.c.cluster == cluster) & (RESERVATIONS.c.until > now) & ~RESERVATIONS.c.ended
     found: defaultdict[str, ResourceVector] = defaultdict(ResourceVector)
-    for one in _reservations(rows, standing):
+    for one in _reservations(rows, _STANDING, of=cluster, now=now):
         found[one.node_id] += one.left
     return found
 
@@ -150,8 +146,11 @@ def _end(rows: sa.Connection, which: sa.ColumnElement[bool]) -> None:
     rows.execute(sa.update(RESERVATIONS).where(which & ~RESERVATIONS.c.ended).values(ended=True, **drawn))
 
 
-def _reservations(rows: sa.Connection, where: sa.ColumnElement[bool]) -> Sequence[Reservation]:
-    query = sa.select(RESERVATIONS).where(where).order_by(RESERVATIONS.c.reservation_id)
+def _where(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(RESERVATIONS).where(which).order_by(RESERVATIONS.c.reservation_id)
+
+
+def _reservations(rows: sa.Connection, query: sa.Select[Any], **given: object) -> Sequence[Reservation]:
     return [
         Reservation(
             row["reservation_id"],
@@ -162,5 +161,16 @@ def _reservations(rows: sa.Connection, where: sa.ColumnElement[bool]) -> Sequenc
             amounts_of(row),
             amounts_of(row, "drawn_"),
         )
-        for row in rows.execute(query).mappings()
+        for row in rows.execute(query, given).mappings()
     ]
+
+
+# What every purchase asks is made once.
+
+_OVER = (RESERVATIONS.c.until <= sa.bindparam("now")) & ~RESERVATIONS.c.ended
+_DUE = sa.select(RESERVATIONS.c.reservation_id).where(_OVER | (RESERVATIONS.c.ended & _undrawn())).limit(1)
+_STANDING = _where(
+    (RESERVATIONS.c.cluster == sa.bindparam("of"))
+    & (RESERVATIONS.c.until > sa.bindparam("now"))
+    & ~RESERVATIONS.c.ended
+)

@@ -80,6 +80,9 @@ POOL_HISTORY.add_is_dependent_on(SUPPLIES)
 POOL_HISTORY.add_is_dependent_on(ALLOCATIONS)
 
 
+_WITHDRAWING = sa.select(SUPPLY_OFFERS).where(SUPPLY_OFFERS.c.state == OfferState.WITHDRAWING.value)
+
+
 class UnknownSupplyOffer(OrchestratorError):
     """No supply offer has this id."""
 
@@ -207,10 +210,9 @@ def offers(rows: sa.Connection, states: Sequence[OfferState] = tuple(OfferState)
 
 def on_the_move(rows: sa.Connection) -> tuple[dict[str, ResourceVector], frozenset[str]]:
     """Site → what is being withdrawn there; and the instances that are being moved, old and new: none take shares."""
-    query = sa.select(SUPPLY_OFFERS).where(SUPPLY_OFFERS.c.state == OfferState.WITHDRAWING.value)
     going: dict[str, ResourceVector] = {}
     moving: set[str] = set()
-    for row in rows.execute(query).mappings():
+    for row in rows.execute(_WITHDRAWING).mappings():
         going[row["site"]] = going.get(row["site"], ResourceVector()) + ResourceVector.of(row["amounts"])
         moving |= {*row["moving"], *row["moving"].values()}
     return going, being_repacked(rows) | moving

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+BEYOND = 2**40
+"""No amount is as large: sums of millions of them still fit the tables' integers."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResourceVector:
@@ -22,14 +25,14 @@ class ResourceVector:
 
     @classmethod
     def of(cls, amounts: "Mapping[str, Any] | ResourceVector") -> "ResourceVector":
-        """The vector with these amounts; an unknown name or a fractional or negative amount is a ValueError."""
+        """The vector with these amounts; ValueError for an unknown name, a fractional, negative or boundless amount."""
         if isinstance(amounts, ResourceVector):
             return amounts
         for name, amount in amounts.items():
             if name not in RESOURCES:
                 raise ValueError(f"unknown resource {name!r}; the resources are {', '.join(RESOURCES)}")
-            if isinstance(amount, bool) or not isinstance(amount, int) or amount < 0:
-                raise ValueError(f"{name} must be a whole number of at least 0, not {amount!r}")
+            if isinstance(amount, bool) or not isinstance(amount, int) or not 0 <= amount < BEYOND:
+                raise ValueError(f"{name} must be a whole number from 0 to under 2^40, not {amount!r}")
         return cls(**amounts)
 
     def __add__(self, other: "ResourceVector") -> "ResourceVector":

@@ -10,14 +10,16 @@ from fastapi import FastAPI, Path
 
 from orchestrator.errors import Refusal
 from orchestrator.instances import ShareState
-from orchestrator.instances.door import Door, IdempotencyKey, MalformedCall
+from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
 from orchestrator.instances.msis import msis, running_grants, running_sockets, shares
 from orchestrator.instances.msis import share as share_of
 from orchestrator.instances.transact import read, snapshot
 from orchestrator.notices import NoticeKind
 from orchestrator.requirements import AdjustmentRequest, GrantProposal, InstantiationRequest, Notice
+from orchestrator.vmof.instantiation import Instantiation
 from orchestrator.vmof.top import top
 from orchestrator.vmof.workflows import VmofDeps, VmofWorkflows
+from trust.openapi import problems
 
 
 class ShareRefused(Refusal):
@@ -37,11 +39,11 @@ class GrantsRefused(Refusal):
 def build_vmof(deps: VmofDeps) -> FastAPI:
     """VMOF's app and its workflows. Call once, before the engine is launched; protect it with a gate."""
     door = Door("vmof", "Virtual Metaverse Orchestration Function", deps.msmf)
-    workflows = VmofWorkflows(deps)
+    workflows, instantiation = VmofWorkflows(deps), Instantiation(deps)
 
-    @door.app.post("/instances")
+    @door.app.post("/instances", responses=problems(*CHANGING, ShareRefused))
     async def instantiate(request: InstantiationRequest, key: IdempotencyKey) -> dict[str, Any]:
-        outcome = await door.once(key, workflows.instantiate, key, request.requirements.to_json())
+        outcome = await door.run(instantiation, key, request.requirements.to_json())
         subscription_id = request.requirements.subscription_id
         if "refusal" in outcome:
             refusal = refused(outcome["refusal"])
@@ -55,7 +57,7 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         door.tell(key, [told, *_regranted(share["msi"], share["grants"])])
         return share
 
-    @door.app.put("/shares/{subscriptionId}")
+    @door.app.put("/shares/{subscriptionId}", responses=problems(*CHANGING, ShareRefused))
     async def adjust(
         subscription_id: Annotated[str, Path(alias="subscriptionId")], wanted: AdjustmentRequest, key: IdempotencyKey
     ) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         door.tell(key, [accepted, *moved, *_regranted(share["msi"], share["grants"])])
         return share
 
-    @door.app.put("/grants")
+    @door.app.put("/grants", responses=problems(*CHANGING, GrantsRefused))
     async def grant(proposal: GrantProposal, key: IdempotencyKey) -> dict[str, Any]:
         outcome = await door.once(key, workflows.grant, key, proposal.to_json())
         if "refusal" in outcome:
@@ -88,7 +90,7 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         door.tell(key, told)
         return changed
 
-    @door.app.delete("/shares/{subscriptionId}")
+    @door.app.delete("/shares/{subscriptionId}", responses=problems(*CHANGING))
     async def release(
         subscription_id: Annotated[str, Path(alias="subscriptionId")], key: IdempotencyKey
     ) -> dict[str, Any]:

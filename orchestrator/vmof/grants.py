@@ -16,6 +16,8 @@ from orchestrator.requirements import RunningModel
 from orchestrator.resources import ResourceVector
 from orchestrator.resources.pool import capacity_of, total
 
+_LOCK = sa.select(INSTANCES.c.instance_id).where(INSTANCES.c.instance_id == sa.bindparam("mine")).with_for_update()
+
 
 def allocated(models: Sequence[RunningModel]) -> ResourceVector:
     """What all models of a share were allocated for it."""
@@ -51,9 +53,7 @@ def regrant(rows: sa.Connection, rendering_instance: str) -> dict[str, ResourceV
 
 def _alone(rows: sa.Connection, rendering_instance: str) -> None:
     """A server may render for shares of both clusters, whose turns do not exclude each other: lock its row."""
-    rows.execute(
-        sa.select(INSTANCES.c.instance_id).where(INSTANCES.c.instance_id == rendering_instance).with_for_update()
-    )
+    rows.execute(_LOCK, {"mine": rendering_instance})
 
 
 def regrant_all(rows: sa.Connection) -> dict[str, ResourceVector]:

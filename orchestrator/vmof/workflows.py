@@ -1,7 +1,6 @@
-"""VMOF's durable workflows: instantiate (join, agree with MMF, settle), adjust (aim, adjust uses, settle anew),
-grant (a local controller's proposal) and release (drain, end uses, leave).
+"""VMOF's durable workflows: adjust (aim, adjust uses, settle anew), grant (a local controller's proposal) and release
+(drain, end uses, leave). An instantiation needs none (`instantiation`).
 
-The agreement is a talk in rounds: MMF offers, VMOF accepts; where others were faster MMF answers with a newer offer.
 VMOF's app starts the workflows, the engine recovers them; each step may be repeated, each transaction counts once.
 """
 
@@ -16,34 +15,27 @@ from dbos import SQLAlchemyDatasource
 from orchestrator.errors import Refusal
 from orchestrator.instances import take_turn
 from orchestrator.instances.repeats import patient
-from orchestrator.instances.transact import durable, step, transact, transact_again
+from orchestrator.instances.transact import durable, step, transact
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import (
-    Acceptance,
     Adjusted,
     AdjustmentRequest,
     CandidateReason,
     FunctionCall,
     GrantProposal,
     Lack,
-    Offer,
-    OfferRequest,
     RefusalNotice,
     ReleasedShare,
     RunningModel,
     ServiceDecision,
     ServiceRequirements,
-    Shape,
+    plain_amount,
 )
 from orchestrator.vmof import adjustment, life_cycle
+from orchestrator.vmof.calls import begin
 from orchestrator.vmof.grants import regrant_all
 from orchestrator.vmof.proposals import set_grants
 from orchestrator.vmof.sub_instances import msi_bound, rendering_wish, sub_instances
-
-ROUNDS = 40
-"""Offers until VMOF gives up; each lost round means that somebody else's was accepted."""
-START_FAILURES = 2
-"""Failed starts of a share's models until it is refused."""
 
 
 def now_s() -> int:
@@ -69,85 +61,20 @@ class VmofDeps:
         return self.reader or self.datasource.engine
 
 
-class Agreement(Shape):
-    """How a talk with MMF ended: models that run, or why not."""
-
-    offer: Offer
-    rounds: int
-    models: tuple[RunningModel, ...] = ()
-    code: str = ""
-    """of the refusal, if it is one"""
-    detail: str = ""
-
-
 class VmofWorkflows:
     """The workflows, registered with the engine when made: make it once, before the engine is launched."""
 
     def __init__(self, deps: VmofDeps) -> None:
         self._deps = deps
-        self.instantiate = durable("vmof.instantiate", self._instantiate)
         self.release = durable("vmof.release", self._release)
         self.adjust = durable("vmof.adjust", self._adjust)
         self.grant = durable("vmof.grant", self._grant)
 
-    def _instantiate(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
-        """{"share": InstanceShare} or {"refusal": RefusalNotice}, as JSON."""
-        wanted = ServiceRequirements.model_validate(document)
-        try:
-            sub_instances(wanted, "", self._deps.models)
-            joined = self._again(_join, key, document)
-        except Refusal as cause:
-            return {"refusal": RefusalNotice(code=cause.code, detail=str(cause)).to_json()}
-        request = sub_instances(wanted, joined["msi"], self._deps.models)
-        agreed = self._talk(key, request)
-        decision = ServiceDecision(
-            msi=joined["msi"],
-            msi_verdict="reuse" if joined["reused"] else "create",
-            msi_candidates=tuple(CandidateReason.model_validate(reason) for reason in joined["candidates"]),
-            models=agreed.offer.decision,
-            rounds=agreed.rounds,
-        )
-        if agreed.code:
-            return self._refuse(wanted, agreed, decision)
-        share = self._again(_settle, wanted.subscription_id, _json(agreed.models), decision.to_json())
-        if share is None:
-            return self._withdraw(key, wanted, joined["msi"])
-        return {"share": share}
-
-    def _talk(self, key: str, request: OfferRequest) -> Agreement:
-        """The talk with MMF. No step of the engine's: repeated, its keys are the same, and so are the answers."""
-        offer = self._offer(request, f"{key}:offer-0")
-        failures = 0
-        for number in range(1, ROUNDS + 1):
-            if not offer.decision.feasible:
-                return Agreement(offer=offer, rounds=number, code="infeasible", detail=_lacking(offer))
-            path = f"/offers/{offer.offer_id}/acceptance"
-            answer = Acceptance.model_validate(patient(self._deps.mmf.post, path, {}, f"{key}:accept-{number}"))
-            if answer.state == "accepted":
-                return Agreement(offer=offer, rounds=number, models=answer.models)
-            failures += answer.state == "failed"
-            if failures >= START_FAILURES:
-                detail = f"The models did not start: {answer.cause}"
-                return Agreement(offer=offer, rounds=number, code="start_failed", detail=detail)
-            offer = answer.offer or self._offer(request, f"{key}:offer-{number}")
-        detail = f"Others were faster in {ROUNDS} rounds. Ask again."
-        return Agreement(offer=offer, rounds=ROUNDS, code="no_agreement", detail=detail)
-
-    def _offer(self, request: OfferRequest, key: str) -> Offer:
-        return Offer.model_validate(patient(self._deps.mmf.post, "/offers", request.to_json(), key))
-
-    def _refuse(self, wanted: ServiceRequirements, agreed: Agreement, decision: ServiceDecision) -> dict[str, Any]:
-        needed = agreed.offer.decision.needed
-        refusal = RefusalNotice(code=agreed.code, detail=agreed.detail, needed=needed, decision=decision)
-        self._change(_refuse, wanted.subscription_id, refusal.to_json())
-        return {"refusal": refusal.to_json()}
-
     def _withdraw(self, key: str, wanted: ServiceRequirements, msi: str) -> dict[str, Any]:
-        """Released while it was being instantiated: end the uses that came after the release."""
+        """Released while it was being adjusted: end the uses that came after the release."""
         self._end_uses(msi, wanted.subscription_id, f"{key}:withdraw")
-        self._change(_regrant, wanted.service_type)
-        detail = f"Subscription {wanted.subscription_id} was released while its service was being instantiated."
-        return {"refusal": RefusalNotice(code="released_meanwhile", detail=detail).to_json()}
+        self._change(regranted, wanted.service_type)
+        return {"refusal": released_meanwhile(wanted).to_json()}
 
     def _adjust(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
         """{"share": InstanceShare} or {"refusal": RefusalNotice}, as JSON; refused, the running share is untouched."""
@@ -171,24 +98,24 @@ class VmofWorkflows:
         if answer.state != "adjusted":
             self._change(_unaim, document, aimed)
             return {"refusal": _not_adjusted(answer, decision).to_json()}
-        share = self._change(_resettle, document, aimed, _json(answer.models), decision.to_json())
+        share = self._change(_resettle, document, aimed, as_json(answer.models), decision.to_json())
         if share is None:
             return self._withdraw(key, wanted, aimed["msi"])
         return {"share": share, "moved": aimed["msi"] != aimed["from_msi"]}
 
     def _release(self, key: str, subscription_id: str) -> dict[str, Any]:
         """ReleasedShare as JSON."""
-        drained = ReleasedShare.model_validate(self._change(_drain, subscription_id))
+        drained = ReleasedShare.model_validate(self._change(_drain, key, subscription_id))
         if drained.released:
             return drained.to_json()
         ended = self._end_uses(drained.msi, subscription_id, f"{key}:uses")
         left: dict[str, Any] = self._change(_leave, subscription_id, ended)
         return left
 
-    def _grant(self, _key: str, document: dict[str, Any]) -> dict[str, Any]:
+    def _grant(self, key: str, document: dict[str, Any]) -> dict[str, Any]:
         """{"changed": GrantsChanged} or {"refusal": its problem}, as JSON; refused, no grant is touched."""
         try:
-            return {"changed": self._change(_set_grants, document)}
+            return {"changed": self._change(_set_grants, key, document)}
         except Refusal as cause:
             return {"refusal": cause.problem()}
 
@@ -199,55 +126,36 @@ class VmofWorkflows:
     def _change(self, change: Callable[..., Any], *args: Any) -> Any:
         return transact(self._deps.datasource, change, self._deps, *args)
 
-    def _again(self, change: Callable[..., Any], *args: Any) -> Any:
-        """A share that has its place, or runs, keeps it: these may be repeated."""
-        return transact_again(self._deps.datasource, change, self._deps, *args)
 
-
-def _lacking(offer: Offer) -> str:
-    return _lacks_of(offer.decision.needed)
-
-
-def _lacks_of(needed: Mapping[str, tuple[Lack, ...]]) -> str:
-    parts = [
-        f"{role} lacks " + ", ".join(f"{lack.name} (needs {lack.needed}, there is {lack.available})" for lack in lacks)
-        for role, lacks in needed.items()
-    ]
+def lacks_told(needed: Mapping[str, tuple[Lack, ...]]) -> str:
+    """What a refusal says of them, and what to do."""
+    parts = [f"{role} lacks {', '.join(map(_told, lacks))}" for role, lacks in needed.items()]
     return "; ".join(parts) + ". Ask for less, for a lower isolation degree, or again when others have left."
+
+
+def _told(lack: Lack) -> str:
+    return f"{lack.name} (needs {plain_amount(lack.needed)}, there is {plain_amount(lack.available)})"
 
 
 def _not_adjusted(answer: Adjusted, decision: ServiceDecision) -> RefusalNotice:
     codes = {"infeasible": "infeasible", "failed": "start_failed", "gone": "released_meanwhile"}
     needed = answer.decision.needed
-    detail = answer.cause or _lacks_of(needed)
+    detail = answer.cause or lacks_told(needed)
     return RefusalNotice(code=codes[answer.state], detail=detail, needed=needed, decision=decision)
 
 
-def _json(models: tuple[RunningModel, ...]) -> list[dict[str, Any]]:
+def released_meanwhile(wanted: ServiceRequirements) -> RefusalNotice:
+    """Why a share that was asked for and let go at once is not there."""
+    detail = f"Subscription {wanted.subscription_id} was released while its service was being instantiated."
+    return RefusalNotice(code="released_meanwhile", detail=detail)
+
+
+def as_json(models: tuple[RunningModel, ...]) -> list[dict[str, Any]]:
     return [model.to_json() for model in models]
 
 
-def _join(rows: sa.Connection, deps: VmofDeps, key: str, document: dict[str, Any]) -> dict[str, Any]:
-    wanted = ServiceRequirements.model_validate(document)
-    bound = msi_bound(wanted, deps.models)
-    joined = life_cycle.join(rows, wanted, bound, rendering_wish(wanted), key, deps.clock())
-    return {**asdict(joined), "candidates": [reason.to_json() for reason in joined.candidates]}
-
-
-def _settle(
-    rows: sa.Connection, deps: VmofDeps, subscription_id: str, models: list[dict[str, Any]], decision: dict[str, Any]
-) -> dict[str, Any] | None:
-    running = tuple(RunningModel.model_validate(model) for model in models)
-    why = ServiceDecision.model_validate(decision)
-    share = life_cycle.settle(rows, subscription_id, running, why, deps.clock())
-    return share.to_json() if share else None
-
-
-def _refuse(rows: sa.Connection, deps: VmofDeps, subscription_id: str, refusal: dict[str, Any]) -> None:
-    life_cycle.refuse(rows, subscription_id, RefusalNotice.model_validate(refusal), deps.clock())
-
-
 def _aim(rows: sa.Connection, deps: VmofDeps, key: str, document: dict[str, Any]) -> dict[str, Any]:
+    begin(rows, key, ["adjust", document], deps.clock())
     asked = AdjustmentRequest.model_validate(document)
     bound = msi_bound(asked.requirements, deps.models)
     aimed = adjustment.aim(rows, asked.requirements, asked.revision, bound, key, deps.clock())
@@ -276,16 +184,19 @@ def _resettle(
     return share.to_json() if share else None
 
 
-def _regrant(rows: sa.Connection, _deps: VmofDeps, cluster: str) -> None:
+def regranted(rows: sa.Connection, _deps: VmofDeps, cluster: str) -> None:
+    """All rendering of a cluster is shared anew."""
     take_turn(rows, cluster)
     regrant_all(rows)
 
 
-def _set_grants(rows: sa.Connection, _deps: VmofDeps, document: dict[str, Any]) -> dict[str, Any]:
+def _set_grants(rows: sa.Connection, deps: VmofDeps, key: str, document: dict[str, Any]) -> dict[str, Any]:
+    begin(rows, key, ["grant", document], deps.clock())
     return set_grants(rows, GrantProposal.model_validate(document)).to_json()
 
 
-def _drain(rows: sa.Connection, deps: VmofDeps, subscription_id: str) -> dict[str, Any]:
+def _drain(rows: sa.Connection, deps: VmofDeps, key: str, subscription_id: str) -> dict[str, Any]:
+    begin(rows, key, ["release", subscription_id], deps.clock())
     return life_cycle.drain(rows, subscription_id, deps.clock()).to_json()
 
 

@@ -7,7 +7,7 @@ code are what the table expects.
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import httpx
 
 from scripts.attacks.ground import Ground, Target
 from trust import jws, proofs, tokens
+from trust.auth import SessionAuth
 from trust.encoding import b64url
 from trust.keys import ComponentIdentity, ProofKey
 from trust.policy import Policy
@@ -33,13 +34,18 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Attack:
-    """One row of the table: `name` is unique, `codes` are the only right answers."""
+    """One row of the table: `name` is unique; `codes` are the only right answers, with one of `statuses`.
+
+    `journalled` is what the journal must say where that is not the answer's own code.
+    """
 
     name: str
     what: str
     codes: tuple[str, ...]
     play: "Callable[[Forge], Outcome]"
     apps: tuple[str, ...] = EVERY_APP
+    statuses: Container[int] = range(400, 500)
+    journalled: str = ""
 
 
 class Forge:
@@ -114,6 +120,12 @@ class Forge:
         return outcome(
             self.ground.client.request(where.get("method", self.target.method), url, headers=given, content=body)
         )
+
+    def post(self, path: str, content: Any, key: ProofKey | None = None, token: str | None = None) -> httpx.Response:
+        """JSON to another path of the target, proven by this key; without a key nothing is proven."""
+        body, url = json.dumps(content).encode(), self.target.url + path
+        headers = {} if key is None else SessionAuth(lambda: token, key).headers("POST", url, body)
+        return self.ground.client.post(url, content=body, headers=headers)
 
     def send_token(self, token: str, key: ProofKey | None = None) -> Outcome:
         """This token with a proof that fits it."""

@@ -15,12 +15,15 @@ from typing import Any
 
 import httpx
 
-from ledger.chain import Chain
 from ledger.contracts import Contracts
-from ledger.deployment import deploy
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
+from ledger.typed_data import Domain
+from ledger.values import Kind as ModelKind
+from scripts.attacks.impostor import Impostor, impostor
+from scripts.honest.market import HonestMarket, Sold, terms_document
+from trust.auth import GateAuth
 from trust.enrol import enrol_components, revoke_component
 from trust.keys import COMPONENTS, ComponentIdentity
 from trust.revocations import Kind, Revocation
@@ -28,6 +31,7 @@ from trust.stores import open_revocations
 
 ROOT = Path(__file__).resolve().parents[2]
 REVOKED_SUBJECT = "subscription:666"
+MODEL_SOCKET = "model.sock"
 REVOKED_TOKEN = "a-token-that-was-revoked"  # noqa: S105 — its id
 
 
@@ -54,6 +58,12 @@ class Ground:
     """What is wrong with a key → component → its identity with such a key."""
     targets: list[Target]
     client: httpx.Client
+    sold: list[Sold]
+    """Two subscriptions of one buyer, active and served."""
+    domain: Domain
+    """Of what is signed for this market on this chain."""
+    impostor: Impostor
+    """Who answers where the programs look for their components."""
     _offsets: dict[Path, int] = field(default_factory=dict)
     _seen: set[tuple[str, str, str]] = field(default_factory=set)
 
@@ -83,7 +93,10 @@ class Ground:
         return (target.app, "allow", "ok") in self._seen
 
 
-COUNTED = {"too_many_requests", "head_too_slow", "head_too_large", "body_too_slow", "malformed_http"}
+COUNTED = {
+    "too_many_requests", "head_too_slow", "head_too_large", "body_too_slow", "malformed_http", "answer_not_taken",
+    "callee_unproven",
+}  # fmt: skip
 CALLS = {
     "marketplace": ("GET", f"/api/v1/documents/{'ab' * 32}", "orchestrator", ("GET", "/api/v1/decisions/7")),
     "orchestrator": ("POST", "/settlements", "marketplace", ("POST", "/settlements")),
@@ -99,29 +112,56 @@ def open_ground(home: Path) -> Iterator[Ground]:
     """The apps of a fresh home on a fresh chain; everything is ended afterwards."""
     with ExitStack() as stack:
         devnet = stack.enter_context(Devnet.start(slots_in_an_epoch=1))
-        chain = stack.enter_context(closing(Chain.connect(devnet.rpc_url)))
-        operator = WalletKey.load_or_create(home / "keys" / "accounts" / "operator.json")
-        for name in ("relayer", "meter"):
-            WalletKey.load_or_create(home / "keys" / "accounts" / f"{name}.json")
-        devnet.fund(operator.address)
-        deployment = deploy(chain, operator)
-        deployment.save(home)
-        contracts = Contracts(chain, deployment)
+        market = stack.enter_context(HonestMarket(devnet))
+        operator, contracts = market.relayer, market.contracts
+        for name, key in {"operator": operator, "meter": market.meter, "relayer": WalletKey.create()}.items():
+            key.save(home / "keys" / "accounts" / f"{name}.json")
+        market.deployment.save(home)
         identities = {n: ComponentIdentity.load_or_create(home / "keys" / f"{n}.json", n) for n in COMPONENTS}
         strangers = _strangers()
-        with Sender(chain, operator) as sender:
+        with Sender(market.chain, operator) as sender:
             domain_id = enrol_components(contracts, sender, identities.values())
             enrol_components(contracts, sender, strangers["revoked"].values())
             for identity in strangers["revoked"].values():
                 revoke_component(contracts, sender, domain_id, identity)
         _enrol_elsewhere(devnet, contracts, strangers["of another owner"])
+        sold = _sold(market)
         devnet.mine(4)
         with closing(open_revocations("", home)) as store:
             store.add(Revocation(Kind.SUBJECT, REVOKED_SUBJECT, "for the suite"), time.time())
             store.add(Revocation(Kind.TOKEN, REVOKED_TOKEN, "for the suite"), time.time())
-        ports = stack.enter_context(_served(home, devnet.rpc_url))
+        lying = stack.enter_context(impostor())
+        ports = stack.enter_context(_served(home, devnet.rpc_url, lying.url))
         client = stack.enter_context(httpx.Client(timeout=20, trust_env=False))
-        yield Ground(identities, strangers, [_target(app, ports, home) for app in CALLS], client)
+        targets = [_target(app, ports, home) for app in CALLS]
+        _put_routes(market, sold, home, ports["gateway"], identities["orchestrator"])
+        yield Ground(identities, strangers, targets, client, sold, contracts.market_domain, lying)
+
+
+def _sold(market: HonestMarket) -> list[Sold]:
+    document = terms_document({"call": 1_000}) | {"credit_units": 10**6, "credit_seconds": 86_400}
+    model = market.register(market.providers[0], ModelKind.TAAS, "call")
+    plan = market.publish(market.providers[0], model, document, unit_price=1, period_price=0, period=0)
+    buyer = market.buyer()
+    sold = [market.buy(buyer, plan, 10**6, 0) for _ in range(2)]
+    for each in sold:
+        market.activate(each)
+    return sold
+
+
+def _put_routes(market: HonestMarket, sold: list[Sold], home: Path, port: int, orchestrator: ComponentIdentity) -> None:
+    """As the orchestrator tells the gateway how to serve both, by the model that `serve` runs."""
+    routes = [
+        {
+            "subscriptionId": str(each.subscription_id), "planId": str(each.plan), "buyer": each.buyer.address,
+            "signer": each.session.address, "cap": str(10**6), "terms": next(iter(market.terms.values())),
+            "operations": {"call": {"meter": 0, "model": "model", "call": "call"}},
+            "sockets": {"model": str(home / MODEL_SOCKET)},
+        }
+        for each in sold
+    ]  # fmt: skip
+    url = f"http://127.0.0.1:{port}/routes"
+    httpx.put(url, json={"routes": routes}, auth=GateAuth(orchestrator, "gateway"), trust_env=False).raise_for_status()
 
 
 def _strangers() -> dict[str, dict[str, ComponentIdentity]]:
@@ -147,8 +187,8 @@ def _target(app: str, ports: dict[str, int], home: Path) -> Target:
 
 
 @contextmanager
-def _served(home: Path, rpc_url: str) -> Iterator[dict[str, int]]:
-    command = [sys.executable, "-m", "scripts.attacks.serve", str(home), rpc_url]
+def _served(home: Path, rpc_url: str, peers_url: str) -> Iterator[dict[str, int]]:
+    command = [sys.executable, "-m", "scripts.attacks.serve", str(home), rpc_url, peers_url]
     log = (home / "serve.log").open("wb")
     with log, subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log) as process:
         try:

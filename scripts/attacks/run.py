@@ -9,12 +9,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.attacks import of_proofs, of_rights, of_tokens, of_transport
+from scripts.attacks import of_callees, of_passes, of_proofs, of_rights, of_tokens, of_transport
 from scripts.attacks.case import EVERY_APP, PROGRAMS, Attack, Forge, Outcome
 from scripts.attacks.ground import Ground, Target
 
-ATTACKS: list[Attack] = [*of_tokens.ATTACKS, *of_proofs.ATTACKS, *of_rights.ATTACKS, *of_transport.ATTACKS]
-GROUPS = {"Tokens": of_tokens, "Proofs": of_proofs, "Rights": of_rights, "Transport": of_transport}
+GROUPS = {
+    "Tokens": of_tokens,
+    "Proofs": of_proofs,
+    "Rights": of_rights,
+    "Delegation": of_passes,
+    "Callees": of_callees,
+    "Transport": of_transport,
+}
+ATTACKS: list[Attack] = [attack for module in GROUPS.values() for attack in module.ATTACKS]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "attacks.md"
 HEAD = """# Attacks that are tried
 
@@ -57,8 +64,9 @@ def _play_program(ground: Ground, program: str) -> list[Result]:
 
 def _play_one(ground: Ground, target: Target, attack: Attack) -> Result:
     answer: Outcome = attack.play(Forge(ground, target))
-    refused = 400 <= answer.status < 500 and answer.code in attack.codes
-    journalled = ground.was_journalled(target, answer.code if answer.code != "none" else "not_allowed")
+    refused = answer.status in attack.statuses and answer.code in attack.codes
+    code = attack.journalled or (answer.code if answer.code != "none" else "not_allowed")
+    journalled = ground.was_journalled(target, code)
     return Result(attack.name, target.app, answer.status, answer.code, refused, journalled)
 
 
@@ -73,6 +81,7 @@ def page() -> str:
 
 def _line(attack: Attack) -> str:
     codes = ", ".join(f"`{code}`" for code in attack.codes)
+    codes += f" (journal: `{attack.journalled}`)" if attack.journalled else ""
     at = {EVERY_APP: "all", PROGRAMS: "programs"}.get(attack.apps, ", ".join(attack.apps))
     return f"| {attack.name} | {attack.what} | {codes} | {at} |\n"
 

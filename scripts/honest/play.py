@@ -29,6 +29,8 @@ def play(devnet: Devnet, seed: int) -> HonestMarket:
     _make_assets(market, buyers)
     _enrol(market)
     _pay_out(market, plans)
+    _change_offers(market, plans)
+    _take_back(market, buyers)
     _part(market)
     _pay_out(market, plans)
     return market
@@ -89,7 +91,7 @@ def _extend(market: HonestMarket, payer: WalletKey) -> None:
 
 
 def _make_assets(market: HonestMarket, buyers: list[WalletKey]) -> None:
-    """Three souvenirs: one sold, one given away and rented out, one burned."""
+    """Three souvenirs: one sold, one given away and rented out, one burned; some more are handed around."""
     assets = market.contracts.assets
     maker, other = market.sold[2].buyer, buyers[0] if market.sold[2].buyer is not buyers[0] else buyers[1]
     sold, given, burned = (_mint(market, market.sold[2]) for _ in range(3))
@@ -97,9 +99,25 @@ def _make_assets(market: HonestMarket, buyers: list[WalletKey]) -> None:
     market.send(maker, assets.list_for_sale(sold, price))
     market.send(other, market.contracts.credit.approve(assets.address, price))
     market.send(other, assets.buy(sold, price))
+    for _ in range(market.draw.randint(0, 3)):
+        _hand_around(market, _mint(market, market.sold[2]), maker, other)
     market.send(maker, assets.set_user(given, other.address, market.now + HOUR))
     market.send(maker, assets.transfer(maker.address, other.address, given))
     market.send(maker, assets.burn(burned))
+
+
+def _hand_around(market: HonestMarket, asset: AssetId, maker: WalletKey, other: WalletKey) -> None:
+    """Offered at one price and then another, or lent out to one user after the other, for drawn times."""
+    assets = market.contracts.assets
+    if market.draw.randrange(2):
+        market.send(maker, assets.list_for_sale(asset, market.draw.randint(1, 500)))
+        market.send(maker, assets.unlist(asset))
+        market.send(maker, assets.list_for_sale(asset, market.draw.randint(501, 900)))
+        return
+    for user in market.draw.sample([maker, other], market.draw.randint(1, 2)):
+        until = market.now + market.draw.randint(60, HOUR)
+        market.send(maker, assets.set_user(asset, user.address, until))
+        market.wait(until - market.now + 1)
 
 
 def _mint(market: HonestMarket, sold: Sold) -> AssetId:
@@ -122,6 +140,31 @@ def _enrol(market: HonestMarket) -> None:
     market.send(owner, registry.attest(market.sold[0].buyer.address, claim, said, market.now + DAY))
 
 
+def _change_offers(market: HonestMarket, plans: list[PlanId]) -> None:
+    """Newer plans at other prices, bought and never handed over; old ones retired; asks and keys updated."""
+    owner, model, catalog = market.providers[0], market.models[0], market.contracts.catalog
+    for _ in range(market.draw.randint(0, 2)):
+        document = terms_document({"call": market.draw.randint(900, 3_000)})
+        newer = market.publish(owner, model, document, unit_price=market.draw.randint(1, 9), period_price=0, period=0)
+        market.sold.remove(market.buy(market.buyer(), newer, market.draw.randint(1, 90), 0))
+    if market.draw.randrange(2):
+        market.send(owner, catalog.retire_plan(plans[0]))
+    if market.draw.randrange(2):
+        market.send(owner, catalog.set_meter_key(model, WalletKey.create().address))
+    for _ in range(market.draw.randint(0, 2)):
+        market.send(owner, catalog.set_ask(model, market.draw.randint(100, 400)))
+
+
+def _take_back(market: HonestMarket, buyers: list[WalletKey]) -> None:
+    """Orders that were signed are cancelled, and an attestation revoked, or not."""
+    registry, desk, claim = market.contracts.identity, market.contracts.market, sha256(b"adult").digest()
+    for buyer in market.draw.sample(buyers, market.draw.randint(0, len(buyers))):
+        nonce = desk.account_of(buyer.address).nonce
+        market.send(buyer, desk.cancel_orders(nonce + market.draw.randint(1, 5)))
+    if market.draw.randrange(2):
+        market.send(market.relayer, registry.revoke_attestation(market.sold[0].buyer.address, claim))
+
+
 def _pay_out(market: HonestMarket, plans: list[PlanId]) -> None:
     """Shares first, then the owners; anyone may send it."""
     desk = market.contracts.market
@@ -137,6 +180,7 @@ def _part(market: HonestMarket) -> None:
     changed, left, quick = market.sold[3], market.sold[1], market.sold[0]
     session = WalletKey.create()
     market.send(changed.buyer, desk.propose_signer(changed.subscription_id, session.address))
+    market.wait(market.draw.randint(60, HOUR))
     market.send(left.buyer, desk.request_release(left.subscription_id))
     market.wait(HOUR + 5)
     market.send(changed.buyer, desk.confirm_signer(changed.subscription_id))

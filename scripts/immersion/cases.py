@@ -56,6 +56,12 @@ def sampled_immersion(users: int, rate_mbps: float, sessions: int, rng: np.rando
     return sampled
 
 
+def one_sample_immersion(users: int, rate_mbps: float, sample: int = 4_000) -> float:
+    """The mean over one sample of numbers of objects, the same at every number of users (numpy's generator, seed 0)."""
+    counts = np.random.default_rng(0).integers(1, OBJECTS + 1, sample)
+    return float(_of_counts(counts, users, rate_mbps).mean())
+
+
 def _of_counts(counts: np.ndarray, users: int, rate_mbps: float) -> Floats:
     """Meta-Immersion of users who see so many objects and split TOTAL_K ÷ users evenly over them."""
     each = np.minimum(CAP_K, TOTAL_K / users / counts)

@@ -25,6 +25,11 @@ async def _answer(request: Request) -> Response:
     return Response(ANSWER, headers={"S4M-Quantity": "1"}, media_type="application/octet-stream")
 
 
+def model() -> Starlette:
+    """Answers every call."""
+    return Starlette(routes=[Route("/{call}", _answer, methods=["POST"])])
+
+
 def proxy(socket: str) -> Starlette:
     """Passes every POST on to the model's socket."""
 
@@ -49,8 +54,7 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     given = parser.parse_args()
     if given.role == "model":
-        app = Starlette(routes=[Route("/{call}", _answer, methods=["POST"])])
-        uvicorn.run(app, uds=given.uds, log_level="warning", access_log=False)
+        uvicorn.run(model(), uds=given.uds, log_level="warning", access_log=False)
     else:
         uvicorn.run(proxy(given.uds), host="127.0.0.1", port=given.port, log_level="warning", access_log=False)
 

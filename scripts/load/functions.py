@@ -131,7 +131,7 @@ def _build(ground: Ground, loop: asyncio.AbstractEventLoop, models: Mapping[str,
     runtime = SandboxRuntime(ground.settings.home_dir)
 
     def client(caller: str, peer: str, app: Any) -> FunctionClient:
-        return FunctionClient(peer, GateAuth(ground.identity(caller), peer), loop, app=app)
+        return FunctionClient(peer, GateAuth(ground.identity(caller), peer, callees=ground.callees), loop, app=app)
 
     reader = ground.store.reader
     msmf = ground.guard("msmf", build_msmf(MsmfDeps(datasource, reader=reader)))

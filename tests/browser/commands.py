@@ -32,8 +32,8 @@ def buy(house: House, name: str) -> str:
     return str(command(house, "buy", "virtual-beach-travel", "--wallet", name, "--yes")["subscriptionId"])
 
 
-def use(house: House, subscription: str, times: int = 1) -> str:
+def use(house: House, subscription: str, times: int = 1, params: str = FRAME) -> str:
     """Fetches frames and settles; the text of the buyer's usage log."""
-    used = command(house, "use", subscription, "frame", "--params", FRAME, "--repeat", str(times))
+    used = command(house, "use", subscription, "frame", "--params", params, "--repeat", str(times))
     command(house, "settle")
     return Path(str(used["log"])).read_text()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from browser.walker import Walker, walking
 from browser.wallet import TestWallet
 from browser.yard import Visitor, find_chromium
 from ledger.keys import WalletKey
@@ -71,3 +72,8 @@ def rich_account(house: House, new_wallet: Callable[..., WalletKey]) -> Callable
         return key
 
     return make
+
+
+@pytest.fixture(scope="package")
+def walker(house: House, browser: Browser, new_wallet: Callable[..., WalletKey]) -> Iterator[Walker]:
+    yield from walking(house, browser, new_wallet(), cap=20_000)

@@ -19,6 +19,8 @@ from ledger.typed_data import (
     ErasureDemand,
     OperatorPass,
     Order,
+    Pass,
+    PassRevocation,
     Permit,
     Provenance,
     RequestUpdate,
@@ -137,6 +139,8 @@ MESSAGES: list[typed_data.Message] = [
     ErasureDemand(SubscriptionId(5), 1),
     RequestUpdate(SubscriptionId(5), b"\x03" * 32, 4, 5),
     OperatorPass("slicing4meta.devnet", 9),
+    Pass(SubscriptionId(5), "jkt-of-a-key", "frame,souvenir", Units(2**40 - 1), 1, b"\x04" * 32),
+    PassRevocation(SubscriptionId(5), b"\x05" * 32),
     Permit(SOMEBODY, SOMEBODY, Money(2**256 - 1), 0, 2**256 - 1),
 ]
 

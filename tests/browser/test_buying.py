@@ -154,6 +154,51 @@ def test_account_with_money_signs_once(visitor: Visitor, house: House, rich_acco
     assert recover(house.contracts.market_domain, order, from_hex(signature)) == visitor.wallet.key.address
 
 
+def test_wallet_that_takes_batches_asks_once_for_permission_and_purchase(visitor: Visitor, house: House) -> None:
+    visitor.wallet.batches = True
+    page = buy_page(visitor, house)
+    see_words(visitor)
+    expect(page.locator("#sign-hint")).to_contain_text("Your wallet will ask once")
+    expect(page.locator("#words")).to_contain_text("2 MAAS, which the next call reserves for you")
+    assert accessibility_faults(page) == []
+    shown = dict(code.split(" = ") for code in page.locator("#words section").nth(1).locator("code").all_inner_texts())
+    page.get_by_role("button", name=re.compile("Sign and buy")).click()
+    link = page.get_by_role("link", name="To your service")
+    link.wait_for(timeout=30_000)
+    ((batch,),) = visitor.wallet.prompts
+    credit, market = house.contracts.credit, house.contracts.market
+    assert [address(call["to"]) for call in batch["calls"]] == [credit.address, market.address]
+    found = market.subscription(SubscriptionId(int((link.get_attribute("href") or "").rpartition("/")[2])))
+    assert (found.status, found.buyer, found.cap) == (Status.ACTIVE, visitor.wallet.key.address, CAP)
+    assert (shown["signer"], shown["cap"], shown["periods"]) == (found.signer, str(CAP), "1")
+    assert credit.allowance(visitor.wallet.key.address, market.address) == 0
+    assert visitor.complaints == []
+
+
+def test_wallet_that_takes_no_batch_after_all_is_asked_one_by_one(visitor: Visitor, house: House) -> None:
+    visitor.wallet.batches = visitor.wallet.refuses_batches_late = True
+    before = state_of(house, visitor.wallet.key.address)
+    page = buy_page(visitor, house, cap=50, service="monitoring", periods=0)
+    see_words(visitor)
+    page.get_by_role("button", name=re.compile("Sign and buy")).click()
+    expect(page.locator("#trouble")).to_contain_text("does not take both calls at once")
+    expect(page.locator("#sign-hint")).to_contain_text("Your wallet will ask twice, because")
+    assert state_of(house, visitor.wallet.key.address) == before
+    page.get_by_role("button", name=re.compile("Sign and buy")).click()
+    expect(page.get_by_role("link", name="To your service")).to_be_visible(timeout=30_000)
+
+
+def test_refused_batch_spends_nothing(visitor: Visitor, house: House) -> None:
+    visitor.wallet.batches = True
+    visitor.wallet.refuses.add("wallet_sendCalls")
+    before = state_of(house, visitor.wallet.key.address)
+    page = buy_page(visitor, house)
+    see_words(visitor)
+    page.get_by_role("button", name=re.compile("Sign and buy")).click()
+    expect(page.locator("#trouble")).to_contain_text("You refused in the wallet. Nothing was signed")
+    assert state_of(house, visitor.wallet.key.address) == before
+
+
 def test_refusal_in_the_wallet_spends_nothing(visitor: Visitor, house: House) -> None:
     visitor.wallet.refuses.add("eth_signTypedData_v4")
     before = state_of(house, visitor.wallet.key.address)

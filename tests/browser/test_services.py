@@ -46,6 +46,9 @@ def test_service_is_shown_topped_up_and_released(visitor: Visitor, house: House,
     assert house.contracts.market.subscription(SubscriptionId(int(bought))).status == Status.RELEASING
     visitor.open(f"/services?account={visitor.wallet.key.address}")
     expect(page.get_by_role("link", name="Monitoring")).to_be_visible()
+    visitor.open(f"/services/{bought}/beach")
+    expect(page.get_by_role("heading", name="The service shows no pictures")).to_be_visible()
+    visitor.complaints.clear()  # of the page that is none
     receipt = httpx.get(f"{house.urls.marketplace}/services/{bought}/receipt.csv").text
     rows = list(csv.DictReader(io.StringIO(receipt)))
     assert [(row["event"], row["amount_maas"]) for row in rows[:2]] == [
@@ -65,6 +68,7 @@ def test_account_that_is_none_and_service_that_is_none_are_told(visitor: Visitor
         ("/assets?account=me", "The request is malformed"),
         ("/services/7", "No such subscription"),
         ("/services/seven/receipt", "The request is malformed"),
+        ("/services/7/beach", "No such subscription"),
     ):
         visitor.open(path)
         expect(visitor.page.get_by_role("heading", name=heading)).to_be_visible()

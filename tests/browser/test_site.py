@@ -101,6 +101,22 @@ def test_wallet_that_refuses_to_connect_is_told(visitor: Visitor) -> None:
     assert accessibility_faults(page) == []
 
 
+def test_address_that_does_not_exist_is_a_page_in_the_sites_layout(visitor: Visitor) -> None:
+    page = visitor.open("/no/such/page")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    assert accessibility_faults(page) == []
+    page.get_by_role("link", name="To the catalogue").click()
+    expect(page.get_by_role("heading", name="Buy a virtual world")).to_be_visible()
+
+
+def test_page_of_an_account_opens_with_the_wallets_own(visitor: Visitor) -> None:
+    page = visitor.open("/services")
+    visitor.connect()
+    expect(page.get_by_label("Account")).to_have_value(visitor.wallet.key.address)
+    expect(page.get_by_text("This account has bought nothing yet.")).to_be_visible()
+    assert visitor.complaints == []
+
+
 def test_page_reads_without_javascript(house: House, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

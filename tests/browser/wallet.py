@@ -17,7 +17,11 @@ from playwright.sync_api import BrowserContext
 from ledger.keys import WalletKey
 
 NAME = "Test wallet"
+PROMPTS = ("eth_signTypedData_v4", "eth_sendTransaction", "personal_sign", "wallet_sendCalls")
 USER_REFUSED = 4001
+UNKNOWN_METHOD = -32601
+UPGRADE_REFUSED = 5750
+DONE, REVERTED = 200, 500
 UNKNOWN_CHAIN = 4902
 ANNOUNCE = """
 (() => {
@@ -56,6 +60,10 @@ class TestWallet:
     refuses: set[str] = field(default_factory=set)
     switches: bool = True
     """Whether it goes to the chain that it is asked to go to."""
+    batches: bool = False
+    """Whether it takes several calls in one prompt (EIP-5792); it sends them one after the other."""
+    refuses_batches_late: bool = False
+    """Whether it says that it takes batches and then does not."""
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
     def live_in(self, context: BrowserContext) -> None:
@@ -66,8 +74,7 @@ class TestWallet:
     @property
     def prompts(self) -> list[Any]:
         """What a person was asked to sign or send."""
-        return [params for method, params in self.asked if method in ("eth_signTypedData_v4", "eth_sendTransaction",
-                                                                      "personal_sign")]  # fmt: skip
+        return [params for method, params in self.asked if method in PROMPTS]
 
     def answer(self, method: str, params: list[Any]) -> dict[str, Any]:
         self.asked.append((method, params))
@@ -85,6 +92,8 @@ class TestWallet:
             return hex(self.chain_id)
         if method == "wallet_switchEthereumChain":
             return self._switch(int(params[0]["chainId"], 16))
+        if method.startswith("wallet_"):
+            return self._batch(method, params[0])
         if method == "eth_signTypedData_v4":
             return self._sign_typed_data(json.loads(params[1]))
         if method == "personal_sign":
@@ -97,6 +106,20 @@ class TestWallet:
         if not self.switches:
             raise Refused(UNKNOWN_CHAIN, "Unrecognized chain.")
         self.chain_id = chain_id
+
+    def _batch(self, method: str, given: Any) -> Any:
+        """EIP-5792: what the wallet can, several calls in one prompt, and what became of them."""
+        if not self.batches:
+            raise Refused(UNKNOWN_METHOD, "The method does not exist.")
+        if method == "wallet_getCapabilities":
+            return {hex(self.chain_id): {"atomic": {"status": "unsupported"}}}
+        if method == "wallet_getCallsStatus":
+            receipts = [self._node("eth_getTransactionReceipt", [hash]) for hash in given.split("+")]
+            succeeded = all(receipt["status"] == "0x1" for receipt in receipts)
+            return {"version": "2.0.0", "id": given, "status": DONE if succeeded else REVERTED, "receipts": receipts}
+        if self.refuses_batches_late:
+            raise Refused(UPGRADE_REFUSED, "The account was not upgraded.")
+        return {"id": "+".join(self._send(call) for call in given["calls"])}
 
     def _sign_typed_data(self, document: dict[str, Any]) -> str:
         signed = Account.sign_typed_data(self.key.secret, full_message=document)

@@ -26,13 +26,6 @@ def test_what_is_no_account_has_no_desk(market: Market) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "address_malformed")
 
 
-def test_log_is_passed_on_for_who_brings_a_grant_only(market: Market) -> None:
-    address = f"{market.url}/gateway/usage/7/log"
-    assert httpx.get(address).json()["code"] == "token_missing"
-    away = httpx.get(address, headers={"S4M-Audit-Grant": "e30"})
-    assert (away.status_code, away.json()["code"]) == (503, "gateway_down")
-
-
 def test_operator_desk_says_that_the_orchestrator_is_away(market: Market) -> None:
     contracts, domain = market.parts.contracts, market.parts.settings.domain
     text = operator_pass.issue(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from market_yard import Market, Serving, furnish
+from sqlalchemy import Engine, insert
 
 from ledger.chain import Chain
 from ledger.contracts import Contracts
@@ -14,6 +17,7 @@ from ledger.deployment import deploy
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.values import Address
+from marketplace.database import gifts, open_database
 from marketplace.errors import FaucetDry
 from marketplace.faucet import CREDITS, GAS_WEI, HOUR_S, IN_ALL, PER_ACCOUNT, Allowance
 
@@ -36,15 +40,40 @@ def test_an_account_gets_so_much_an_hour(market: Market) -> None:
     assert market.parts.contracts.credit.balance_of(Address(account["address"])) == PER_ACCOUNT * CREDITS
 
 
-def test_all_accounts_together_get_so_much_an_hour() -> None:
-    now = 1_000.0
-    allowance = Allowance(lambda: now)
-    for number in range(IN_ALL):
-        allowance.take(Address(f"0x{number:040x}"))
-    with pytest.raises(FaucetDry, match=f"{IN_ALL} gifts"):
-        allowance.take(Address(f"0x{IN_ALL:040x}"))
-    now += HOUR_S
-    allowance.take(Address(f"0x{IN_ALL:040x}"))
+def test_all_accounts_together_get_so_much_an_hour_also_after_a_restart(tmp_path: Path) -> None:
+    now, setting = 1_000.0, f"sqlite:///{tmp_path / 'market.db'}"
+    others = [{"gift_id": str(each), "account": f"0x{each:040x}", "at": 1_000} for each in range(IN_ALL - 1)]
+    account = Address(f"0x{IN_ALL:040x}")
+    with closing_engine(setting) as engine, engine.begin() as connection:
+        connection.execute(insert(gifts), others)
+    with closing_engine(setting) as engine:
+        Allowance(engine, lambda: now).take(account)
+    with closing_engine(setting) as engine:
+        allowance = Allowance(engine, lambda: now)
+        with pytest.raises(FaucetDry, match=f"{IN_ALL} gifts"):
+            allowance.take(account)
+        now += HOUR_S
+        allowance.take(account)
+
+
+def test_an_accounts_limit_outlives_a_restart(tmp_path: Path) -> None:
+    setting, account = f"sqlite:///{tmp_path / 'market.db'}", Address("0x" + "11" * 20)
+    for _ in range(PER_ACCOUNT):
+        with closing_engine(setting) as engine:
+            Allowance(engine, lambda: 1_000.0).take(account)
+    with closing_engine(setting) as engine, pytest.raises(FaucetDry, match="3 gifts") as refused:
+        Allowance(engine, lambda: 1_600.0).take(account)
+    assert "50 minutes" in refused.value.remedy
+
+
+@contextmanager
+def closing_engine(setting: str) -> Iterator[Engine]:
+    """The store as one run of the marketplace opens it."""
+    engine = open_database(setting)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def test_what_is_no_address_gets_nothing(market: Market) -> None:

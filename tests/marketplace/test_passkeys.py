@@ -71,6 +71,13 @@ def bound(enrolled: Market, sender_for: SenderFor) -> Person:
     return person
 
 
+def wait_until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
 def why(answer: httpx.Response) -> str:
     assert code(answer) == (401, "sign_in_refused")
     return str(answer.json()["detail"])
@@ -148,6 +155,9 @@ def test_revoked_passkey_signs_nobody_in_and_renews_nothing(enrolled: Market, se
     other, begun = person.sign_in(enrolled)
     assert begun.status_code == 201
     person.send(other.call("GET", "/me").json()["passkeys"][0]["revocation"])
+    wait_until(lambda: other.call("GET", "/me").status_code == 401)
+    assert code(other.call("GET", "/me")) == (401, "signed_out")
+    assert person.browser.call("GET", "/me").status_code == 200, "the wallet's own sign-in goes on"
     assert "chain" in why(person.sign_in(enrolled)[1])
     other.token = None
     assert code(other.post("/sign-in-tokens", {"signInId": begun.json()["signInId"]})) == (401, "signed_out")

@@ -70,6 +70,22 @@ def test_each_degree_of_isolation_has_a_plan_at_the_rules_price(run: Run) -> Non
     assert [line["degree"] for line in platform] == ["0"]  # a part of the pool is everybody's
 
 
+def test_sample_of_buying_by_the_api_runs_as_it_is_written(run: Run, house: House) -> None:
+    """docs/how-to/buy-by-api.md, with the names that a reader puts in."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "buy-by-api.md"
+    sample = page.read_text("utf-8").split("```python\n")[1].split("```")[0]
+    assert run("wallet", "create", "ada").code == 0
+    assert run("wallet", "fund", "ada").code == 0
+    document = {"schema": "s4m/request/2", "service": "virtual-beach-travel", "users": 1, "qoe": {"rate_mbps": 250}}
+    names = {
+        "rpc_url": house.urls.chain, "home": house.home, "url": house.urls.marketplace, "document": document,
+        "ask": lambda: ENVIRONMENT["S4M_WALLET_PASSWORD"],
+    }  # fmt: skip
+    exec(compile(sample, str(page), "exec"), names)  # noqa: S102 — our own page
+    bought = run("subscriptions", "show", str(names["bought"].subscription_id)).json  # type: ignore[attr-defined]
+    assert (bought["chain"]["status"], bought["chain"]["cap"]) == ("active", "5000")
+
+
 def test_the_house_tells_what_holds_its_instances(house: House) -> None:
     bounds = httpx.get(f"{house.urls.orchestrator}/health").json()["bounds"]
     assert set(bounds) == {"cpu", "memory", "processes", "disk", "network"}

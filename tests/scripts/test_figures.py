@@ -10,7 +10,7 @@ from orchestrator.qoe import allocate_users
 from scripts.figures import allocation, fairness, figure5
 from scripts.figures.style import use_style
 from scripts.immersion.allocation import best_of_every_subset
-from scripts.immersion.cases import OBJECTS, RATES_MBPS, TOTAL_K, expected_immersion, mixed_users
+from scripts.immersion.cases import OBJECTS, RATES_MBPS, TOTAL_K, expected_immersion, mixed_users, one_sample_immersion
 from scripts.immersion.floors import bound
 
 
@@ -36,6 +36,7 @@ def test_bands_of_figure_5_hold_the_expectation() -> None:
 @pytest.mark.parametrize(("users", "known"), [(1, 8.30), (4, 7.83), (6, 3.81), (10, 1.37), (20, 0.34)])
 def test_expectation_within_the_noise_of_the_sampled_references(users: int, known: float) -> None:
     assert expected_immersion(users, 1000) == pytest.approx(known, rel=0.03)
+    assert one_sample_immersion(users, 1000) == pytest.approx(known, rel=0.01)
 
 
 def test_more_users_see_the_sum_grow_and_the_even_split_fall() -> None:

@@ -14,7 +14,6 @@ from trust_apps import mmf_app
 from trust_yard import Yard, code
 
 from trust import proofs, tokens
-from trust.errors import CalleeUnproven
 from trust.journal import verify
 from trust.keys import ComponentIdentity, ProofKey
 from trust.policy import Policy
@@ -334,28 +333,6 @@ async def test_websocket_is_closed(yard: Yard) -> None:
 
     await mmf_app(yard.gate("mmf"))({"type": "websocket", "path": "/health", "headers": []}, receive, send)  # type: ignore[arg-type]
     assert [message["type"] for message in sent] == ["websocket.close"]
-
-
-async def test_callee_proves_itself(yard: Yard, client_of: Clients) -> None:
-    auth = yard.auth("vmof", "mmf", enrolment=yard.enrolment)
-    async with client_of(mmf_app(yard.gate("mmf")), auth) as client:
-        assert (await client.get("/pool")).status_code == 200
-        assert (await client.get("/health")).status_code == 200
-        assert (await client.get("/nowhere")).status_code == 403
-
-
-def test_callee_is_checked_by_async_clients_only(yard: Yard) -> None:
-    auth = yard.auth("vmof", "mmf", enrolment=yard.enrolment)
-    with pytest.raises(TypeError, match="async"):
-        next(auth.sync_auth_flow(httpx.Request("GET", "http://app/pool")))
-
-
-async def test_callee_with_another_key_is_not_believed(yard: Yard, client_of: Clients) -> None:
-    gate = yard.gate("mmf")
-    gate.identity = yard.house.identities["gateway"]
-    async with client_of(mmf_app(gate), yard.auth("vmof", "mmf", enrolment=yard.enrolment)) as client:
-        with pytest.raises(CalleeUnproven):
-            await client.get("/pool")
 
 
 def test_app_is_protected_once(yard: Yard) -> None:

@@ -16,6 +16,7 @@ from core_market import Market
 from core_server import served
 from core_wait import wait_for
 from fastapi import FastAPI, HTTPException, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.devnet import Devnet
 from ledger.values import Kind, PlanId, SubscriptionId
@@ -24,6 +25,7 @@ from orchestrator.gateway.store import UsageStore
 from orchestrator.models.manifests import service_named
 from orchestrator.runtime.sandbox import SandboxRuntime
 from tests.forks import Program
+from trust.callee import Call, Signing
 from trust.enrol import enrol_components
 from trust.gate import GateAuth
 from trust.keys import ComponentIdentity
@@ -32,13 +34,27 @@ COMPONENTS = ("marketplace", "orchestrator", "msmf", "vmof", "mmf", "gateway", "
 SERVICE = "virtual-beach-travel"
 
 
+class Proving:
+    """Proves itself to its callers as the marketplace's gate does, without asking who they are."""
+
+    def __init__(self, app: ASGIApp, identity: ComponentIdentity) -> None:
+        self._app = app
+        self._identity = identity
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        proof = dict(scope["headers"]).get(b"dpop", b"").decode()
+        call = Call("marketplace", scope["method"], scope["path"], proof)
+        await self._app(scope, receive, Signing(self._identity, call, send).send)
+
+
 class DocumentServer:
     """The outside: serves JSON documents by their hash, as the marketplace does."""
 
-    def __init__(self) -> None:
+    def __init__(self, identity: ComponentIdentity) -> None:
         self.documents: dict[str, Any] = {}
         app = FastAPI()
         app.add_api_route("/api/v1/documents/{digest}", self._get, methods=["GET"])
+        app.add_middleware(Proving, identity=identity)
         self._stack = ExitStack()
         self.url = self._stack.enter_context(served(app))
 
@@ -82,7 +98,7 @@ class CoreHouse:
         keys = home / "keys"
         identities = {name: ComponentIdentity.load_or_create(keys / f"{name}.json", name) for name in COMPONENTS}
         enrol_components(market.contracts, market.sender, identities.values())
-        documents = DocumentServer()
+        documents = DocumentServer(identities["marketplace"])
         spec = service_named(SERVICE)
         hashes = [documents.put(spec.document), documents.put(spec.terms)]
         plan = market.register(hashes[0], hashes[1], Kind.COMPOSITE, **plan_options)

@@ -84,13 +84,13 @@ class GatewayHouse:
 
     def start(self) -> None:
         accounts = self.home / "keys" / "accounts"
-        operator = WalletKey.load_or_create(accounts / "operator.json")
+        self.operator = WalletKey.load_or_create(accounts / "operator.json")
         self.meter_key = WalletKey.load_or_create(accounts / "meter.json")
         self.identities = {
             name: ComponentIdentity.load_or_create(self.home / "keys" / f"{name}.json", name)
             for name in ("orchestrator", "operator", "gateway")
         }
-        enrol_components(self.contracts, self.sender_of(operator), self.identities.values())
+        enrol_components(self.contracts, self.sender_of(self.operator), self.identities.values())
         self.contracts.deployment.save(self.home)
         self.plan_id, self.timed_plan_id = self._publish()
         self.sender_of(self.buyer).send(self.contracts.credit.approve(self.contracts.deployment.market, Money(10**9)))

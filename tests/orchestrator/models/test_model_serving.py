@@ -98,6 +98,48 @@ def test_bad_calls_are_problems_with_a_code_and_the_next_call_works(
     assert data.post("query", {}).status == 200
 
 
+def exchange(path: Path, request: bytes) -> bytes:
+    """All that comes back until the model hangs up."""
+    with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rb") as stream:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        connection.sendall(request)
+        return stream.read()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (b"nonsense\r\n\r\n", b"400 Bad Request", b"bad_call"),
+        (b"GET /health HTTP/2\r\n\r\n", b"400 Bad Request", b"bad_call"),
+        (b"GET /health HTTP/1.1\r\nno colon\r\n\r\n", b"400 Bad Request", b"bad_call"),
+        (b"GET /health HTTP/1.1\r\nA: 1\r\n folded\r\n\r\n", b"400 Bad Request", b"bad_call"),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", b"400 Bad Request", b"bad_call"),
+        (b"GET /health HTTP/1.1\r\n" + b"A: 1\r\n" * 3 + b"".join(b"A%d: 1\r\n" % n for n in range(101)) + b"\r\n",
+         b"400 Bad Request", b"bad_call"),
+        (b"PUT /health HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", b"404 Not Found", b"not_there"),
+        (b"POST /query HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400 Bad Request", b"bad_call"),
+        (b"POST /query HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", b"400 Bad Request", b"bad_call"),
+        (b"GET /health HTTP/1.0\r\n\r\n", b"200 OK", b'"ok":true'),
+        (b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", b"200 OK", b'"ok":true'),
+    ],
+)  # fmt: skip
+def test_what_nothing_can_follow_is_answered_and_hung_up_on(
+    data: Served, request_bytes: bytes, status: bytes, code: bytes
+) -> None:
+    answer = exchange(data.path, request_bytes)
+    assert answer.startswith(b"HTTP/1.1 " + status + b"\r\n")
+    assert code in answer
+    assert answer.count(b"S4M-Quantity") == 1
+    assert data.post("query", {}).status == 200
+
+
+def test_caller_that_expects_a_word_before_its_body_gets_it(data: Served) -> None:
+    head = b"POST /query HTTP/1.1\r\nContent-Type: application/json; charset=utf-8\r\nConnection: close\r\n"
+    answer = exchange(data.path, head + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n{}")
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
 def test_grant_can_be_changed_while_it_runs(data: Served) -> None:
     assert data.post("configure", {"grant": {"storage_mib": 9}}).json()["grant"] == {"storage_mib": 9}
     assert ask(data.path, "GET", "/health").json()["grant"] == {"storage_mib": 9}
@@ -126,7 +168,7 @@ def test_starting_is_quick_and_pulls_in_nothing_heavy() -> None:
              "knowledge", "network_slice", "storage", "time_frequency_division")  # fmt: skip
     code = f"import sys, {', '.join(f'orchestrator.models.{each}' for each in light)}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"fastapi", "dbos", "numpy", "PIL", "pydantic", "httpx", "urllib3"} & set(loaded)
+    assert not {"fastapi", "dbos", "numpy", "PIL", "pydantic", "httpx", "urllib3", "http.client", "email"} & set(loaded)
 
 
 def test_least_grant_takes_the_lesser_of_what_both_name() -> None:

@@ -11,6 +11,8 @@ export const CATALOG_ABI = parseAbi([
   SHARE,
   'event MeterKeySet(uint32 indexed modelId, address meterKey)',
   'event PlanPublished(uint64 indexed planId, PlanTerms terms, Share[] shares)',
+  'struct Model { uint8 kind; address meterKey; uint32 versions; uint16 askBps; bytes32 specHash; string uri; }',
+  'function model(uint32 modelId) view returns (Model)',
   'function publishPlan(uint32 modelId, PlanTerms terms, Share[] planShares) returns (uint64 planId)',
   'function retirePlan(uint64 planId)',
 ]);
@@ -31,6 +33,7 @@ export const MARKET_ABI = parseAbi([
   'event SignerConfirmed(uint96 indexed subscriptionId, address signer)',
   'event Settled(uint96 indexed subscriptionId, uint40 units, uint256 amount, bytes32 usageRoot)',
   'function activate(uint96 subscriptionId, bytes32 endpointHash, bytes32 r, bytes32 vs)',
+  'function buy(uint64 planId, address signer, uint40 cap, uint32 periods, bytes32 requirementsHash) returns (uint96 subscriptionId)',
   'function buyFor(Order order, bytes signature, Permit permit) returns (uint96 subscriptionId)',
   'function catalog() view returns (address)',
   'function payout(uint64 planId) returns (uint256 amount)',

@@ -1,4 +1,5 @@
-// The button at the top: connects, shows the account, disconnects; links marked data-with-account carry the account.
+// The button at the top: connects, shows the account, disconnects. Links marked data-with-account carry the account, and a
+// page whose form asks for one (data-own-account) is opened with the wallet's own.
 
 import { say } from './say.js';
 import { announced, connect, connected, disconnect, reconnect } from './wallet.js';
@@ -49,4 +50,6 @@ function show(button) {
     target.search = account ? `?account=${account}` : '';
     /** @type {HTMLAnchorElement} */ (link).href = target.href;
   }
+  const form = /** @type {HTMLFormElement | null} */ (document.querySelector('form[data-own-account]'));
+  if (account && form?.elements.namedItem('account').value === '') location.replace(`${form.action}?account=${account}`);
 }

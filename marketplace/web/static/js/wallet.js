@@ -12,6 +12,9 @@ import { CHAIN_ID } from './chain.js';
 const KEPT = 's4m-wallet';
 const REFUSED = 4001;
 const UNKNOWN_CHAIN = 4902;
+const CHAIN = `0x${CHAIN_ID.toString(16)}`;
+const CANNOT_BATCH = [-32601, 4200, 5700, 5710, 5750, 5760]; // unknown method, or what EIP-5792 says of batches not taken
+const DONE = 200;
 
 /** @type {Map<string, Announced>} */
 const wallets = new Map();
@@ -22,7 +25,7 @@ let connection = null;
 /** Something that the visitor can understand and mend; `code` is stable. */
 export class WalletProblem extends Error {
   /**
-   * @param {'refused' | 'wrong_chain' | 'wrong_account' | 'no_wallet' | 'insufficient_funds' | 'wallet_failed'} code
+   * @param {'refused' | 'wrong_chain' | 'wrong_account' | 'no_wallet' | 'insufficient_funds' | 'wallet_failed' | 'no_batches'} code
    * @param {string} words
    */
   constructor(code, words) {
@@ -133,10 +136,42 @@ export async function mined(by, hash) {
   }
 }
 
+/**
+ * Whether the wallet takes several calls in one prompt here (EIP-5792), and can pay their gas. Asks the visitor nothing.
+ * @param {Connection} by
+ */
+export async function takesBatches({ announced: { provider }, account }) {
+  try {
+    const told = await provider.request({ method: 'wallet_getCapabilities', params: [account, [CHAIN]] });
+    if (!(told?.[CHAIN] ?? told?.['0x0'])) return false;
+    return BigInt(await provider.request({ method: 'eth_getBalance', params: [account, 'latest'] })) > 0n;
+  } catch {
+    return false; // an older wallet: it is asked call by call
+  }
+}
+
+/**
+ * Several calls in one prompt; waits until they are in blocks. Throws 'no_batches' where the wallet will not take them so.
+ * @param {Connection} by
+ * @param {{ to: `0x${string}`, data: `0x${string}` }[]} calls
+ * @returns {Promise<{ transactionHash: string, logs: any[] }[]>}
+ */
+export async function sendCalls(by, calls) {
+  const { provider } = by.announced;
+  const batch = { version: '2.0.0', from: by.account, chainId: CHAIN, atomicRequired: false, calls };
+  const { id } = await ask(provider, 'wallet_sendCalls', [batch]);
+  for (;;) {
+    const { status, receipts } = await ask(provider, 'wallet_getCallsStatus', [id]);
+    if (status === DONE) return receipts;
+    if (status > DONE) throw new WalletProblem('wallet_failed', `The calls did not all succeed (status ${status}): nothing was bought. Look at your wallet’s activity; only gas was spent.`);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
 /** @param {Provider} provider */
 async function onThisChain(provider) {
   if (Number(await ask(provider, 'eth_chainId')) === CHAIN_ID) return;
-  const wanted = [{ chainId: `0x${CHAIN_ID.toString(16)}` }];
+  const wanted = [{ chainId: CHAIN }];
   try {
     await provider.request({ method: 'wallet_switchEthereumChain', params: wanted });
   } catch (cause) {
@@ -160,6 +195,7 @@ async function ask(provider, method, params = []) {
   } catch (cause) {
     const { code, message } = /** @type {{ code?: number, message?: string }} */ (cause);
     if (code === REFUSED) throw new WalletProblem('refused', 'You refused in the wallet. Nothing was signed, nothing was spent.');
+    if (method === 'wallet_sendCalls' && CANNOT_BATCH.includes(code)) throw new WalletProblem('no_batches', 'The wallet takes no batches after all.');
     throw new WalletProblem('wallet_failed', `The wallet failed: ${message ?? cause}. Nothing was spent.`);
   }
 }

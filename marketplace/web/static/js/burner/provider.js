@@ -1,4 +1,4 @@
-// The burner as an EIP-1193 provider: asks its owner in a dialog before each signature, sends through /api/v1/node.
+// The burner as an EIP-1193 and EIP-5792 provider: asks its owner in a dialog first, sends through /api/v1/node.
 import { hexToBytes } from '../../vendor/viem.js';
 import { Node, hex } from '../proof/node.js';
 import { hashes } from '../proof/typed_data.js';
@@ -7,6 +7,7 @@ import { address, create, unsealed } from './keeper.js';
 
 const REFUSED = 4001;
 const UNKNOWN_CHAIN = 4902;
+const [DONE, REVERTED] = [200, 500]; // EIP-5792
 
 const node = new Node('/api/v1/node');
 
@@ -16,6 +17,9 @@ const METHODS = {
   eth_sendTransaction: ([transaction]) => send(transaction),
   eth_signTypedData_v4: ([, text]) => signTypedData(JSON.parse(text)),
   personal_sign: ([message]) => signMessage(message),
+  wallet_getCallsStatus: ([id]) => callsStatus(id),
+  wallet_getCapabilities: capabilities,
+  wallet_sendCalls: ([batch]) => sendCalls(batch),
   wallet_switchEthereumChain: ([{ chainId }]) => switchChain(chainId),
 };
 
@@ -51,6 +55,40 @@ async function signMessage(message) {
 
 async function send({ to, data = '0x', value = '0x0' }) {
   await permitted('Send this transaction?', { To: to, Value: `${BigInt(value)} wei`, Data: data });
+  return submit({ to, data, value });
+}
+
+/** @type {Map<string, { status: number, receipts: any[] }>} batches of this page, as EIP-5792 tells of them */
+const batches = new Map();
+
+async function capabilities() {
+  return { [await node.request('eth_chainId')]: { atomic: { status: 'unsupported' } } };
+}
+
+async function callsStatus(id) {
+  return { version: '2.0.0', id, atomic: false, ...batches.get(id) };
+}
+
+// One question for all calls, which are then sent one after the other; the first that fails ends it.
+async function sendCalls({ calls }) {
+  const facts = calls.map(({ to, data }, index) => [`Call ${index + 1}`, `${to}: ${data}`]);
+  await permitted(`Send these ${calls.length} transactions?`, Object.fromEntries(facts));
+  const receipts = [];
+  for (const call of calls) receipts.push(await mined(await submit(call)));
+  const id = receipts.at(-1).transactionHash;
+  batches.set(id, { status: receipts.every(({ status }) => status === '0x1') ? DONE : REVERTED, receipts });
+  return { id };
+}
+
+async function mined(hash) {
+  for (;;) {
+    const receipt = await node.request('eth_getTransactionReceipt', [hash]);
+    if (receipt) return receipt;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function submit({ to, data = '0x', value = '0x0' }) {
   const account = await unsealed();
   const [nonce, gas, block, tip, chainId] = await Promise.all([
     node.request('eth_getTransactionCount', [account.address, 'pending']),

@@ -4,15 +4,21 @@ import { CREDIT_ABI, MARKET_ABI } from '../abi.js';
 import { CHAIN_ID, CREDIT, MARKET } from '../chain.js';
 import { canonicalBytes, hashOf } from '../keys/canonical.js';
 import { marketDomain, typedData } from '../proof/typed_data.js';
-import { WalletProblem, signTypedData } from '../wallet.js';
+import { WalletProblem, signTypedData, takesBatches } from '../wallet.js';
 import { read, requireFunds } from '../visitor-node.js';
+import { purchaseCalls, sendPurchase } from './batch.js';
 
 const LONGEST_ORDER_S = 900; // who holds a signed order must not keep it for a better day
 
 /**
  * @typedef {{ planId: string, cap: string, periods: number, title: string }} Choice
- * @typedef {{ quoteId: string, order: any, permit: any | null, deadline: string }} Prepared
+ * @typedef {{ documents: any[], prompts: string, send: () => Promise<{ subscriptionId: string, txHash: string }> }} Prepared
+ * `documents` is what the wallet will be asked for, to be shown first; `send` has it asked, once or twice
  */
+
+const ONCE = 'Your wallet will ask once.';
+const ONCE_FOR_BOTH = 'Your wallet will ask once, for both calls together; it pays their gas.';
+const TWICE = 'Your wallet will ask twice, because it takes one thing at a time: for the permission, then for the order. Both are good together or not at all; the gas is paid for you.';
 
 /**
  * Stores the request, quotes, checks; asks the wallet for nothing. Throws a WalletProblem or a Problem.
@@ -20,9 +26,10 @@ const LONGEST_ORDER_S = 900; // who holds a signed order must not keep it for a 
  * @param {Choice} choice
  * @param {object} request document
  * @param {string} signer the session key's address
+ * @param {boolean} oneByOne where the wallet has refused to take two calls at once
  * @returns {Promise<Prepared>}
  */
-export async function prepare(by, choice, request, signer) {
+export async function prepare(by, choice, request, signer, oneByOne) {
   const requirementsHash = hashOf(request);
   await putBytes(`/documents/${requirementsHash.slice(2)}`, canonicalBytes(request));
   const { planId, cap, periods } = choice;
@@ -37,15 +44,23 @@ export async function prepare(by, choice, request, signer) {
   requireNear(quote.deadline);
   const shortfall = known.total > known.balance ? known.total - known.balance : 0n;
   requireFunds(known.held, shortfall);
-  return { quoteId: quote.quoteId, order, permit: shortfall > known.allowed ? permitOf(quote, by, shortfall) : null, deadline: quote.deadline };
+  if (shortfall <= known.allowed) return signed(by, quote, order, null, ONCE);
+  if (!oneByOne && (await takesBatches(by))) return batched(by, order, shortfall);
+  return signed(by, quote, order, permitOf(quote, by, shortfall), TWICE);
 }
 
-/**
- * Has the wallet sign (permit first, where one is needed) and posts the order; returns the API's answer.
- * @param {import('../wallet.js').Connection} by
- * @param {Prepared} prepared
- */
-export async function signAndPost(by, { quoteId, order, permit, deadline }) {
+/** Permission and purchase by the wallet's own calls, in one prompt. */
+function batched(by, order, shortfall) {
+  const documents = purchaseCalls(order.message, shortfall);
+  return { documents, prompts: ONCE_FOR_BOTH, send: () => sendPurchase(by, documents) };
+}
+
+/** Signatures that the marketplace relays: the order's, after the permit's where one is needed. */
+function signed(by, quote, order, permit, prompts) {
+  return { documents: [permit, order].filter(Boolean), prompts, send: () => signAndPost(by, quote, order, permit) };
+}
+
+async function signAndPost(by, { quoteId, deadline }, order, permit) {
   if (Number(deadline) * 1000 < Date.now()) throw new WalletProblem('wallet_failed', 'The quote has ended. Look at the fields again; nothing was spent.');
   const permitSignature = permit && (await signTypedData(by, permit));
   const signature = await signTypedData(by, order);

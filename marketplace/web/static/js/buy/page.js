@@ -6,7 +6,7 @@ import { ready } from '../wallet.js';
 import { openChooser } from '../wallet-button.js';
 import { connected } from '../wallet.js';
 import { takeOver } from './handover.js';
-import { prepare, signAndPost } from './order.js';
+import { prepare } from './order.js';
 import { shownWords } from './words.js';
 
 const purchase = at('purchase');
@@ -16,6 +16,7 @@ const [prepareButton, agreeButton, trouble, words] = ['prepare', 'agree', 'troub
 
 /** @type {{ by: import('../wallet.js').Connection, key: SessionKey, request: any, prepared: import('./order.js').Prepared } | null} */
 let shown = null;
+let oneByOne = false;
 
 prepareButton.hidden = false;
 prepareButton.addEventListener('click', () => (connected() ? attempt(show) : openChooser()));
@@ -24,7 +25,7 @@ document.addEventListener('s4m:wallet', () => {
   forget();
   if (connected()) attempt(show);
 });
-for (const field of ['users', 'rate']) at(field).addEventListener('change', () => shown && attempt(show));
+for (const field of ['users', 'rate']) at(field)?.addEventListener('change', () => shown && attempt(show));
 
 /** Shows what would be signed. */
 async function show() {
@@ -32,12 +33,10 @@ async function show() {
   const by = await ready();
   const key = SessionKey.create();
   const request = requested();
-  const prepared = await prepare(by, choice, request, key.address);
+  const prepared = await prepare(by, choice, request, key.address, oneByOne);
   shown = { by, key, request, prepared };
-  words.replaceChildren(...[prepared.permit, prepared.order].filter(Boolean).map((document) => shownWords(document, choice)));
-  at('sign-hint').textContent = prepared.permit
-    ? 'Your wallet will ask twice: for the permission, then for the order. Both are good together or not at all.'
-    : 'Your wallet will ask once.';
+  words.replaceChildren(...prepared.documents.map((document) => shownWords(document, choice)));
+  at('sign-hint').textContent = prepared.prompts;
   prepareButton.hidden = true;
   agreeButton.hidden = false;
 }
@@ -48,7 +47,7 @@ async function buy() {
   const now = await ready();
   if (now.account !== by.account) return show();
   await key.save(key.address);
-  const { subscriptionId, txHash } = await signAndPost(by, prepared);
+  const { subscriptionId, txHash } = await prepared.send().catch(withoutBatches);
   await key.save(subscriptionId);
   await keep('requests', subscriptionId, request);
   agreeButton.hidden = true;
@@ -58,6 +57,14 @@ async function buy() {
   await takeOver(subscriptionId, key, follow);
   at('outcome').replaceChildren('It is yours. ', link(`/services/${subscriptionId}`, 'To your service'));
   say('Your service is active.');
+}
+
+/** A wallet that takes no batches after all is shown two prompts next. */
+async function withoutBatches(cause) {
+  if (cause.code !== 'no_batches') throw cause;
+  oneByOne = true;
+  await show();
+  throw new Error('Your wallet does not take both calls at once. Nothing was spent; read what it will be asked one by one, and go on.');
 }
 
 /** @param {import('./handover.js').Progress} event */
@@ -76,7 +83,7 @@ function reach(name, detail) {
 function requested() {
   const wanted = JSON.parse(purchase.dataset.request);
   wanted.users = Number(at('users').value);
-  wanted.qoe.rate_mbps = Number(at('rate').value);
+  if (at('rate')) wanted.qoe.rate_mbps = Number(at('rate').value);
   return wanted;
 }
 

@@ -3,15 +3,20 @@ import { money, moment, short } from '../format.js';
 
 /** @typedef {{ field: string, value: string, words: string }} Line */
 
+/** @type {Record<string, (value: any, known: any) => string>} */
+const PURCHASE = {
+  planId: (value, known) => `You buy ${known.title}, plan ${value}.`,
+  signer: (value) => `A new key of this browser, ${short(value)}, may sign for what you use, up to the cap.`,
+  cap: (value) => `At most ${Number(value).toLocaleString('en')} units can ever be billed.`,
+  periods: (value) => `${value} ${value === '1' ? 'period is' : 'periods are'} paid ahead.`,
+  requirementsHash: (value) => `Your request document has the fingerprint ${short(value)}.`,
+};
+
 /** @type {Record<string, Record<string, (value: any, known: any) => string>>} */
 const SENTENCES = {
   Order: {
+    ...PURCHASE,
     buyer: (value) => `You, ${short(value)}, are the buyer.`,
-    planId: (value, known) => `You buy ${known.title}, plan ${value}.`,
-    signer: (value) => `A new key of this browser, ${short(value)}, may sign for what you use, up to the cap.`,
-    cap: (value) => `At most ${Number(value).toLocaleString('en')} units can ever be billed.`,
-    periods: (value) => `${value} ${value === '1' ? 'period is' : 'periods are'} paid ahead.`,
-    requirementsHash: (value) => `Your request document has the fingerprint ${short(value)}.`,
     total: (value) => `${money(value)} are reserved now; what you do not use comes back to you.`,
     nonce: (value) => `This is order number ${value} of your account: it can be used once.`,
     deadline: (value) => `After ${moment(value)} it is worth nothing.`,
@@ -23,15 +28,22 @@ const SENTENCES = {
     nonce: (value) => `This is permission number ${value} of your wallet: it can be used once.`,
     deadline: (value) => `After ${moment(value)} it is worth nothing.`,
   },
+  approve: {
+    spender: (value) => `The market contract ${short(value)}, and nobody else, may draw from your wallet`,
+    value: (value) => `${money(value)}, which the next call reserves for you; what you do not use comes back.`,
+  },
+  buy: PURCHASE,
 };
 const TITLES = {
   Permit: 'A permission to draw the money',
   Order: 'The order',
+  approve: 'First call: a permission to draw the money',
+  buy: 'Second call: the purchase',
 };
 
 /**
  * Every field of the message, in its order, and where the signature is good. Throws where a field has no sentence:
- * nothing may be signed that was not shown.
+ * nothing may be signed or sent that was not shown.
  * @param {any} typedData
  * @param {{ title: string }} known
  * @returns {Line[]}

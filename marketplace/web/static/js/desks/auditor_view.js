@@ -1,5 +1,6 @@
 // How the auditor's findings look: a verdict, what the chain said, signatures, then record by record.
-import { badge, code, element, money, note, table } from './dom.js';
+import { money } from '../format.js';
+import { badge, code, element, note, table } from './dom.js';
 
 const PAGE = 100; // records of one page
 const STANDING = {

@@ -22,11 +22,5 @@ export function table(caption, heads, rows) {
 
 export const note = (tone, ...words) => element('p', { class: `note ${tone}` }, ...words);
 
-/** Millionths of a credit, exactly. */
-export function money(amount) {
-  const fraction = String(amount % 1_000_000n).padStart(6, '0').replace(/0+$/, '');
-  return `${amount / 1_000_000n}${fraction ? `.${fraction}` : ''} MAAS`;
-}
-
 /** What the page was told of the chain, as JSON in <script type="application/json" id="facts">. */
 export const facts = () => JSON.parse(document.getElementById('facts').textContent);

@@ -2,7 +2,8 @@
 import { address, burn, create } from '../burner/keeper.js';
 import { confirmed } from '../burner/dialog.js';
 import { connected } from '../wallet.js';
-import { code, money, note } from './dom.js';
+import { money } from '../format.js';
+import { code, note } from './dom.js';
 
 const field = (name) => document.getElementById(name);
 const state = field('burner-state');

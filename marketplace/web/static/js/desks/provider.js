@@ -2,7 +2,8 @@
 import { bytesToHex, encodeFunctionData, sha256, toBytes } from '../../vendor/viem.js';
 import { CATALOG_ABI, MARKET_ABI } from '../abi.js';
 import { connected, mined, ready, sendTransaction } from '../wallet.js';
-import { facts as pageFacts, money, note } from './dom.js';
+import { money } from '../format.js';
+import { facts as pageFacts, note } from './dom.js';
 
 const known = pageFacts();
 const DONE = 's4m-provider-done';

@@ -61,12 +61,13 @@ export async function call(method, path, body = null, token = null) {
 }
 
 /**
+ * The DPoP header of one request.
  * @param {string} method
  * @param {string} url
  * @param {string} content
  * @param {string | null} token
  */
-async function proof(method, url, content, token) {
+export async function proof(method, url, content, token) {
   const claims = {
     jti: base64url(crypto.getRandomValues(new Uint8Array(16))), htm: method, htu: url,
     iat: Math.floor(Date.now() / 1000), bh: base64url(await sha256(content)),

@@ -1,5 +1,6 @@
 // The page "My identity": signs in, lists sign-ins and passkeys, and lets the visitor end, bind and revoke them.
 
+import { moment } from '../format.js';
 import { say } from '../say.js';
 import { mined, ready, sendTransaction } from '../wallet.js';
 import { asMe, bindingOf, forget, makePasskey, signedIn, signInByPasskey, signInByWallet, signOut } from './session.js';
@@ -34,7 +35,7 @@ async function show() {
 
 /** @param {any} each */
 function signInLine(each) {
-  const until = new Date(each.ends * 1000).toLocaleString();
+  const until = moment(each.ends);
   const here = each.signInId === signedIn()?.signInId ? ', this browser' : '';
   const end = action('End', async () => {
     await asMe('DELETE', `/sign-ins/${each.signInId}`);

@@ -11,6 +11,8 @@ export function parseTerms(document) {
     included: BigInt(document.included_units_per_period),
     floor: BigInt(document.qoe.floor_milli),
     discountBps: BigInt(document.qoe.discount_bps),
+    creditUnits: BigInt(document.credit_units),
+    creditSeconds: BigInt(document.credit_seconds),
   };
 }
 

@@ -26,10 +26,19 @@ export const TYPES = {
   SessionBinding: fields('uint96 subscriptionId, string jkt, uint64 expires'),
   AuditGrant: fields('uint96 subscriptionId, address grantee, uint64 expires'),
   ErasureDemand: fields('uint96 subscriptionId, uint64 expires'),
+  Pass: fields('uint96 subscriptionId, string jkt, string operations, uint40 units, uint64 expires, bytes32 salt'),
+  PassRevocation: fields('uint96 subscriptionId, bytes32 passId'),
   RequestUpdate: fields('uint96 subscriptionId, bytes32 requirementsHash, uint64 revision, uint64 deadline'),
   OperatorPass: fields('string domain, uint64 expires'),
   Permit: fields('address owner, address spender, uint256 value, uint256 nonce, uint256 deadline'),
 };
+
+export const assetsDomain = (chainId, assets) => ({
+  name: 'Slicing4Meta DigitalAssets',
+  version: '1',
+  chainId: Number(chainId),
+  verifyingContract: assets,
+});
 
 export const marketDomain = (chainId, market) => ({
   name: 'Slicing4Meta MaaSMarket',
