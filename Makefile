@@ -22,6 +22,8 @@ AREA ?= all
 ARGS ?=
 # `required` fails `make check` where the known vulnerabilities of the pinned packages cannot be looked up
 ADVISORIES ?= wanted
+# pytest's; two a core, because many tests wait for blocks and processes
+WORKERS ?= $(shell echo $$(( 2 * $$(nproc 2>/dev/null || echo 2) )))
 
 .PHONY: help setup demo test check coverage bench contracts figures prove soak clean format screenshots vendor
 help: ## this list
@@ -35,7 +37,7 @@ demo: .venv/.runtime node_modules/.runtime ## ten travellers buy a virtual beach
 test: setup ## contracts (forge, ape) and everything in Python
 	scripts/forge.sh test
 	scripts/ape_test.sh
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## format, lint, types, imports, artifacts, slither, bandit, vulnerabilities: what CI checks beside the tests
 	$(BIN)/ruff format --check .

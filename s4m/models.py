@@ -140,9 +140,9 @@ def run(
         else Trial.start(manifest, _grant(grant), sandbox=sandbox) as trial,
     ):
         if call is None:
-            session.show(_ways(manifest, trial, tenant))
-            session.say("running until Ctrl-C")
             with suppress(KeyboardInterrupt):
+                session.show(_ways(manifest, trial, tenant))
+                session.say("running until Ctrl-C")
                 Event().wait()
             return
         told = trial.ask(call, wanted, tenant)

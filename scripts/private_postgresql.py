@@ -92,6 +92,7 @@ def _server(binaries: Path, folder: Path, user: dict[str, Any], durable: bool) -
         "max_connections": 200,
         "fsync": "on" if durable else "off",
         "synchronous_commit": "on" if durable else "off",
+        "full_page_writes": "on" if durable else "off",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:

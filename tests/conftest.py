@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from ledger.keys import WalletKey
 from ledger.sender import Sender
 from ledger.values import CREDIT
 from scripts.private_postgresql import NoPostgresql, PrivatePostgresql, private_postgresql
+from tests.sharing_out import SharingOut, longest_first
 
 FAUCET_LIMIT = 1_000_000  # credits a call
 OWN_NODEJS = Path(__file__).parent.parent / ".venv" / "node" / "bin"
@@ -29,8 +31,12 @@ FundedWallet = Callable[..., WalletKey]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The whole-house runs first: they wait more than they work, so two workers end together."""
-    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+    items[:] = longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharingOut:
+    return SharingOut(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ class Door:
         )
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=function)
         self._teller = Teller(function, msmf, self._threads) if msmf is not None else None
+        self.app.state.door = self
         self.app.add_exception_handler(OrchestratorError, _problem)
         self.app.add_exception_handler(RequestValidationError, _malformed)
         self.app.add_exception_handler(HTTPException, _unreadable)
@@ -61,6 +62,10 @@ class Door:
         """Let MSMF hear of this without being waited for. A repeated key tells nothing anew."""
         if self._teller is not None:
             self._teller.tell(f"{key}:{self.function}:tell", notices)
+
+    def close(self) -> None:
+        """Take nothing more, and wait for what is under way, notices too. A crash needs none of it."""
+        self._threads.shutdown()
 
     async def _health(self) -> dict[str, str]:
         return {"status": "ok", "function": self.function}

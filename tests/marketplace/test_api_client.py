@@ -85,7 +85,7 @@ def test_it_reads_every_public_list_and_thing(api: ApiClient, bought: Purchase) 
     assert api.subscriptions(txHash=bought.tx_hash)[0]["subscriptionId"] == str(bought.subscription_id)
     assert api.usage(bought.subscription_id)["settled"] == []
     assert api.order_state(bought.order_id)["state"] == "bought"
-    assert api.assets() == []
+    assert api.assets(owner=subscription["chain"]["buyer"]) == []
     assert [event["name"] for event in api.activity(subscriptionId=str(bought.subscription_id))] == ["Subscribed"]
     assert api.audit()["ok"] is True
 

@@ -43,13 +43,14 @@ def test_a_reorganisation_and_then_a_dead_node(own_devnet: tuple[Devnet, Market,
     before = _rows(market.parts.engine)
     plan = market.plans["virtual-beach-travel"]
     devnet.mine(3)
+    before_it = market.parts.chain.latest().number
     market.client.buy_only(buyer, plan, market.request(), 10, 1, store=market.store)
     assert len(market.client.subscriptions(buyer.address)) == 1
     market.parts.projection.refresh(force=True)
     bought = _rows(market.parts.engine)
     market.parts.projection.rebuild()
     assert _rows(market.parts.engine) == bought
-    devnet.reorg(2)
+    devnet.reorg(market.parts.chain.latest().number - before_it)
     assert market.client.subscriptions(buyer.address) == []
     assert _rows(market.parts.engine) == before
     devnet.stop()

@@ -1,11 +1,8 @@
 """The real orchestrator and gateway as processes on a real chain; only the marketplace is a small document server."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +23,8 @@ from ledger.values import Kind, PlanId, SubscriptionId
 from orchestrator.gateway.sealing import behaviour_key
 from orchestrator.gateway.store import UsageStore
 from orchestrator.models.manifests import service_named
+from orchestrator.runtime.sandbox import SandboxRuntime
+from tests.forks import Program
 from trust.callee import Call, Signing
 from trust.enrol import enrol_components
 from trust.gate import GateAuth
@@ -86,7 +85,7 @@ class CoreHouse:
     plan: PlanId
     ports: dict[str, int]
     identities: dict[str, ComponentIdentity]
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, Program] = field(default_factory=dict)
     database: str = ""
     """where not in the home"""
 
@@ -133,11 +132,9 @@ class CoreHouse:
         """Start one process and wait until it is healthy; a name that is no program is a further orchestrator."""
         module = "orchestrator.gateway" if name == "gateway" else "orchestrator"
         self.ports.setdefault(name, free_port())
-        command = [sys.executable, "-m", module, "--home", str(self.home), "--port", str(self.ports[name])]
-        with (self.home / f"{name}.log").open("ab") as output:
-            self.processes[name] = subprocess.Popen(
-                command, stdout=output, stderr=output, env={**os.environ, **self.environment(), **environment}
-            )
+        arguments = ["--home", str(self.home), "--port", str(self.ports[name])]
+        variables = {**self.environment(), **environment}
+        self.processes[name] = Program(module, arguments, self.home / f"{name}.log", variables)
         wait_for(lambda: self.healthy(name), 60)
 
     def environment(self) -> dict[str, str]:
@@ -209,11 +206,9 @@ class CoreHouse:
     def close(self) -> None:
         """End the processes and every sandbox of this home."""
         for process in self.processes.values():
-            if process.poll() is None:
-                process.terminate()
-                process.wait(10)
-        command = [sys.executable, "-m", "orchestrator", "--home", str(self.home), "--clean"]
-        subprocess.run(command, check=True, timeout=30)
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+        SandboxRuntime(self.home).delete_all()
         self.documents.stop()
 
 

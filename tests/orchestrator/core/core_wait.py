@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_for(true: Callable[[], bool], seconds: float = 10.0, tell: Callable[[], str] = lambda: "") -> None:
+def wait_for(true: Callable[[], bool], seconds: float = 60.0, tell: Callable[[], str] = lambda: "") -> None:
     """Poll until `true()` holds."""
     deadline = time.monotonic() + seconds
     while not true():

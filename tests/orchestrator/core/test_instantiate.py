@@ -213,7 +213,7 @@ def routes_at_the_gateway(house: CoreHouse) -> set[str]:
 def test_a_stop_leaves_models_for_the_next_start_to_adopt(house: CoreHouse) -> None:
     before = {process["pid"] for process in sandboxes(house.home)}
     house.kill(how=signal.SIGTERM)
-    assert house.processes["orchestrator"].returncode == 0
+    assert house.processes["orchestrator"].poll() == 0
     assert all(Path(f"/proc/{pid}").exists() for pid in before)
     house.start()
     assert before <= {process["pid"] for process in sandboxes(house.home)}

@@ -1,12 +1,10 @@
 """A program that instantiates services, changes their size and releases some, to be killed at any moment and started
 again.
 
-    python adjusting_under_fire.py HOME
-
-Prints `done` when every call was answered. The same keys are used in every run.
+Says `done` when every call was answered. The same keys are used in every run.
 """
 
-import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,17 +40,13 @@ def refusal_of(house: House, subscription: int) -> str:
     return ""
 
 
-def main(home: Path) -> None:
+def main(home: Path, database: str, say: Callable[[str], None]) -> None:
     """Do all work at once."""
     with running_loop() as loop:
-        house = build(home, loop.loop, manifests())
-        print("up", flush=True)
+        house = build(home, loop.loop, manifests(), database=database)
+        say("up")
         with ThreadPoolExecutor(6) as buyers:
             list(buyers.map(lambda subscription: work(house, subscription), USERS))
         house.keeper()
         tear_down(house, loop, keep_instances=True)
-    print("done", flush=True)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    say("done")

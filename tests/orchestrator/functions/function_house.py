@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, SQLAlchemyDatasource
+from fastapi import FastAPI
 
 from orchestrator.calls import FunctionClient
 from orchestrator.mmf import Keeper, MmfDeps, Repacking, build_mmf
@@ -34,6 +34,8 @@ class House:
     vmof: FunctionClient
     mmf: FunctionClient
     repacking: Repacking
+    apps: tuple[FastAPI, ...]
+    """callers before those whom they call"""
     tried: dict[str, int] = field(default_factory=dict)
 
     def requirements(self, subscription: int, service: str = "virtual-beach-travel", **request: Any) -> dict[str, Any]:
@@ -128,36 +130,32 @@ def build(
     )
     datasource = SQLAlchemyDatasource.create(store.url, engine=store.writer)
     runtime = runtime or SandboxRuntime(home)
-    msmf = FunctionClient("msmf", None, loop, app=build_msmf(MsmfDeps(datasource, reader=store.reader)))
+    msmf_app = build_msmf(MsmfDeps(datasource, reader=store.reader))
+    msmf = FunctionClient("msmf", None, loop, app=msmf_app)
     deps = MmfDeps(datasource, runtime, models, msmf, topology=topology, grace_s=0.0, reader=store.reader)
     mmf_app = build_mmf(deps)
     mmf = FunctionClient("mmf", None, loop, app=mmf_app)
-    vmof = build_vmof(VmofDeps(datasource, models, mmf, msmf, reader=store.reader))
+    vmof_app = build_vmof(VmofDeps(datasource, models, mmf, msmf, reader=store.reader))
     DBOS.launch()
     house = House(
         store,
         runtime,
         Keeper(deps, mmf_app.state.supplying.end_overdue),
         msmf,
-        FunctionClient("vmof", None, loop, app=vmof),
+        FunctionClient("vmof", None, loop, app=vmof_app),
         mmf,
         mmf_app.state.repacking,
+        (vmof_app, mmf_app, msmf_app),
     )
     if supplied:
         house.keeper()
     return house
 
 
-def _await_workflows(seconds: float = 10.0) -> None:
-    """Until nothing is under way; the engine's own wait begins with a whole second."""
-    until = time.monotonic() + seconds
-    while DBOS.list_workflows(status="PENDING", load_input=False, load_output=False) and time.monotonic() < until:
-        time.sleep(0.02)
-
-
 def tear_down(house: House, loop: Loop, *, keep_instances: bool = False) -> None:
-    """Stop the engine, close what is open, end the models."""
-    _await_workflows()
+    """Let what is under way end, stop the engine, close what is open, end the models."""
+    for app in house.apps:
+        app.state.door.close()
     DBOS.destroy()
     for client in (house.msmf, house.vmof, house.mmf):
         loop.run(client.close())

@@ -1,11 +1,8 @@
 """kill -9 at random moments while services are instantiated and released: nothing lost, nothing doubled, no orphan."""
 
-import os
 import random
-import select
-import signal
-import subprocess
-import sys
+from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import adjusting_under_fire
@@ -19,6 +16,7 @@ from orchestrator.resources.pool import virtual_pool
 from orchestrator.runtime.port import RunState
 from orchestrator.runtime.sandbox import SandboxRuntime
 from storage import database_url
+from tests.forks import FORKS
 
 KILLS = {"sqlite": 5, "postgresql": 3}
 ROLES = services()["virtual-beach-travel"].roles
@@ -26,22 +24,25 @@ ROLES = services()["virtual-beach-travel"].roles
 
 def run(home: Path, database: str, until_s: float | None, name: str = "under_fire") -> bool:
     """One run of the program, killed this long after it came up; True when it finished its work."""
-    folder = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{folder.parents[2]}"}
-    with subprocess.Popen(
-        [sys.executable, str(folder / f"{name}.py"), str(home), database],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as program:
-        assert program.stdout is not None
-        assert program.stdout.readline().strip() == "up"
-        if not select.select([program.stdout], [], [], until_s)[0]:
-            program.send_signal(signal.SIGKILL)
+    ours, theirs = FORKS.Pipe(duplex=False)
+    program = FORKS.Process(target=play, args=(name, home, database, theirs))
+    program.start()
+    theirs.close()
+    with ours:
+        assert ours.recv() == "up"
+        if not ours.poll(until_s):
+            program.kill()
+            program.join()
             return False
-        finished = program.stdout.readline().strip() == "done"
-        assert program.wait(30) == 0
-        return finished
+        finished: bool = ours.recv() == "done"
+    program.join(30)
+    assert program.exitcode == 0
+    return finished
+
+
+def play(name: str, home: Path, database: str, told: Connection) -> None:
+    """In a process of its own."""
+    import_module(name).main(home, database, told.send)
 
 
 def test_random_kills_lose_and_double_nothing(tmp_path: Path, database: str) -> None:

@@ -1,11 +1,9 @@
 """A program that instantiates some services and releases others, to be killed at any moment and started again.
 
-    python under_fire.py HOME DATABASE
-
-Prints `done` when every call was answered. The same keys are used in every run.
+Says `done` when every call was answered. The same keys are used in every run.
 """
 
-import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,17 +23,13 @@ def work(house: House, subscription: int) -> None:
         assert house.release(subscription)["released"]
 
 
-def main(home: Path, database: str) -> None:
+def main(home: Path, database: str, say: Callable[[str], None]) -> None:
     """Do all work at once."""
     with running_loop() as loop:
         house = build(home, loop.loop, manifests(), database=database)
-        print("up", flush=True)
+        say("up")
         with ThreadPoolExecutor(8) as buyers:
             list(buyers.map(lambda subscription: work(house, subscription), (*KEPT, *RELEASED)))
         house.keeper()
         tear_down(house, loop, keep_instances=True)
-    print("done", flush=True)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    say("done")

@@ -1,11 +1,9 @@
 """A program that starts models ahead, has purchases reuse them, and ends them, to be killed at any moment.
 
-    python warming_under_fire.py HOME DATABASE
-
-Prints `done` when every call was answered. The same keys and bodies are used in every run.
+Says `done` when every call was answered. The same keys and bodies are used in every run.
 """
 
-import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,19 +36,15 @@ def buy(house: House, subscription: int) -> None:
     house.release(subscription)
 
 
-def main(home: Path, database: str) -> None:
+def main(home: Path, database: str, say: Callable[[str], None]) -> None:
     """Designs and purchases at once."""
     with running_loop() as loop:
         house = build(home, loop.loop, manifests(), database=database)
-        print("up", flush=True)
+        say("up")
         with ThreadPoolExecutor(4) as callers:
             work = [callers.submit(designs, house), *(callers.submit(buy, house, number) for number in BOUGHT)]
             for one in work:
                 one.result()
         house.keeper()
         tear_down(house, loop, keep_instances=True)
-    print("done", flush=True)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    say("done")

@@ -1,11 +1,8 @@
 """What the gateway's tests stand on: home, keys, enrolment, a model on-chain, sandboxes, the gateway as a process."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,11 +24,11 @@ from ledger.values import Kind, Money, SubscriptionId, compact
 from marketplace.wallet.use import Agreement, SigningHabit, UsageSession
 from orchestrator.runtime.port import InstanceSpec
 from orchestrator.runtime.sandbox import SandboxRuntime
+from tests.forks import Program
 from trust.enrol import enrol_components
 from trust.gate import GateAuth
 from trust.keys import ComponentIdentity
 
-ROOT = Path(__file__).parents[3]
 NEVER = SigningHabit(10**9, 10**9)
 OBJECTS = [{"object": number, "attention": 1 + number % 5} for number in range(10)]
 TERMS: dict[str, Any] = {
@@ -81,7 +78,7 @@ class GatewayHouse:
         self.runtime = SandboxRuntime(home)
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Program | None = None
         self.sockets: dict[str, str] = {}
         self.sessions: list[UsageSession] = []
 
@@ -112,11 +109,8 @@ class GatewayHouse:
         self.sockets[role] = str(self.runtime.ensure(spec).socket)
 
     def start_gateway(self) -> None:
-        command = [sys.executable, "-m", "orchestrator.gateway", "--home", str(self.home)]
-        command += ["--port", str(self.port), "--rpc-url", self.devnet.rpc_url]
-        log = (self.home / "gateway.log").open("ab")
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ})
-        log.close()
+        arguments = ["--home", str(self.home), "--port", str(self.port), "--rpc-url", self.devnet.rpc_url]
+        self.process = Program("orchestrator.gateway", arguments, self.home / "gateway.log", {})
         give_up = time.monotonic() + 60
         while True:
             try:
@@ -128,7 +122,7 @@ class GatewayHouse:
                 raise RuntimeError((self.home / "gateway.log").read_text())
             time.sleep(0.02)
 
-    def stop_gateway(self, how: int = signal.SIGKILL) -> None:
+    def stop_gateway(self, how: signal.Signals = signal.SIGKILL) -> None:
         assert self.process is not None
         self.process.send_signal(how)
         self.process.wait(10)
