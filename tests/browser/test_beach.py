@@ -42,7 +42,7 @@ def test_each_step_is_a_picture_checked_and_paid(walker: Walker, house: House) -
     page = walker.open(f"/services/{walker.subscription}")
     page.get_by_role("link", name="Walk through it").click()
     page.get_by_role("button", name="Start walking").click()
-    expect(page.locator("#saying")).to_contain_text("At 200 m along the shore")
+    walker.see("At 200 m along the shore")
     with page.expect_response(USES) as answered:
         page.keyboard.press("ArrowUp")  # the focus came to the moves with the first picture
     answer = answered.value
@@ -57,7 +57,7 @@ def test_each_step_is_a_picture_checked_and_paid(walker: Walker, house: House) -
     expect(page.locator("#immersion")).to_have_text(f"{int(record['immersion']) / 1000:.2f}")
     expect(page.locator("#link-rate")).to_have_text(f"{info['rate_bps'] / 1e6:.0f} Mb/s")
     expect(page.locator("#view")).to_have_attribute("aria-label", re.compile("coconut palm"))
-    page.get_by_role("button", name="Sign what is used").click()
+    walker.sign()
     expect(page.locator("#signed")).to_have_text(f"{int(record['total']):,} units")
     command(house, "settle")
     for theme in THEMES:
@@ -87,8 +87,7 @@ def test_souvenir_is_made_for_the_walker_and_minted(walker: Walker, house: House
 
 def test_log_that_is_taken_home_stands_an_audit(walker: Walker, house: House, tmp_path: Path) -> None:
     page = walker.walk()
-    page.get_by_role("button", name="Sign what is used").click()
-    expect(page.get_by_role("button", name="Sign what is used")).to_be_disabled()
+    walker.sign()
     with page.expect_download() as download:
         page.get_by_role("button", name="Take the log home").click()
     log = tmp_path / "walk.jsonl"

@@ -41,8 +41,18 @@ class Walker(Visitor):
     def walk(self) -> Page:
         """On the beach, the first picture seen."""
         page = self.arrive()
-        expect(page.locator("#saying")).to_contain_text("m along the shore")
+        self.see("m along the shore")
         return page
+
+    def see(self, words: str) -> None:
+        """Waits for a picture, whose place the page says so."""
+        expect(self.page.locator("#saying")).to_contain_text(words, timeout=15_000)
+
+    def sign(self) -> None:
+        """Presses the button, unless the page was first: it signs by itself when the walker rests."""
+        button = self.page.get_by_role("button", name="Sign what is used")
+        button.dispatch_event("click")
+        expect(button).to_be_disabled(timeout=15_000)
 
     def units(self, name: str) -> int:
         """Used or signed units as the page says them."""

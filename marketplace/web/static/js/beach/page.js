@@ -6,10 +6,10 @@ import { Node } from '../proof/node.js';
 import { recall } from '../store.js';
 import { agreementOf } from '../use/agreement.js';
 import { GatewayDoor } from '../use/gateway.js';
-import { WalletNode } from '../visitor-node.js';
-import { connected } from '../wallet.js';
 import { UsageSession } from '../use/session.js';
 import { Shelf } from '../use/shelf.js';
+import { WalletNode } from '../visitor-node.js';
+import { connected } from '../wallet.js';
 import { shownSouvenir, takeHome, wish } from './bag.js';
 import { priceWords, showBill } from './bill.js';
 import { onChoice, showImmersion, showPicture } from './stage.js';
@@ -42,6 +42,8 @@ at('stage').addEventListener('keydown', (event) => {
   event.preventDefault();
   step(move);
 });
+
+at('start').disabled = false; // from now on a press is heard
 
 async function start() {
   at('start').disabled = true;
