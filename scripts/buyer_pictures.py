@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from browser.commands import ENVIRONMENT, buy, command, use
@@ -29,9 +28,6 @@ CAPTIONS = {
     "buy-words": "Buying: all that the wallet will be asked to sign, in words and field by field",
     "buy-refused": "Buying: refused in the wallet, nothing was spent",
     "buy-done": "Buying: through Step I, II and III to active",
-    "walk-before": "The virtual beach, before the first picture",
-    "walk": "Walking over the virtual beach: the service's picture, immersion, bill, things to pick up, a souvenir",
-    "service-live": "A service in the browser that holds its session key: immersion, spend and rate as it runs",
     "services-empty": "My services, before anything was bought",
     "services": "My services",
     "service": "A service, read by anybody: use and money, the words of chain and orchestrator, what can be changed",
@@ -50,48 +46,9 @@ WIDE = json.dumps({"objects": list(range(0, 56, 7)), "view": {"x": 0, "y": 0, "y
 Walk = Callable[[Visitor], None]
 
 
-@dataclass
-class OwnService:
-    """The beach that the visitor of a screen buys in its own browser, which then holds the session key."""
-
-    plan: int
-    paths: dict[str, str] = field(default_factory=dict)
-    """Wallet → address of its service's page."""
-
-    def buy(self, visitor: Visitor) -> None:
-        see_words(visitor, self.plan)
-        visitor.page.get_by_role("button", name=re.compile("Sign and buy")).click()
-        link = visitor.page.get_by_role("link", name="To your service")
-        link.wait_for(timeout=60_000)
-        self.paths[visitor.wallet.key.address] = link.get_attribute("href") or ""
-
-    def open(self, visitor: Visitor, below: str = "") -> None:
-        if visitor.wallet.key.address not in self.paths:
-            self.buy(visitor)
-        visitor.open(self.paths[visitor.wallet.key.address] + below)
-
-    def walk(self, visitor: Visitor) -> None:
-        """A few steps, and a souvenir."""
-        self.open(visitor, "/beach")
-        page = visitor.page
-        page.get_by_role("button", name="Start walking").click()
-        for metres in ("204", "208", "212", "216"):
-            page.get_by_text("m along the shore").wait_for()
-            page.get_by_role("button", name="Forward").click()
-            page.get_by_text(f"{metres} m along the shore").wait_for()
-        page.get_by_role("button", name="sand castle").first.click()
-        page.get_by_role("region", name="Souvenirs of this walk").get_by_role("link", name="Asset").wait_for()
-
-    def look(self, visitor: Visitor) -> None:
-        """Its page, with the live figures of the walk."""
-        self.open(visitor)
-        visitor.page.locator("#charts").wait_for()
-
-
 def walks(house: House, wanted: Sequence[str]) -> dict[str, Walk]:
     """Name → walk; buys, uses and makes first what the wanted pages show."""
     plan = house.plan_of(BEACH)
-    own = OwnService(plan)
     found: dict[str, Walk] = {
         "catalogue": to("/"),
         "catalogue-filtered": to("/?serviceType=digital_twin&minQoe=&text="),
@@ -102,10 +59,7 @@ def walks(house: House, wanted: Sequence[str]) -> dict[str, Walk]:
         "buy": to(f"/buy?planId={plan}&cap=20000&periods=1"),
         "buy-words": lambda visitor: see_words(visitor, plan),
         "buy-refused": lambda visitor: refuse(visitor, plan),
-        "buy-done": own.buy,
-        "walk-before": lambda visitor: own.open(visitor, "/beach"),
-        "walk": own.walk,
-        "service-live": own.look,
+        "buy-done": lambda visitor: purchase(visitor, plan),
         "services-empty": to(f"/services?account={WalletKey.create().address}"),
         "identity": sign_out,
         "identity-signed-in": sign_in,
@@ -143,6 +97,12 @@ def refuse(visitor: Visitor, plan: int) -> None:
     visitor.page.get_by_role("button", name=re.compile("Sign and buy")).click()
     visitor.page.get_by_text("You refused in the wallet").wait_for()
     visitor.wallet.refuses.clear()
+
+
+def purchase(visitor: Visitor, plan: int) -> None:
+    see_words(visitor, plan)
+    visitor.page.get_by_role("button", name=re.compile("Sign and buy")).click()
+    visitor.page.get_by_role("link", name="To your service").wait_for(timeout=60_000)
 
 
 def at_home(visitor: Visitor) -> None:

@@ -1,7 +1,8 @@
 """`make screenshots`: pictures of every page, light and dark, on a desk and on a phone, into docs/screenshots/.
 
 Starts a whole house, walks the pages in Chromium with the tests' wallet, writes small WebP files, and their index
-README.md. `--only NAME …` takes some of them. How a visitor comes to each page: buyer_pictures.py, desk_pictures.py.
+README.md. `--only NAME …` takes some of them. How a visitor comes to each page: buyer_pictures.py, walk_pictures.py,
+desk_pictures.py.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import io
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -29,6 +30,7 @@ from ledger.values import CREDIT  # noqa: E402
 from s4m.supervisor import House  # noqa: E402
 from scripts import buyer_pictures, desk_pictures, walk_pictures  # noqa: E402
 
+Walk = Callable[[Visitor], None]
 SCREENS = {"desktop": (1280, 860), "phone": (390, 844)}
 THEMES = ("light", "dark")
 HEAD = """# Screenshots
@@ -66,19 +68,24 @@ def main() -> None:
 
 
 def take(browser: Browser, house: House, names: Sequence[str], out: Path) -> None:
-    """One context a screen: its walks follow each other with one wallet."""
-    sources = (buyer_pictures, walk_pictures, desk_pictures)
-    walks = {name: walk for source in sources for name, walk in source.walks(house, names).items()}
-    for screen, (width, height) in SCREENS.items():
-        context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
-        wallet = TestWallet(funded(house), house.urls.chain, house.deployment.chain_id)
-        wallet.live_in(context)
-        visitor = Visitor(context.new_page(), house.urls.marketplace, wallet)
-        for name in names:
-            walks[name](visitor)
-            for theme in THEMES:
-                save(visitor, theme, out / file_name(name, screen, theme))
-        context.close()
+    for source in (buyer_pictures, walk_pictures, desk_pictures):
+        walks = {name: walk for name, walk in source.walks(house, names).items() if name in names}
+        for screen in SCREENS if walks else ():
+            walk_through(browser, house, screen, walks, out)
+
+
+def walk_through(browser: Browser, house: House, screen: str, walks: Mapping[str, Walk], out: Path) -> None:
+    """In one context: the walks follow each other with one wallet."""
+    width, height = SCREENS[screen]
+    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    wallet = TestWallet(funded(house), house.urls.chain, house.deployment.chain_id)
+    wallet.live_in(context)
+    visitor = Visitor(context.new_page(), house.urls.marketplace, wallet)
+    for name, walk in walks.items():
+        walk(visitor)
+        for theme in THEMES:
+            save(visitor, theme, out / file_name(name, screen, theme))
+    context.close()
 
 
 def file_name(name: str, screen: str, theme: str) -> str:
