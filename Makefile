@@ -20,8 +20,8 @@ NPM_INSTALL := npm install --no-save --no-update-notifier --no-audit --no-fund -
 export SOLCX_BINARY_PATH := $(CURDIR)/.solcx
 AREA ?= all
 ARGS ?=
-# pytest's; two a core, because many tests wait for blocks and processes
-WORKERS ?= $(shell echo $$(( 2 * $$(nproc 2>/dev/null || echo 2) )))
+# pytest's: three on two cores, because many tests wait for blocks and processes
+WORKERS ?= $(shell echo $$(( 3 * $$(nproc 2>/dev/null || echo 2) / 2 )))
 
 .PHONY: help setup demo test check coverage bench contracts figures prove soak clean format screenshots vendor
 help: ## this list
