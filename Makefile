@@ -22,8 +22,8 @@ AREA ?= all
 ARGS ?=
 # `required` fails `make check` where the known vulnerabilities of the pinned packages cannot be looked up
 ADVISORIES ?= wanted
-# pytest's; two a core, because many tests wait for blocks and processes
-WORKERS ?= $(shell echo $$(( 2 * $$(nproc 2>/dev/null || echo 2) )))
+# pytest's: three on two cores, because many tests wait for blocks and processes
+WORKERS ?= $(shell echo $$(( 3 * $$(nproc 2>/dev/null || echo 2) / 2 )))
 
 .PHONY: help setup demo test check coverage bench contracts figures prove soak clean format screenshots vendor
 help: ## this list

@@ -15,6 +15,7 @@ LONGEST = (
     "tests/browser/",
     "tests/s4m/test_house.py",
     "tests/orchestrator/functions/test_crashes.py",
+    "tests/orchestrator/core/test_updates.py",
     "tests/nodes/",
     "tests/orchestrator/core/test_instantiate.py",
     "tests/trust/test_attacks.py",

@@ -6,8 +6,9 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from command_runner import Run, runner
@@ -22,6 +23,7 @@ from s4m.processes import free_ports
 from scripts.private_postgresql import PrivatePostgresql
 
 NOWHERE = "http://127.0.0.1:9"
+NOBODY = 65_534
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +92,27 @@ def test_home(tmp_path: Path) -> None:
     assert files.home(tmp_path / "file").state is State.BAD
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_home_that_cannot_be_made_or_written(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    assert files.home(tmp_path).state is State.BAD
-    assert files.home(tmp_path / "later").state is State.BAD
-    tmp_path.chmod(0o700)
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Root may write anywhere, so for a while it is nobody."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def test_home_that_cannot_be_made_or_written() -> None:
+    with TemporaryDirectory() as name:  # pytest's own folders are closed to nobody
+        Path(name).chmod(0o555)
+        with unprivileged():
+            assert files.home(Path(name)).state is State.BAD
+            assert files.home(Path(name) / "later").state is State.BAD
+        Path(name).chmod(0o755)
+        assert files.home(Path(name)).state is State.OK
 
 
 def test_key_files(tmp_path: Path) -> None:
