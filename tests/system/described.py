@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, reject, settings
-from hypothesis.errors import Unsatisfiable
+from hypothesis.errors import FlakyStrategyDefinition, Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.transport import Response
 from schemathesis.specs.openapi.checks import (
@@ -41,6 +42,17 @@ CHECKS: list[Any] = [
     status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance,
 ]  # fmt: skip
 STREAM = "text/event-stream"
+ENDLESS = "endless"
+"""Marks the answer of a stream: its body is not read."""
+CHAINS_OF_A_RUN = 10
+CHAINED = settings(
+    max_examples=CHAINS_OF_A_RUN,
+    stateful_step_count=6,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 Sent = Callable[[Any], httpx.Response]
 
 
@@ -165,8 +177,9 @@ class Described:
                 asked["method"], asked["url"], params=asked.get("params"), headers=headers, auth=auth,
                 content=_content(asked),
             ) as answer:  # fmt: skip
-                if not _is_stream(answer):
-                    answer.read()
+                if _is_stream(answer):
+                    return _begun(answer)
+                answer.read()
                 return answer
         except (UnicodeEncodeError, httpx.LocalProtocolError, httpx.InvalidURL):
             reject()
@@ -174,26 +187,35 @@ class Described:
     @staticmethod
     def check(case: Any, answer: httpx.Response) -> None:
         """No 5xx, and as described."""
-        if not answer.is_stream_consumed:
+        if ENDLESS in answer.extensions:
             return
         assert answer.status_code < 500, f"{case.as_curl_command()}\n{answer.status_code} {answer.text}"
         case.validate_response(answer, checks=CHECKS)
 
-    def machine(self) -> type[Any]:
-        """Schemathesis' state machine: answers' ids become the parameters of later calls, by rightful callers."""
-        described = self
-        auths = {operation.label: described.rightful(operation) for operation in described.operations}
+    def examine_chains(self, chains: int) -> int:
+        """Answers' ids become the parameters of later calls, by rightful callers; how many answers were examined.
 
-        class Machine(described.schema.as_state_machine()):  # type: ignore[misc]
+        As `examine` of each. The house remembers, so that a chain is not always answered alike: hypothesis ends its
+        run there, and the next one begins anew.
+        """
+        described, answers = self, 0
+        auths = {operation.label: self.rightful(operation) for operation in self.operations}
+
+        class Machine(self.schema.as_state_machine()):  # type: ignore[misc]
             def call(self, case: Any, **_options: Any) -> Any:
+                nonlocal answers
                 answer = described.send(case, auths[case.operation.label])
                 described.check(case, answer)
+                answers += 1
                 return Response.from_any(answer)
 
             def validate_response(self, *_arguments: Any, **_options: Any) -> None:
                 """Done where the answer still is httpx's."""
 
-        return Machine
+        for _ in range(chains // CHAINS_OF_A_RUN):
+            with suppress(FlakyStrategyDefinition):
+                Machine.run(settings=CHAINED)
+        return answers
 
     def _component(self, name: str) -> GateAuth:
         return GateAuth(self._house.keys.component(name), self.app)
@@ -210,6 +232,13 @@ def _content(asked: dict[str, Any]) -> bytes | str | None:
         return json.dumps(asked["json"]).encode()
     data = asked.get("data")
     return data if data is None or isinstance(data, bytes | str) else str(data)
+
+
+def _begun(answer: httpx.Response) -> httpx.Response:
+    """The head of an answer without an end, marked as such."""
+    head = httpx.Response(200, extensions={ENDLESS: True}, request=answer.request)
+    head.elapsed = timedelta()
+    return head
 
 
 def _is_stream(answer: httpx.Response) -> bool:

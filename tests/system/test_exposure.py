@@ -16,7 +16,6 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from described import APPS, Described, Person, address_of
-from hypothesis import HealthCheck, Phase, settings
 
 from marketplace.wallet.keystore import WalletStore
 from s4m.main import cli
@@ -175,13 +174,4 @@ def test_many_answers_are_as_described(described: Described) -> None:
 
 @pytest.mark.soak
 def test_chains_of_calls_are_answered_as_described(described: Described) -> None:
-    chains = settings(
-        max_examples=100,
-        stateful_step_count=6,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    described.machine().run(settings=chains)
+    assert described.examine_chains(100) >= 50
