@@ -20,6 +20,8 @@ NPM_INSTALL := npm install --no-save --no-update-notifier --no-audit --no-fund -
 export SOLCX_BINARY_PATH := $(CURDIR)/.solcx
 AREA ?= all
 ARGS ?=
+# `required` fails `make check` where the known vulnerabilities of the pinned packages cannot be looked up
+ADVISORIES ?= wanted
 # pytest's: three on two cores, because many tests wait for blocks and processes
 WORKERS ?= $(shell echo $$(( 3 * $$(nproc 2>/dev/null || echo 2) / 2 )))
 
@@ -37,7 +39,7 @@ test: setup ## contracts (forge, ape) and everything in Python
 	scripts/ape_test.sh
 	$(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
-check: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## format, lint, types, imports, artifacts, slither: what CI checks beside the tests
+check: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## format, lint, types, imports, artifacts, slither, bandit, vulnerabilities: what CI checks beside the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -50,6 +52,7 @@ check: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## forma
 	$(BIN)/python -m scripts.natspec
 	$(BIN)/python -m scripts.reference --check
 	scripts/slither.sh
+	$(BIN)/python -m scripts.security --advisories $(ADVISORIES)
 	scripts/house_rules.sh
 	$(BIN)/python scripts/check_trees.py
 	$(BIN)/python -m scripts.command_reference --check
@@ -79,6 +82,7 @@ soak: .venv/.dev node_modules/.dev .venv-analysis/.stamp .solcx/.stamp ## the lo
 	$(BIN)/python scripts/prove.py
 	FOUNDRY_PROFILE=soak scripts/forge.sh test
 	$(BIN)/python scripts/coverage.py
+	$(BIN)/python -m scripts.fuzz
 	$(BIN)/pytest -m soak $(ARGS)
 
 format: .venv/.dev node_modules/.dev ## rewrite the sources in the house's format

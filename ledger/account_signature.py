@@ -1,16 +1,20 @@
-"""Whether an account signed a text: by its key (EIP-191), or as a contract by its own word (ERC-1271).
+"""Whether an account signed a text: by its key (EIP-191), or as a contract by its own word (ERC-1271, ERC-6492).
 
 Called by whoever lets an account sign in. As the market does it: the key is tried first, then the contract at that
-address, by a static call, whose answer must be exactly the magic word. A contract answers for its own address only.
+address, by a static call, whose answer must be exactly the magic word. A contract answers for its own address only. A
+wallet that is not deployed yet wraps its signature with the call that deploys it (ERC-6492): the node plays that call
+and asks the wallet, all in one `eth_call` of contracts/CounterfactualSignature.sol, and nothing is deployed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
+from ledger import abi
 from ledger.errors import NodeError, Reverted, SignatureMalformed
 from ledger.keys import recover_digest
 from ledger.values import Address, Call
@@ -21,6 +25,10 @@ if TYPE_CHECKING:
 
 MAGIC: Final = bytes.fromhex("1626ba7e")
 """`isValidSignature(bytes32,bytes)`: its selector, and the answer of a contract that signed."""
+
+WRAPPED: Final = bytes.fromhex("6492" * 16)
+"""The last 32 bytes of a signature that says how its account is deployed (ERC-6492)."""
+VALIDATOR: Final = "CounterfactualSignature"
 
 
 def text_digest(text: str) -> bytes:
@@ -43,9 +51,28 @@ def is_signed_by(
     chain: Chain, account: Address, digest: bytes, signature: bytes, block: BlockStamp | None = None
 ) -> bool:
     """At the block (latest, if None). NodeDown where the node cannot be asked."""
+    if signature.endswith(WRAPPED):
+        return _wrapped_says_so(chain, account, digest, signature[: -len(WRAPPED)], block)
     if signer_of(digest, signature) == account:
         return True
     return bool(chain.code(account, block)) and _contract_says_so(chain, account, digest, signature, block)
+
+
+def _wrapped_says_so(chain: Chain, account: Address, digest: bytes, wrapped: bytes, block: BlockStamp | None) -> bool:
+    """ERC-6492. An account that stands is asked itself: whatever the factory would change counts for nothing then."""
+    try:
+        factory, preparation, signature = decode(["address", "bytes", "bytes"], wrapped)
+    except (DecodingError, ValueError, OverflowError):
+        return False
+    if chain.code(account, block):
+        return _contract_says_so(chain, account, digest, signature, block)
+    validator = abi.load(VALIDATOR)
+    arguments = [account, digest, factory, preparation, signature]
+    code = validator.bytecode + encode(validator.constructor.input_types, arguments)
+    try:
+        return chain.constructed(code, block) == bytes([1]).rjust(32, b"\x00")
+    except (Reverted, NodeError):
+        return False
 
 
 def _contract_says_so(

@@ -182,6 +182,10 @@ class Chain:
         except NodeError as error:
             raise reverted(error) or error from error
 
+    def constructed(self, code: bytes, block: BlockStamp | None = None) -> bytes:
+        """What this creation code would return, nothing deployed; raises NodeError where it does not end well."""
+        return from_hex(self._pinned("eth_call", [{"data": to_hex(code)}], block))
+
     def call_many(self, calls: Sequence[Call], block: BlockStamp) -> list[bytes]:
         """What each call would return at the block, a hundred in one round trip; raises NodeError on a revert."""
         pinned = {"blockHash": block.hash, "requireCanonical": True}

@@ -20,6 +20,7 @@ from typing import IO
 
 from ledger.errors import AnvilMissing, DevnetFailed, NodeDown, PortTaken
 from ledger.rpc import Rpc
+from ledger.secrecy import passed_on
 from ledger.values import Address
 
 HOST = "127.0.0.1"
@@ -95,6 +96,7 @@ class Devnet:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    env=passed_on(),
                     start_new_session=True,  # a Ctrl-C meant for the caller must not end the chain first
                 )
             except OSError as error:

@@ -14,7 +14,7 @@ FIRST_PATH = "m/44'/60'/0'/0/0"
 """The first account of most Ethereum wallets; the last number counts on."""
 
 
-def key_of(words: str, path: str = FIRST_PATH, passphrase: str = "") -> WalletKey:
+def key_of(words: str, path: str = FIRST_PATH, passphrase: str = "") -> WalletKey:  # nosec B107 (BIP-39: none)
     """Raises MnemonicInvalid where words, checksum or path are wrong. Another passphrase gives another key."""
     from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
 

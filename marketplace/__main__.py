@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
+from ledger.secrecy import keep_memory_private
 from marketplace.app import create_app
 from marketplace.errors import StoreUnusable
 from marketplace.settings import MarketplaceSettings
@@ -16,6 +17,7 @@ from trust.door import server_config
 
 
 def main() -> None:
+    keep_memory_private()
     parser = argparse.ArgumentParser(prog="python -m marketplace", description=__doc__)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--port", type=int)

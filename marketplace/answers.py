@@ -279,7 +279,9 @@ class AuditAnswer(TypedDict):
     subscriptions_checked: Annotated[int, Field(examples=[1])]
     records_checked: Annotated[int, Field(examples=[240])]
     findings: list[FindingAnswer]
-    money: Annotated[dict[str, str] | None, Field(examples=[{"token_balance": "1005000", "donated": "0"}])]
+    money: Annotated[
+        dict[str, str] | None, Field(examples=[{"token_balance": "1005000", "donated": "0"}])  # nosec B105 (money)
+    ]
 
 
 class ActivityAnswer(TypedDict):

@@ -182,12 +182,12 @@ class UnknownOnChain(MarketplaceError):
     code, status, title = "unknown_on_chain", 404, "The chain knows nothing of this"
 
 
-class NoPictures(MarketplaceError):
-    code, status, title = "no_pictures", 404, "The service shows no pictures"
-
-
 class UnknownPage(MarketplaceError):
     code, status, title = "unknown_page", 404, "There is no such page"
+
+
+class NoPictures(MarketplaceError):
+    code, status, title = "no_pictures", 404, "The service shows no pictures"
 
 
 class FaucetDry(MarketplaceError):

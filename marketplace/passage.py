@@ -32,7 +32,7 @@ DOORS: Final = (
 ASKED: Final = ("authorization", "dpop", "s4m-audit-grant", "content-type")
 ANSWERED: Final = (
     "content-type", "content-length", "www-authenticate", "retry-after",
-    "s4m-record", "s4m-voucher", "s4m-info", "s4m-provenance", "s4m-callee",
+    "s4m-record", "s4m-voucher", "s4m-info", "s4m-provenance",
 )  # fmt: skip
 MOST_AT_ONCE: Final = 256
 """Uses and streams under way together: each is one connection to the gateway."""

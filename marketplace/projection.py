@@ -29,6 +29,7 @@ from storage import upsert
 
 READERS_S = 2.0
 """How long after a read the tables are kept fresh ahead of the next, seconds."""
+_CURSOR = select(cursor.c.block_number, cursor.c.block_hash)
 
 
 def addresses_of(deployment: Deployment) -> dict[str, Address]:
@@ -104,7 +105,7 @@ class Projection:
 
     def _cursor(self) -> tuple[int, str] | None:
         with self._engine.connect() as connection:
-            row = connection.execute(select(cursor.c.block_number, cursor.c.block_hash)).first()
+            row = connection.execute(_CURSOR).first()
         return None if row is None else (int(row[0]), str(row[1]))
 
     def _still_there(self, at: tuple[int, str], head: BlockStamp) -> bool:

@@ -13,6 +13,7 @@ import socket
 import sys
 from typing import Any
 
+from ledger.secrecy import keep_memory_private
 from orchestrator.settings import Settings
 
 SWITCH_INTERVAL_S = 0.0005
@@ -22,6 +23,7 @@ and, by Python's 5 ms, would wait for it a dozen times while it holds SQLite's o
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, then serve or clean."""
+    keep_memory_private()
     options = _parse(argv)
     clean = options.pop("clean")
     settings = Settings(**{name: value for name, value in options.items() if value is not None})

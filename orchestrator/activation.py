@@ -7,8 +7,9 @@ one transaction. It does not wait for finality: the listener moves the service t
 from collections.abc import Callable
 from hashlib import sha256
 
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS, SetWorkflowID, WorkflowHandle
 from dbos import error as engine_errors
+from dbos._core import WorkflowHandlePolling
 
 from orchestrator.errors import BadActivation, NotReady, OrchestratorError, PeerUnavailable
 from orchestrator.pipeline import Pipeline
@@ -38,9 +39,7 @@ class Activations:
                 state=row["state"],
             )
         self._check(row, endpoint_hash, signature)
-        workflow_id = self._workflow_id(subscription_id, endpoint_hash, signature)
-        with SetWorkflowID(workflow_id):
-            handle = DBOS.start_workflow(self._pipeline.activate, subscription_id, endpoint_hash, signature)
+        handle = self._begin(subscription_id, endpoint_hash, signature)
         try:
             return handle.get_result(polling_interval_sec=RESULT_POLL_S)
         except OrchestratorError:
@@ -60,14 +59,13 @@ class Activations:
                 expected=row["signer"],
             )
 
-    @staticmethod
-    def _workflow_id(subscription_id: str, endpoint_hash: str, signature: str) -> str:
-        """The id of this very activation; a try that ended badly makes way for the next."""
+    def _begin(self, subscription_id: str, endpoint_hash: str, signature: str) -> WorkflowHandle[str]:
+        """The workflow of this very activation, new or there already; a try that ended badly makes way for the next."""
         content = sha256(f"{endpoint_hash}:{signature.lower()}".encode()).hexdigest()[:16]
         number = 0
         while True:
-            workflow_id = f"activate:{subscription_id}:{content}:{number}"
-            status = DBOS.get_workflow_status(workflow_id)
-            if status is None or status.status not in ENDED_BADLY:
-                return workflow_id
+            with SetWorkflowID(f"activate:{subscription_id}:{content}:{number}"):
+                handle = DBOS.start_workflow(self._pipeline.activate, subscription_id, endpoint_hash, signature)
+            if not (isinstance(handle, WorkflowHandlePolling) and handle.get_status().status in ENDED_BADLY):
+                return handle
             number += 1

@@ -20,10 +20,10 @@ from sqlalchemy.orm import Session
 from orchestrator import store as tables
 from orchestrator.documents import Documents, Purchase, endpoint_of, outcome_of, route_of, served_by
 from orchestrator.errors import OrchestratorError, Refusal, StepFailed, TryLater
-from orchestrator.instances.transact import options
+from orchestrator.instances.transact import options, transact_again
 from orchestrator.reconcile import Routes
 from orchestrator.requirements import FunctionCall
-from orchestrator.store import SERVED, ChainStatus, Row, ServiceState, Store
+from orchestrator.store import SERVED, ChainStatus, Executor, Row, ServiceState, Store
 
 ENDABLE = SERVED | {ServiceState.REQUESTED}
 """States in which a service may be ended; one in the making is left alone until its workflow ends."""
@@ -114,12 +114,12 @@ class Pipeline(DBOSConfiguredInstance):
     def _serve(self, subscription_id: str, attempt: int) -> str:
         """Step I to III and handover. No steps of the engine's: after a crash all of it comes again, under the same
         keys, to the same answers, and finds its rows where they were."""
-        purchase = self._again(self._begin, subscription_id, attempt)
+        purchase = transact_again(self._transactions, self._begin, subscription_id, attempt)
         if purchase is None:
             return "overtaken"
         wanted = self._translate(purchase)
         share = self._instantiate(purchase, wanted)
-        return self._again(self._hand_over, purchase, wanted["served"], share)
+        return transact_again(self._transactions, self._hand_over, purchase, wanted["served"], share)
 
     def _translate(self, purchase: Purchase) -> dict[str, Any]:
         """Step I: the requirements, and what of the documents the gateway must know to serve them."""
@@ -138,8 +138,7 @@ class Pipeline(DBOSConfiguredInstance):
 
     def _instantiate(self, purchase: Purchase, wanted: Mapping[str, Any]) -> Any:
         """Steps II and III: the share, its route known to the gateway before anybody is told that it runs."""
-        with self._transactions.engine.begin() as rows:
-            self._planning(rows, purchase.subscription_id)
+        transact_again(self._transactions, self._planning, purchase.subscription_id)
         body = {"requirements": wanted["requirements"]}
         share = self._peers.vmof.post("/instances", body, purchase.key("instance"))
         self._peers.routes.put(route_of(purchase, wanted["served"], share))
@@ -153,10 +152,10 @@ class Pipeline(DBOSConfiguredInstance):
 
     # what the transactions do: rows of this room
 
-    def _begin(self, rows: Session, subscription_id: str, attempt: int) -> Purchase | None:
+    def _begin(self, rows: sa.Connection, subscription_id: str, attempt: int) -> Purchase | None:
         """None where the chain wants no service any more, judged at the very block the dispatcher judges by, so that
         an end and a beginning never work side by side. Activated already (nobody need wait for us) is still owed."""
-        row = tables.service(rows, subscription_id)
+        row = tables.locked_service(rows, subscription_id)
         final = rows.scalar(sa.select(tables.CURSOR.c.timestamp)) or 0
         if row is None or row["attempt"] != attempt or end_reason(row, final) is not None:
             return None
@@ -168,7 +167,9 @@ class Pipeline(DBOSConfiguredInstance):
         times = {"stepI": tables.now_ms()}
         tables.move(rows, subscription_id, ServiceState.PLANNING, {ServiceState.PREPARING}, times=times)
 
-    def _hand_over(self, rows: Session, purchase: Purchase, served: Mapping[str, Any], share: Mapping[str, Any]) -> str:
+    def _hand_over(
+        self, rows: sa.Connection, purchase: Purchase, served: Mapping[str, Any], share: Mapping[str, Any]
+    ) -> str:
         at, subscription_id = tables.now_ms(), purchase.subscription_id
         tables.lock_services(rows, {subscription_id, *share.get("grants", {})})
         moved = tables.move(
@@ -181,7 +182,7 @@ class Pipeline(DBOSConfiguredInstance):
             times={"stepII": at, "stepIII": at},
             outcome={**endpoint_of(self._gateway_url, subscription_id), **outcome_of(share), "waiting": None},
         )
-        row = tables.service(rows, subscription_id)
+        row = tables.locked_service(rows, subscription_id)
         if moved and row is not None:
             regrant(rows, share.get("grants", {}))
             if row["chain_status"] == ChainStatus.ACTIVE:
@@ -259,11 +260,6 @@ class Pipeline(DBOSConfiguredInstance):
             log.exception("step.failed", step=name)
             raise StepFailed(f"Step {name} failed: {type(cause).__name__}: {cause}. It is tried again.") from cause
 
-    def _again(self, change: Callable[..., R], *args: Any) -> R:
-        """One transaction and no step, for a change that does nothing more when it comes again."""
-        with Session(self._transactions.engine) as rows, rows.begin():
-            return change(rows, *args)
-
     def _change(self, change: Callable[..., R], *args: Any) -> R:
         """A step that is one transaction on the engine's database: exactly once."""
 
@@ -273,10 +269,10 @@ class Pipeline(DBOSConfiguredInstance):
         return self._transactions.run_tx_step(options(self._transactions, change.__name__), transaction)
 
 
-def regrant(rows: Session, grants: Mapping[str, Mapping[str, Any]]) -> None:
+def regrant(rows: Executor, grants: Mapping[str, Mapping[str, Any]]) -> None:
     """Neighbours' grants in the same MSI changed: note them in their routes, which are then pushed again."""
     for subscription_id, grant in grants.items():
-        row = tables.service(rows, subscription_id)
+        row = tables.locked_service(rows, subscription_id)
         if row is not None and row["route"] is not None:
             tables.amend(rows, subscription_id, route={**row["route"], "grant": dict(grant)})
 

@@ -130,7 +130,8 @@ class SharedTenure:
         version = int(self._session.scalar(sa.text("SHOW server_version_num")) or 0)
         if version < OLDEST_SERVER:
             raise StoreUnusable(f"PostgreSQL 14 or newer is needed; this server is {version // 10_000}. Upgrade it.")
-        self._session.execute(sa.text(f"SET idle_session_timeout = {int(SILENCE_S * 1000)}"))
+        silence_ms = int(SILENCE_S * 1000)
+        self._session.execute(sa.text(f"SET idle_session_timeout = {silence_ms}"))  # safe: sql — our own number
         until = time.monotonic() + PATIENCE_S
         while not self._locked(self.executor_id):
             if time.monotonic() > until:

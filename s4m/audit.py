@@ -138,7 +138,7 @@ def fetch_logs(session: Session) -> list[str]:
         try:
             answers = [gateway.get(f"/logs/{name}") for name in known]
         except httpx.TransportError as error:
-            raise GatewayDown(f"{type(error).__name__}.", remedy="Start the house (`s4m up`).") from error
+            raise GatewayDown(f"{type(error).__name__}: {error}.", remedy="Start the house (`s4m up`).") from error
     return [_log_in(answer) for answer in answers if answer.status_code != 404]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from ledger.secrecy import keep_memory_private
+
 COMPLETE_VARIABLE = "_S4M_COMPLETE"
 """Set by the shell's completion script (`s4m completion`) when it asks what fits."""
 
@@ -85,6 +87,7 @@ def cli() -> None:
 
 
 def main(*args: Any) -> None:
+    keep_memory_private()  # before any key is opened
     cli(*args, prog_name="s4m", complete_var=COMPLETE_VARIABLE)
 
 

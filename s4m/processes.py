@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 import psutil
 
+from ledger.secrecy import passed_on
 from s4m.errors import ServiceNotReady
 
 RESTART_PAUSE_S = 0.1
@@ -96,7 +97,7 @@ class Child:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-                env={**os.environ, **self.environment},
+                env={**passed_on(), **self.environment},
             )  # fmt: skip
         self.starts += 1
 

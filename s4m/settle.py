@@ -72,7 +72,7 @@ def _asked(session: Session, method: str, path: str) -> dict[str, Any]:
         try:
             answer = orchestrator.request(method, path)
         except httpx.TransportError as error:
-            raise OrchestratorDown(f"{type(error).__name__}.", remedy="Start the house (`s4m up`).") from error
+            raise OrchestratorDown(f"{type(error).__name__}: {error}.", remedy="Start the house (`s4m up`).") from error
         if answer.is_error:
             raise ProblemAnswer(answer.status_code, dict(answer.json()))
     return dict(answer.json())

@@ -266,7 +266,7 @@ def _ask(
         try:
             answer = orchestrator.request(method, path, json=body, headers={"Idempotency-Key": key} if key else {})
         except httpx.TransportError as error:
-            raise OrchestratorDown(f"{type(error).__name__}.", remedy="Start the house (`s4m up`).") from error
+            raise OrchestratorDown(f"{type(error).__name__}: {error}.", remedy="Start the house (`s4m up`).") from error
     if answer.is_error:
         raise ProblemAnswer(answer.status_code, dict(answer.json()))
     return dict(answer.json())

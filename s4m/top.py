@@ -46,7 +46,9 @@ def _look(client: httpx.Client) -> dict[str, Any]:
     try:
         answer = client.get("/top")
     except client_errors() as error:
-        raise OrchestratorDown(f"{type(error).__name__}.", remedy="Is `s4m up` running with this --home?") from error
+        raise OrchestratorDown(
+            f"{type(error).__name__}: {error}.", remedy="Is `s4m up` running with this --home?"
+        ) from error
     if answer.is_error:
         raise ProblemAnswer(answer.status_code, problem_in(answer))
     return dict(answer.json())

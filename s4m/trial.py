@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.secrecy import passed_on
 from orchestrator.models.manifests import Manifest
 from orchestrator.models.programs import Programs
 from orchestrator.runtime import unix_http
@@ -130,7 +131,7 @@ def _sandboxed(manifest: Manifest, grant: Mapping[str, int], folder: Path, start
 def _plain(manifest: Manifest, grant: Mapping[str, int], folder: Path) -> Iterator[Running]:
     socket = folder / "model.sock"
     command = [sys.executable, "-m", manifest.program, "--socket", str(socket), "--instance", INSTANCE]
-    with subprocess.Popen([*command, "--grant", json.dumps(dict(grant))]) as process:
+    with subprocess.Popen([*command, "--grant", json.dumps(dict(grant))], env=passed_on()) as process:
         try:
             _until(lambda: _healthy(socket), process, manifest.program)
             yield socket, process.pid, {"all": "nothing (without a sandbox)"}

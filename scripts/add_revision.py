@@ -23,8 +23,8 @@ STORES = {"engine": schema_with(METADATA), "market": MARKET}
 
 
 def add_revision(schema: Schema, why: str) -> Path:
-    """The new file."""
-    number = f"{len(schema.revisions) + 1:04}"
+    """The new file; its number follows the newest one's, also where one was left out."""
+    number = f"{max(map(int, schema.revisions), default=0) + 1:04}"
     name = re.sub(r"[^a-z0-9]+", "_", why.lower()).strip("_")
     with TemporaryDirectory() as folder:
         engine = sa.create_engine(f"sqlite:///{folder}/empty.db")

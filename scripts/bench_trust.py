@@ -30,14 +30,16 @@ from ledger.sender import Sender
 from orchestrator.in_process import ask
 from scripts.attacks.ground import open_ground
 from scripts.attacks.run import play
-from trust import proofs
+from trust import callee, proofs
 from trust.auth import GateAuth
+from trust.callee import Call, Callees
 from trust.enrol import enrol_components, revoke_component
 from trust.enrolment import Enrolment
 from trust.gate import Gate
 from trust.journal import Journal
 from trust.keys import ComponentIdentity, ProofKey
 from trust.policy import Policy
+from trust.proofs import digest
 from trust.replay import ReplayStore
 from trust.revocations import Kind, Revocation, Revocations
 
@@ -129,10 +131,18 @@ async def _gate(figure: Callable[..., dict[str, Any]], yard: Yard, sizes: Sizes)
         f"{sizes.calls} POSTs in-process, three times, the best; bare {bare_s * 1e3:.3f} ms, behind the gate "
         f"{gated_s * 1e3:.3f} ms: token, proof, replay store, journal, the callee's own signature"
     )
+    judging_ms = round(1_000 * await _judging_s(yard, sizes.calls), 4)
     on_chain = [await _key_revocation_s(yard, gated) for _ in range(sizes.revocations)]
     beside = [await _subject_revocation_s(yard, gated, auth) for _ in range(sizes.revocations)]
     return [
         figure("gate_cpu_ms", cost_ms, "ms", load, ("<=", 0.5), ("the bare call", round(bare_s * 1_000, 4))),
+        figure(
+            "callee_check_cpu_ms",
+            judging_ms,
+            "ms",
+            f"{sizes.calls} answers of 1 KiB judged by their caller: key looked up, signature and body's hash checked",
+            ("<=", 0.5),
+        ),
         figure(
             "revocation_effective_s",
             round(max(on_chain), 3),
@@ -170,6 +180,18 @@ async def _cpu_s(app: FastAPI, auth: GateAuth, calls: int) -> float:
         answer = await ask(app, "mmf", "POST", TARGET, headers, body)
         if answer.status != 200:
             raise SystemExit(f"error: the measured call was refused: {answer.body!r}")
+    return (time.process_time() - begun) / calls
+
+
+async def _judging_s(yard: Yard, calls: int) -> float:
+    """CPU seconds that it takes a caller to believe one answer."""
+    body, call = bytes(1_024), Call("mmf", "POST", TARGET, "a proof")
+    assert yard.gate.identity is not None
+    signed = callee.sign(yard.gate.identity, call, 200, digest(body))
+    auth = GateAuth(yard.caller, "mmf", callees=Callees(yard.gate.enrolment))
+    begun = time.process_time()
+    for _ in range(calls):
+        await auth.require_callee(call, 200, signed, body)
     return (time.process_time() - begun) / calls
 
 

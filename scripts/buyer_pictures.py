@@ -30,7 +30,7 @@ CAPTIONS = {
     "buy-done": "Buying: through Step I, II and III to active",
     "services-empty": "My services, before anything was bought",
     "services": "My services",
-    "service": "A service: use and money, the word of chain and orchestrator side by side, what can be changed",
+    "service": "A service, read by anybody: use and money, the words of chain and orchestrator, what can be changed",
     "receipt": "A receipt: every movement of money with its transaction",
     "assets": "My assets: owned, rented out and for sale",
     "identity": "Signing in by wallet or passkey",
@@ -55,7 +55,7 @@ def walks(house: House, wanted: Sequence[str]) -> dict[str, Walk]:
         "model": to(f"/models/{plan >> 32}"),
         "ask": to("/ask"),
         "asked": lambda visitor: ask(visitor, WISH),
-        "ask-question": lambda visitor: ask(visitor, "something nice for the weekend"),
+        "ask-question": lambda visitor: ask(visitor, "something nice"),
         "buy": to(f"/buy?planId={plan}&cap=20000&periods=1"),
         "buy-words": lambda visitor: see_words(visitor, plan),
         "buy-refused": lambda visitor: refuse(visitor, plan),
@@ -80,6 +80,8 @@ def ask(visitor: Visitor, text: str) -> None:
     page = visitor.open("/ask")
     page.get_by_label("What do you want").fill(text)
     page.get_by_role("button", name="Understand").click()
+    page.locator("#found-title, .note.ask").first.wait_for()
+    page.wait_for_load_state()
 
 
 def see_words(visitor: Visitor, plan: int) -> None:
@@ -121,7 +123,6 @@ def sign_in(visitor: Visitor) -> None:
     page.get_by_role("button", name="Sign in with the wallet").click()
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_role("button", name="Revoke").wait_for()
-    page.evaluate("document.getElementById('say').replaceChildren()")
 
 
 def owned(house: House) -> dict[str, Walk]:

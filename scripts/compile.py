@@ -21,6 +21,7 @@ SOURCES = {
     "MaaSMarket": "contracts/MaaSMarket.sol",
     "DigitalAssets": "contracts/DigitalAssets.sol",
     "IdentityRegistry": "contracts/IdentityRegistry.sol",
+    "CounterfactualSignature": "contracts/CounterfactualSignature.sol",
     "MaaSCredit": "contracts/devnet/MaaSCredit.sol",
 }
 # What decides the bytecode. No metadata hash: an edited comment must not change what is deployed.

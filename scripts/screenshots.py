@@ -1,7 +1,8 @@
 """`make screenshots`: pictures of every page, light and dark, on a desk and on a phone, into docs/screenshots/.
 
 Starts a whole house, walks the pages in Chromium with the tests' wallet, writes small WebP files, and their index
-README.md. `--only NAME …` takes some of them. How a visitor comes to each page: buyer_pictures.py, desk_pictures.py.
+README.md. `--only NAME …` takes some of them. How a visitor comes to each page: buyer_pictures.py, walk_pictures.py,
+desk_pictures.py.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import io
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -27,8 +28,9 @@ from ledger.keys import WalletKey  # noqa: E402
 from ledger.sender import Sender  # noqa: E402
 from ledger.values import CREDIT  # noqa: E402
 from s4m.supervisor import House  # noqa: E402
-from scripts import buyer_pictures, desk_pictures  # noqa: E402
+from scripts import buyer_pictures, desk_pictures, walk_pictures  # noqa: E402
 
+Walk = Callable[[Visitor], None]
 SCREENS = {"desktop": (1280, 860), "phone": (390, 844)}
 THEMES = ("light", "dark")
 HEAD = """# Screenshots
@@ -42,7 +44,7 @@ QUALITY = 50
 TALLEST = 1_700
 """Pixels of a picture's height; what a page shows below is cut off."""
 
-CAPTIONS = {**buyer_pictures.CAPTIONS, **desk_pictures.CAPTIONS}
+CAPTIONS = {**buyer_pictures.CAPTIONS, **walk_pictures.CAPTIONS, **desk_pictures.CAPTIONS}
 """Name of a picture → what it shows."""
 NAMES = list(CAPTIONS)
 FOLDER = ROOT / "docs" / "screenshots"
@@ -66,18 +68,24 @@ def main() -> None:
 
 
 def take(browser: Browser, house: House, names: Sequence[str], out: Path) -> None:
-    """One context a screen: its walks follow each other with one wallet."""
-    walks = buyer_pictures.walks(house, names) | desk_pictures.walks(house, names)
-    for screen, (width, height) in SCREENS.items():
-        context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
-        wallet = TestWallet(funded(house), house.urls.chain, house.deployment.chain_id)
-        wallet.live_in(context)
-        visitor = Visitor(context.new_page(), house.urls.marketplace, wallet)
-        for name in names:
-            walks[name](visitor)
-            for theme in THEMES:
-                save(visitor, theme, out / file_name(name, screen, theme))
-        context.close()
+    for source in (buyer_pictures, walk_pictures, desk_pictures):
+        walks = {name: walk for name, walk in source.walks(house, names).items() if name in names}
+        for screen in SCREENS if walks else ():
+            walk_through(browser, house, screen, walks, out)
+
+
+def walk_through(browser: Browser, house: House, screen: str, walks: Mapping[str, Walk], out: Path) -> None:
+    """In one context: the walks follow each other with one wallet."""
+    width, height = SCREENS[screen]
+    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    wallet = TestWallet(funded(house), house.urls.chain, house.deployment.chain_id)
+    wallet.live_in(context)
+    visitor = Visitor(context.new_page(), house.urls.marketplace, wallet)
+    for name, walk in walks.items():
+        walk(visitor)
+        for theme in THEMES:
+            save(visitor, theme, out / file_name(name, screen, theme))
+    context.close()
 
 
 def file_name(name: str, screen: str, theme: str) -> str:
@@ -99,8 +107,9 @@ def index() -> str:
 
 def save(visitor: Visitor, theme: str, file: Path) -> None:
     visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    visitor.page.evaluate("scrollTo(0, 0)")
-    picture = Image.open(io.BytesIO(visitor.page.screenshot(full_page=True)))
+    visitor.page.evaluate("scrollTo(0, 0); document.getElementById('say')?.replaceChildren()")
+    has_dialog = visitor.page.locator("dialog[open]").count() > 0  # it covers the screen, not what is below
+    picture = Image.open(io.BytesIO(visitor.page.screenshot(full_page=not has_dialog)))
     picture.crop((0, 0, picture.width, min(picture.height, TALLEST))).save(file, quality=QUALITY, method=6)
     print(file.name)
 

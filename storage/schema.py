@@ -116,7 +116,7 @@ def _references_unchecked(rows: sa.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        driver.execute(f"PRAGMA foreign_keys={checked}")
+        driver.execute(f"PRAGMA foreign_keys={checked}")  # safe: sql — what SQLite itself just said
 
 
 def _alone(rows: sa.Connection) -> None:

@@ -61,6 +61,15 @@ def public_jwk(key: PublicKey) -> Jwk:
     }
 
 
+_P = 2**255 - 19
+_SMALL_ORDER_Y = {
+    0, 1, _P - 1,
+    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+}  # fmt: skip
+"""y of the points of order 1, 2, 4 and 8 (RFC 8032, 5.1): for such a key anybody can sign, so it proves nothing."""
+
+
 @lru_cache(maxsize=4096)
 def ed25519_of(raw: bytes) -> Ed25519PublicKey:
     """The key of 32 raw bytes, as IdentityRegistry holds it."""
@@ -69,7 +78,11 @@ def ed25519_of(raw: bytes) -> Ed25519PublicKey:
 
 @lru_cache(maxsize=4096)
 def _ed25519(x: str) -> Ed25519PublicKey:
-    return Ed25519PublicKey.from_public_bytes(_exactly_32(x))
+    raw = _exactly_32(x)
+    y = int.from_bytes(raw, "little") & ((1 << 255) - 1)
+    if y >= _P or y in _SMALL_ORDER_Y:
+        raise ValueError("the key is not in canonical form, or of small order")
+    return Ed25519PublicKey.from_public_bytes(raw)
 
 
 @lru_cache(maxsize=4096)
@@ -88,7 +101,7 @@ def _exactly_32(text: str) -> bytes:
 def load_jwk(jwk: object) -> tuple[Alg, PublicKey, str]:
     """(algorithm, key, thumbprint) of an untrusted public JWK.
 
-    ValueError for private or symmetric material, other curves, points off the curve.
+    ValueError for private or symmetric material, other curves, points off the curve or of small order.
     """
     if not isinstance(jwk, dict) or any(not isinstance(value, str) for value in jwk.values()):
         raise ValueError("jwk is not an object of strings")

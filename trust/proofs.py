@@ -6,6 +6,7 @@ in-process transports and behind a proxy. Replay is `trust.replay`'s business.
 """
 
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,6 +19,9 @@ from trust.keys import Alg, ProofKey, PublicKey, load_jwk
 
 TYP = "dpop+jwt"
 MAX_SKEW_S = 30
+
+_JTI = re.compile("[!-~]{8,128}")
+_SHA256 = re.compile("[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,12 @@ def check_past(header: str, *, method: str, targets: tuple[str, ...]) -> Proof:
 
 def _proof(parsed: jws.Jws, jkt: str) -> Proof:
     jti, body_hash, issued = parsed.claims["jti"], parsed.claims["bh"], parsed.claims["iat"]
-    if not isinstance(jti, str) or not 8 <= len(jti) <= 128:
-        raise ValueError("jti has not 8 to 128 characters")
-    if not isinstance(body_hash, str) or not isinstance(issued, int) or isinstance(issued, bool):
-        raise ValueError("bh or iat has the wrong type")
+    if not isinstance(jti, str) or not _JTI.fullmatch(jti):
+        raise ValueError("jti has not 8 to 128 visible ASCII characters")
+    if not isinstance(body_hash, str) or not _SHA256.fullmatch(body_hash):
+        raise ValueError("bh is no SHA-256 as base64url")
+    if not isinstance(issued, int) or isinstance(issued, bool):
+        raise ValueError("iat is no whole number")
     return Proof(jkt, jti, body_hash, issued)
 
 

@@ -64,7 +64,7 @@ class Revocations:
         self._refresh_s = refresh_s
         self._tolerate_s = tolerate_s
         self._view: View = {}
-        self._read_at = float("-inf")  # monotonic seconds
+        self._read_at = self._tried_at = float("-inf")  # monotonic seconds
         self._reading = asyncio.Lock()
         self._has_table = False
 
@@ -96,15 +96,22 @@ class Revocations:
 
     async def current(self) -> View:
         """The view to decide by; RevocationsUnreadable when the last good one is too old."""
-        if time.monotonic() - self._read_at >= self._refresh_s and not self._reading.locked():
+        if self._is_due() and (self._is_stale() or not self._reading.locked()):
             async with self._reading:
-                await self._refresh()
-        if time.monotonic() - self._read_at > self._tolerate_s:
+                if self._is_due():
+                    await self._refresh()
+        if self._is_stale():
             raise RevocationsUnreadable(f"The revocations were last read over {self._tolerate_s:g} s ago.")
         return self._view
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._tried_at >= self._refresh_s
+
+    def _is_stale(self) -> bool:
+        return time.monotonic() - self._read_at > self._tolerate_s
 
     async def _refresh(self) -> None:
         begun = time.monotonic()
@@ -112,6 +119,8 @@ class Revocations:
             found = await asyncio.to_thread(self.all)
         except sa.exc.DBAPIError:
             return
+        finally:
+            self._tried_at = begun
         self._view = {(each.kind.value, each.value): each for each in found}
         self._read_at = begun
 

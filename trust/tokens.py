@@ -136,8 +136,8 @@ def _component(issuer: str, domain: str) -> str:
 
 
 def _text(value: object, *, empty: bool = False) -> str:
-    if not isinstance(value, str) or not (value or empty):
-        raise ValueError("a claim is not text")
+    if not isinstance(value, str) or not (value or empty) or not (value.isascii() and value.isprintable()):
+        raise ValueError("a claim is not printable ASCII text")
     return value
 
 

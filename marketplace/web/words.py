@@ -40,6 +40,11 @@ def in_smallest(text: str) -> int:
     return int(amount * 10**DECIMALS)
 
 
+def ether(wei: int) -> str:
+    """Gas money in whole coins, to a millionth: 99988519887910579675 → `99.988519 ETH`."""
+    return f"{wei // 10**12 / 10**6:,.6f}".rstrip("0").rstrip(".") + " ETH"
+
+
 def short(text: str | None) -> str:
     """An address or hash that fits in a line: `0x12ab…9f00`."""
     if not text:
@@ -103,7 +108,7 @@ def coded(text: str) -> Markup:
 
 
 MONEY_NAMES = {
-    "amount", "reserved", "refunded", "price", "royalty", "total", "unitPrice", "periodPrice", "expectedPrice",
+    "amount", "reserved", "refunded", "price", "royalty", "total", "unitPrice", "periodPrice", "expectedPrice", "value",
     "time_paid", "time_refunded", "unit_price", "period_price",
 }  # fmt: skip
 TIME_NAMES = {
@@ -158,6 +163,6 @@ def isolation(degree: int | str | None) -> str:
 
 FILTERS = {
     each.__name__: each
-    for each in (money, decimal, short, moment, machine_moment, duration, milli, percent, plain, sentence, coded, stage,
-                 clock, resource, service_type, isolation)
+    for each in (money, decimal, ether, short, moment, machine_moment, duration, milli, percent, plain, sentence, coded,
+                 stage, clock, resource, service_type, isolation)
 }  # fmt: skip

@@ -10,6 +10,7 @@ import uvicorn
 import uvloop
 
 from ledger.errors import LedgerError
+from ledger.secrecy import keep_memory_private
 from orchestrator.errors import OrchestratorError
 from orchestrator.gateway.app import create_app
 from orchestrator.gateway.house import House
@@ -20,6 +21,7 @@ from trust.errors import TrustError
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0 after a stop, 1 where the house cannot be opened (the reason goes to stderr)."""
+    keep_memory_private()
     try:
         uvloop.run(_serve(_settings(argv)))
     except (LedgerError, OrchestratorError, TrustError, OSError) as error:

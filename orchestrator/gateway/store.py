@@ -5,7 +5,7 @@ answers) is sealed (`sealing.py`) and can be erased; records, roots and proofs d
 
 SQLite in WAL mode with synchronous=FULL: a voucher that has left the process names a Merkle root, and a record lost to
 a power cut after that would make the log contradict what both sides signed. The extra fsync costs a millisecond or two
-per use, under the link's own time. All methods block briefly: call them through `asyncio.to_thread`.
+per use, under the link's own time. All methods but `known_now` block briefly: call them through `asyncio.to_thread`.
 """
 
 import json
@@ -182,8 +182,22 @@ class UsageStore:
         """What is known of a request: the use that had its id, while its behaviour is kept; else the sequence number
         of the record of this very request, where its behaviour was erased."""
         with self._lock:
-            kept = self._by_request(subscription, request_id)
-            return kept, None if kept else self._erased(subscription, request_hash)
+            return self._known(subscription, request_id, request_hash)
+
+    def known_now(
+        self, subscription: int, request_id: str, request_hash: bytes
+    ) -> tuple[Kept | None, int | None] | None:
+        """As `known`, but None where it would wait for a commit: a read is sooner done than handed to a thread."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._known(subscription, request_id, request_hash)
+        finally:
+            self._lock.release()
+
+    def _known(self, subscription: int, request_id: str, request_hash: bytes) -> tuple[Kept | None, int | None]:
+        kept = self._by_request(subscription, request_id)
+        return kept, None if kept else self._erased(subscription, request_hash)
 
     def _by_request(self, subscription: int, request_id: str) -> Kept | None:
         names = [pseudonym(key, request_id) for key in self._keys.living(subscription).values()]

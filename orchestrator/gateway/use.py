@@ -155,7 +155,11 @@ class UseDesk:
 
     async def _first_or_again(self, book: Book, request: UseRequest, raw: bytes, delegate: Delegate | None) -> Served:
         digest = sha256(raw).digest()
-        kept, erased = await asyncio.to_thread(self._store.known, book.subscription, request.requestId, digest)
+        asked = book.subscription, request.requestId, digest
+        found = self._store.known_now(*asked)
+        if found is None:
+            found = await asyncio.to_thread(self._store.known, *asked)
+        kept, erased = found
         async with book.slots:
             if kept is not None:
                 return await self._again(book, kept, request, raw)

@@ -94,12 +94,16 @@ class Watch:
         self._rights.setdefault(subscription, None)
 
     async def open(self, subscription: int) -> Right:
-        """Grant sessions: entitled at the finalised block, and nothing taken away at the latest."""
+        """Grant sessions: entitled at the finalised block, and nothing taken away at the latest.
+
+        Buyers ask again and again until their activation is final: the latest block is read for who is entitled only.
+        """
         try:
-            final = await asyncio.to_thread(self._chain.finalized)
-            market = self._contracts.market
-            granted = await asyncio.to_thread(market.is_entitled, SubscriptionId(subscription), final)
-            right = await self.refresh(subscription, await asyncio.to_thread(self._chain.latest))
+            granted = await asyncio.to_thread(self._granted, subscription)
+            if granted:
+                right = await self.refresh(subscription, await asyncio.to_thread(self._chain.latest))
+            else:
+                right = await self.known(subscription)
         except LedgerError as cause:
             raise ChainUnreachable(f"{cause}") from cause
         if not granted or right.subscription.status != Status.ACTIVE or right.lapsed(self._now()):
@@ -139,7 +143,7 @@ class Watch:
         return {"block": self._head.number if self._head else 0, "subscriptions": len(self._rights)}
 
     def may_sign(self, subscription: int) -> bool:
-        """What the gate asks on every call and every 30 s of a stream; `ChainUnseen` (503) while blind.
+        """What the gate asks on every call and every 3 s of a stream; `ChainUnseen` (503) while blind.
 
         Wider than the right to use (`require`): vouchers stay valid until a release is executed, so whoever used the
         service may still sign for it, and read its log, while the release is under way.
@@ -179,6 +183,9 @@ class Watch:
         self._ended[subscription] = reason
         self._log.info("sessions_ended", subscription=str(subscription), reason=reason)
         await asyncio.to_thread(self._store.end, subscription, reason)
+
+    def _granted(self, subscription: int) -> bool:
+        return self._contracts.market.is_entitled(SubscriptionId(subscription), self._chain.finalized())
 
     def _touched(self, rights: Mapping[int, Right | None], head: BlockStamp) -> list[int]:
         """Watched subscriptions that events since the last head concern; all of them after a gap or a reorg."""

@@ -25,6 +25,21 @@ def transact(
     return datasource.run_tx_step(options(datasource, change.__name__), work)
 
 
+def transact_again(
+    datasource: SQLAlchemyDatasource,
+    change: Callable[Concatenate[sa.Connection, P], R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """Run `change(rows, …)` as one transaction and no step, for a change that does no more when it comes again.
+
+    At least once: the engine keeps nothing of it, so after a crash whoever asked asks again. On PostgreSQL it is READ
+    COMMITTED, the server's default.
+    """
+    with datasource.engine.begin() as rows:
+        return change(rows, *args, **kwargs)
+
+
 def transact_on_one_view(
     datasource: SQLAlchemyDatasource,
     change: Callable[Concatenate[sa.Connection, P], R],

@@ -18,6 +18,7 @@ from orchestrator.instances.models import (
     add_instance,
     instance,
     instances,
+    instances_named,
     move_instance,
     users_of,
 )
@@ -62,9 +63,8 @@ class Keeper:
     def __call__(self) -> list[str]:
         """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants (any more) or
         whose time is over."""
-        for manifest in self._deps.models.values():
-            if is_supply(manifest):
-                transact(self._deps.datasource, _expect_supply, self._deps, manifest)
+        for manifest in read(self._deps.reading, self._unexpected):
+            transact(self._deps.datasource, _expect_supply, self._deps, manifest)
         overdue = self._end_overdue()
         if read(self._deps.reading, due, self._deps.clock()):
             transact(self._deps.datasource, _expire, self._deps)
@@ -107,6 +107,12 @@ class Keeper:
                 return
             self._untold.pop(0)
 
+    def _unexpected(self, rows: sa.Connection) -> list[Manifest]:
+        """Parts of the pool of which no row tells."""
+        parts = {instance_name(one.name, self._deps.site): one for one in self._deps.models.values() if is_supply(one)}
+        known = {one.instance_id for one in instances_named(rows, parts)}
+        return [manifest for name, manifest in parts.items() if name not in known]
+
     def _amiss(self, rows: sa.Connection, seen: Mapping[str, Observation]) -> list[InstanceSpec]:
         kept = [one for one in instances(rows) if one.supply or one.state is ModelState.RUNNING]
         specs = specs_of(rows, self._deps.models, kept)
@@ -135,7 +141,9 @@ def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None)
 
 def _orphans(rows: sa.Connection, seen: Iterable[str]) -> list[str]:
     """What runs without a row that owns it. A row is always written before the start."""
-    return [name for name in seen if (one := instance(rows, name)) is None or one.state in UNOWNED]
+    seen = list(seen)
+    owned = {one.instance_id for one in instances_named(rows, seen) if one.state not in UNOWNED}
+    return [name for name in seen if name not in owned]
 
 
 def _left_stopping(rows: sa.Connection, before: int) -> list[str]:

@@ -16,7 +16,7 @@ from dbos import SQLAlchemyDatasource
 
 from orchestrator.instances import ModelState
 from orchestrator.instances.models import instances_named
-from orchestrator.instances.transact import durable, step, transact
+from orchestrator.instances.transact import durable, step, transact, transact_again
 from orchestrator.mmf import adjustment, offers
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.models.manifests import Manifest
@@ -93,7 +93,7 @@ class MmfWorkflows:
 
         The offer's row keeps what was accepted, so that a repeat gets the same. None: `accept` is to do it.
         """
-        answer = self._change(_joined, offer_id)
+        answer = transact_again(self._deps.datasource, _joined, self._deps, offer_id)
         if answer is None:
             return None
         accepted = Offer.model_validate(answer["offer"])

@@ -158,7 +158,8 @@ def _select(database: sqlite3.Connection, table: str, request: Request, limit: i
 
 
 def _bound(database: sqlite3.Connection, storage_mib: int) -> None:
-    database.execute(f"PRAGMA max_page_count = {max(storage_mib << 20, PAGE_BYTES * 16) // PAGE_BYTES}")
+    pages = max(storage_mib << 20, PAGE_BYTES * 16) // PAGE_BYTES
+    database.execute(f"PRAGMA max_page_count = {pages}")  # safe: sql — a number that was just computed
 
 
 def _name(request: Request, field_name: str) -> str:

@@ -5,6 +5,7 @@ hash is the SHA-256 of the document's RFC 8785 bytes. Nothing here starts a prog
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -220,12 +221,12 @@ def _manifest(document: Document) -> Manifest:
         supplies=_vector(document["supplies"]),
         consumes=_vector(document["consumes"]),
         per_share=_vector(document["per_share"]),
-        max_shares=int(document["max_shares"]),
-        isolation=tuple(int(degree) for degree in document["isolation"]),
-        latency_ms=float(document["latency_ms"]),
-        memory_mib=int(document["memory_mib"]),
+        max_shares=_whole(document["max_shares"]),
+        isolation=tuple(_whole(degree) for degree in document["isolation"]),
+        latency_ms=_milliseconds(document["latency_ms"]),
+        memory_mib=_whole(document["memory_mib"]),
         table1=tuple(document["table1"]),
-        ask_bps=int(document["ask_bps"]),
+        ask_bps=_whole(document["ask_bps"]),
         plan=_plan(document["plan"]),
         terms=document["terms"],
         document=document,
@@ -262,7 +263,7 @@ def _service(document: Document) -> ServiceSpec:
         operations=operations,
         plan=_plan(document["plan"]),
         terms=document["terms"],
-        shares={model: int(bps) for model, bps in document["shares"].items()},
+        shares={model: _whole(bps) for model, bps in document["shares"].items()},
         document=document,
         spec_hash=spec_hash_of(document),
     )
@@ -279,17 +280,32 @@ def _check_operations(operations: Mapping[str, Operation], roles: Mapping[str, s
 
 def _plan(document: Document) -> Plan:
     return Plan(
-        unit_price=int(document["unitPrice"]),
-        period_price=int(document["periodPrice"]),
-        period=int(document["period"]),
-        release_window=int(document["releaseWindow"]),
-        activation_window=int(document["activationWindow"]),
-        qoe_floor=int(document["qoeFloor"]),
+        unit_price=_whole(document["unitPrice"]),
+        period_price=_whole(document["periodPrice"]),
+        period=_whole(document["period"]),
+        release_window=_whole(document["releaseWindow"]),
+        activation_window=_whole(document["activationWindow"]),
+        qoe_floor=_whole(document["qoeFloor"]),
     )
 
 
 def _vector(document: Document) -> Mapping[str, int]:
-    return {resource: int(amount) for resource, amount in document.items()}
+    return {resource: _whole(amount) for resource, amount in document.items()}
+
+
+def _whole(value: object) -> int:
+    """ValueError for anything else than a whole number from 0 to under 2^128, or its decimal text."""
+    if isinstance(value, str) and re.fullmatch("0|[1-9][0-9]{0,38}", value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 128:
+        raise ValueError(f"{str(value)[:40]!r} is no whole number")
+    return value
+
+
+def _milliseconds(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
+        raise ValueError(f"{str(value)[:40]!r} is no time in milliseconds")
+    return float(value)
 
 
 def _one_of(value: str, *allowed: str) -> str:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI, Query
 
 from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
-from orchestrator.instances.transact import read, transact
+from orchestrator.instances.transact import read, transact_again
 from orchestrator.intent.errors import TextTooLong
 from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_notices, keep_requirements, notices, requirements_of
 from orchestrator.msmf.translation import BadRequest, BadSpec, IsolationMismatch, ServiceMismatch, translate
@@ -37,7 +37,7 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
 
     @door.app.post("/notices", responses=problems(*CHANGING))
     async def take_notices(told: Notices, key: IdempotencyKey) -> dict[str, int]:
-        await door.run(transact, deps.datasource, keep_notices, key, told.notices, deps.clock())
+        await door.run(transact_again, deps.datasource, keep_notices, key, told.notices, deps.clock())
         return {"kept": len(told.notices)}
 
     @door.app.get("/notices")
@@ -58,7 +58,7 @@ def _understood(text: str) -> dict[str, Any]:
 
 
 def _translate(deps: MsmfDeps, request: TranslationRequest, key: str) -> ServiceRequirements:
-    return transact(deps.datasource, _keep_both, key, translate(request), deps.clock())
+    return transact_again(deps.datasource, _keep_both, key, translate(request), deps.clock())
 
 
 def _keep_both(rows: sa.Connection, key: str, wanted: ServiceRequirements, now: int) -> ServiceRequirements:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -160,6 +161,7 @@ def _interpreter() -> list[tuple[str, ...]]:
     return [] if Path(prefix).is_relative_to("/usr") else [("--ro-bind", prefix, prefix)]
 
 
+@cache
 def _libraries() -> list[tuple[str, ...]]:
     binds: list[tuple[str, ...]] = []
     for name in LIBRARIES:

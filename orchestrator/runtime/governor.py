@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from orchestrator.runtime.reviver import Reviver
 LOOK_S = 0.02
 PERIOD_S = 0.1
 """What a stopped process must have been credited before it runs again; also the time between looks at memory."""
+COUNTING_S = 0.5
+"""Time between looks at how many threads and files there are."""
 BURST_S = 10.0
 """How long an idle instance saves up its grant: calls come in bursts, and a call is to be answered at once."""
 DEFAULT_MCORES = 1000
@@ -100,27 +102,29 @@ class Governor:
             self._reviver.dismiss()
 
     def _run(self) -> None:
-        looked_at = time.monotonic()
+        measured_at = counted_at = time.monotonic()
         while True:
             time.sleep(LOOK_S)
             now = time.monotonic()
-            thorough = now - looked_at >= PERIOD_S
-            looked_at = now if thorough else looked_at
+            measures, counts = now - measured_at >= PERIOD_S, now - counted_at >= COUNTING_S
+            measured_at, counted_at = now if measures else measured_at, now if counts else counted_at
+            bounded = [breach for due, breach in ((measures, too_much_memory), (counts, too_many)) if due]
             with self._lock:
                 for instance_id, account in list(self._accounts.items()):
-                    self._look(instance_id, account, now, thorough)
+                    self._look(instance_id, account, now, bounded)
                 if not self._accounts:
                     self._reviver.dismiss()
                     self._thread = None
                     atexit.unregister(self.let_go)
                     return
 
-    def _look(self, instance_id: str, account: _Account, now: float, thorough: bool) -> None:
+    def _look(self, instance_id: str, account: _Account, now: float, bounded: "Sequence[Bound]") -> None:
         used = processor_seconds(account.process)
         if used is None:
             del self._accounts[instance_id]
             return
-        breach = breach_of(account.process, account.bounds) if thorough else None
+        breaches = (bound(account.process, account.bounds) for bound in bounded)
+        breach = next((one for one in breaches if one is not None), None)
         if breach is not None:
             del self._accounts[instance_id]
             if account.process.alive():
@@ -166,14 +170,21 @@ def processor_seconds(process: ProcessId) -> float | None:
         return None
 
 
-def breach_of(process: ProcessId, bounds: Bounds) -> tuple[str, str] | None:
-    """(reason, detail) where the process holds more than it may; None where it does not, or is gone.
+Bound = Callable[[ProcessId, Bounds], tuple[str, str] | None]
+"""(reason, detail) where the process holds more than it may; None where it does not, or is gone. Asked several times a
+second of every instance, so it reads as little as tells that nothing is amiss."""
 
-    Asked ten times a second of every instance, so it reads as little as tells that nothing is amiss.
-    """
+
+def too_much_memory(process: ProcessId, bounds: Bounds) -> tuple[str, str] | None:
+    """Private and shared memory."""
     held_kib = _resident_kib(process.pid)
     if held_kib > bounds.memory_mib << 10 and (held_kib := _own_kib(process.pid)) > bounds.memory_mib << 10:
         return "memory", f"held {held_kib >> 10} MiB of {bounds.memory_mib} MiB"
+    return None
+
+
+def too_many(process: ProcessId, bounds: Bounds) -> tuple[str, str] | None:
+    """Threads, and files in /tmp."""
     threads = _threads(process.pid)
     if threads > MOST_THREADS:
         return "threads", f"had {threads} threads where {MOST_THREADS} are the most"

@@ -10,6 +10,7 @@ import errno
 import os
 import struct
 from dataclasses import dataclass
+from functools import cache
 
 from orchestrator.runtime.errors import SandboxUnavailable
 
@@ -104,6 +105,7 @@ ARCHITECTURES = {
 }
 
 
+@cache
 def filter_for(machine: str | None = None) -> bytes:
     """The filter's bytes for this machine (`uname -m`). Raises SandboxUnavailable where its numbers are not known."""
     name = machine or os.uname().machine

@@ -39,8 +39,15 @@ class GrantsRefused(Refusal):
 def build_vmof(deps: VmofDeps) -> FastAPI:
     """VMOF's app and its workflows. Call once, before the engine is launched; protect it with a gate."""
     door = Door("vmof", "Virtual Metaverse Orchestration Function", deps.msmf)
-    workflows, instantiation = VmofWorkflows(deps), Instantiation(deps)
+    workflows = VmofWorkflows(deps)
+    _instantiating(door, Instantiation(deps))
+    _changing(door, workflows)
+    _releasing(door, deps, workflows)
+    _views(door, deps)
+    return door.app
 
+
+def _instantiating(door: Door, instantiation: Instantiation) -> None:
     @door.app.post("/instances", responses=problems(*CHANGING, ShareRefused))
     async def instantiate(request: InstantiationRequest, key: IdempotencyKey) -> dict[str, Any]:
         outcome = await door.run(instantiation, key, request.requirements.to_json())
@@ -57,6 +64,8 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         door.tell(key, [told, *_regranted(share["msi"], share["grants"])])
         return share
 
+
+def _changing(door: Door, workflows: VmofWorkflows) -> None:
     @door.app.put("/shares/{subscriptionId}", responses=problems(*CHANGING, ShareRefused))
     async def adjust(
         subscription_id: Annotated[str, Path(alias="subscriptionId")], wanted: AdjustmentRequest, key: IdempotencyKey
@@ -90,6 +99,8 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         door.tell(key, told)
         return changed
 
+
+def _releasing(door: Door, deps: VmofDeps, workflows: VmofWorkflows) -> None:
     @door.app.delete("/shares/{subscriptionId}", responses=problems(*CHANGING))
     async def release(
         subscription_id: Annotated[str, Path(alias="subscriptionId")], key: IdempotencyKey
@@ -103,6 +114,8 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
         door.tell(key, [told, *_regranted(released["msi"], released["grants"])])
         return released
 
+
+def _views(door: Door, deps: VmofDeps) -> None:
     @door.app.get("/instances")
     async def list_instances(grants: bool = False) -> dict[str, Any]:
         return await door.run(read, deps.reading, _grants if grants else _instances)
@@ -110,8 +123,6 @@ def build_vmof(deps: VmofDeps) -> FastAPI:
     @door.app.get("/top")
     async def show_top() -> dict[str, Any]:
         return await door.run(snapshot, deps.reading, top)
-
-    return door.app
 
 
 def refused(refusal: dict[str, Any]) -> ShareRefused:

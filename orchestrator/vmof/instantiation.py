@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from orchestrator.errors import Refusal
 from orchestrator.instances.repeats import patient
-from orchestrator.instances.transact import transact
+from orchestrator.instances.transact import transact_again
 from orchestrator.requirements import (
     Acceptance,
     CandidateReason,
@@ -110,7 +110,7 @@ class Instantiation:
         return refused
 
     def _change(self, change: Callable[..., Any], *args: Any) -> Any:
-        return transact(self._deps.datasource, change, self._deps, *args)
+        return transact_again(self._deps.datasource, change, self._deps, *args)
 
 
 def _decision(joined: dict[str, Any], agreed: Agreement) -> ServiceDecision:

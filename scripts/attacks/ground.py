@@ -15,7 +15,9 @@ from typing import Any
 
 import httpx
 
+from ledger.chain import Chain
 from ledger.contracts import Contracts
+from ledger.deployment import deploy
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
@@ -125,6 +127,7 @@ def open_ground(home: Path) -> Iterator[Ground]:
             for identity in strangers["revoked"].values():
                 revoke_component(contracts, sender, domain_id, identity)
         _enrol_elsewhere(devnet, contracts, strangers["of another owner"])
+        _enrol_on_another_chain(operator, strangers["of another chain"])
         sold = _sold(market)
         devnet.mine(4)
         with closing(open_revocations("", home)) as store:
@@ -165,7 +168,7 @@ def _put_routes(market: HonestMarket, sold: list[Sold], home: Path, port: int, o
 
 
 def _strangers() -> dict[str, dict[str, ComponentIdentity]]:
-    kinds = ("unknown", "revoked", "of another owner")
+    kinds = ("unknown", "revoked", "of another owner", "of another chain")
     return {kind: {name: ComponentIdentity.generate(name) for name in COMPONENTS} for kind in kinds}
 
 
@@ -175,6 +178,15 @@ def _enrol_elsewhere(devnet: Devnet, contracts: Contracts, identities: dict[str,
     devnet.fund(owner.address)
     with Sender(contracts.chain, owner) as sender:
         enrol_components(contracts, sender, identities.values())
+
+
+def _enrol_on_another_chain(operator: WalletKey, identities: dict[str, ComponentIdentity]) -> None:
+    """By the very owner, in the domain of the very name, in the same contracts: but where nobody looks."""
+    with Devnet.start() as devnet, closing(Chain.connect(devnet.rpc_url)) as chain:
+        devnet.fund(operator.address)
+        contracts = Contracts(chain, deploy(chain, operator))
+        with Sender(chain, operator) as sender:
+            enrol_components(contracts, sender, identities.values())
 
 
 def _target(app: str, ports: dict[str, int], home: Path) -> Target:

@@ -209,6 +209,8 @@ ATTACKS = [
     Attack("revoked key", "enrolled, then rotated out on-chain", ("key_revoked",), _stranger("revoked")),
     Attack("forged enrolment", "true events of the true registry, of a domain that a stranger owns", UNKNOWN,
         _stranger("of another owner")),
+    Attack("foreign chain", "the same owner's enrolment in the same registry, of another chain", UNKNOWN,
+        _stranger("of another chain")),
     Attack("revoked token", "a good token whose id was revoked", ("token_revoked",), _claims(jti=REVOKED_TOKEN)),
     Attack("two tokens", "two Authorization headers", INVALID, _two_tokens),
 ]  # fmt: skip

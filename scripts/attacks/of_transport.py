@@ -87,6 +87,22 @@ def _slow_body(forge: Forge) -> Outcome:
     return judged if time.monotonic() - begun < PATIENCE_S else Outcome(200, "none")
 
 
+def _takes_nothing(forge: Forge) -> Outcome:
+    """Asks for far more than the kernels hold, and reads none of it until the server has hung up."""
+    address, asked = urlsplit(forge.target.url), 400
+    with socket.socket() as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        wire.settimeout(PATIENCE_S)
+        wire.connect((address.hostname, address.port))
+        wire.sendall(b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * asked)
+        time.sleep(3.0)
+        answers = 0
+        with contextlib.suppress(ConnectionError):
+            while chunk := wire.recv(1 << 20):
+                answers += chunk.count(b"HTTP/1.1 200")
+    return Outcome(0, "hung_up") if 0 < answers < asked else Outcome(200, "none")
+
+
 def _silent(forge: Forge) -> Outcome:
     return _judged(_answer(forge))
 
@@ -141,6 +157,8 @@ ATTACKS = [
     Attack("slow body", "a byte each 0.1 s, refused and still dripping", STRANGER, _slow_body,
         PROGRAMS),
     Attack("silent connection", "connected, then nothing", TOO_SLOW, _silent, PROGRAMS),
+    Attack("answers that nobody takes", "four hundred large answers, asked for and not read", ("hung_up",),
+        _takes_nothing, ("marketplace",), statuses=(0,), journalled="answer_not_taken"),
     Attack("body too large", "declared: more than the row takes", ("body_too_large",), _oversized(False)),
     Attack("body too large, in chunks", "undeclared", ("body_too_large",), _oversized(True)),
 ]  # fmt: skip

@@ -4,20 +4,28 @@ import json
 from random import Random
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from scripts.fuzz.mutate import Mutation, tree
 from scripts.fuzz.parsers import Parser
 from trust import proofs, replay, tokens
 from trust.encoding import b64url, unb64url
 from trust.errors import Refusal
-from trust.keys import ComponentIdentity, ProofKey
+from trust.keys import DEFAULT_DOMAIN, ComponentIdentity, ProofKey
 
 NOW = 1_800_000_000.0
 AUDIENCE = "mmf"
 BODY = b'{"amount":1}'
-COMPONENT, GATEWAY = ComponentIdentity.generate("vmof"), ComponentIdentity.generate("gateway")
-HOLDERS = (ProofKey.generate(), ProofKey.generate("ES256"))
+COMPONENT, GATEWAY = (
+    ComponentIdentity(name, DEFAULT_DOMAIN, ProofKey(Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)))
+    for number, name in enumerate(("vmof", "gateway"), 1)
+)
+HOLDERS = (
+    ProofKey(Ed25519PrivateKey.from_private_bytes(b"\x03" * 32)),
+    ProofKey(ec.derive_private_key(4, ec.SECP256R1())),
+)
+"""Always the same keys: an input that was found once is found again."""
 
 
 def parsers() -> tuple[Parser, ...]:

@@ -20,7 +20,7 @@ from scripts.fuzz.parsers import Parser
 from trust import passes, siwe
 from trust.errors import PassRefused, SignInRefused
 
-WALLET = WalletKey.create()
+WALLET = WalletKey(b"\x05" * 32)
 DOMAIN = Domain("Slicing4Meta MaaSMarket", 31_337, address("0x" + "5a" * 20))
 SUBSCRIPTION = SubscriptionId((3 << 64) + (1 << 32) + 7)
 RESOURCE = "urn:ietf:params:oauth:jwk-thumbprint:sha-256:" + HOLDERS[0].jkt

@@ -9,6 +9,7 @@ writing gives the same bytes.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -42,6 +43,7 @@ class Parser:
         return "" if self.may_be(given, meaning) else f"wrong accept: {str(meaning)[:300]}"
 
 
+@cache
 def all_parsers() -> tuple[Parser, ...]:
     """Each once; their shares sum up to a million."""
     from scripts.fuzz import of_documents, of_tokens, of_wallets

@@ -8,7 +8,8 @@ import json
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -69,8 +70,8 @@ def play(inputs: int, seed: int, processes: int, state: Path, say: Callable[[str
     known = {(each["name"], each["count"]) for each in done}
     waiting = [each for each in parcels(inputs, seed) if (each.name, each.count) not in known]
     begun, played_now = time.perf_counter(), 0
-    with multiprocessing.get_context("spawn").Pool(processes) as pool, state.open("a") as kept:
-        for played in pool.imap_unordered(play_parcel, waiting):
+    with state.open("a") as kept, _mapping(processes) as over:
+        for played in over(play_parcel, waiting):
             line = {"name": played.parcel.name, **asdict(played.parcel)}
             line |= {"seconds": round(played.seconds, 3), "findings": played.findings}
             done.append(line)
@@ -80,6 +81,16 @@ def play(inputs: int, seed: int, processes: int, state: Path, say: Callable[[str
             rate = played_now / (time.perf_counter() - begun)
             say(f"{sum(each['count'] for each in done)} inputs, {rate:.0f}/s, {_found(done)} findings")
     return report([each for each in done if each["seed"] == seed])
+
+
+@contextmanager
+def _mapping(processes: int) -> Iterator[Callable[..., Iterable[Played]]]:
+    """`map` over this many processes; of one it is this process."""
+    if processes == 1:
+        yield map
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield pool.imap_unordered
 
 
 def report(done: list[dict[str, Any]]) -> dict[str, Any]:

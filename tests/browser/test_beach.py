@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -13,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Route, expect
 
 from browser.commands import command
-from browser.walker import Walker, walking
+from browser.walker import USES, Walker, overcount, said, walking
 from browser.yard import THEMES, Visitor, accessibility_faults
 from ledger.keys import WalletKey
 from s4m.supervisor import House
-
-USES = "**/gateway/use/*"
 
 
 @pytest.fixture
@@ -38,26 +35,6 @@ def straight(walker: Walker) -> Iterator[None]:
     walker.complaints.clear()
 
 
-def said(header: str) -> dict[str, Any]:
-    return dict(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))))
-
-
-def packed(document: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
-
-
-def forge(page: Page, header: str, change: Callable[[dict[str, Any]], None]) -> None:
-    """A gateway that lies in one header of its answers to uses."""
-
-    def answer(route: Route) -> None:
-        honest = route.fetch()
-        document = said(honest.headers[header])
-        change(document)
-        route.fulfill(response=honest, headers={**honest.headers, header: packed(document)})
-
-    page.route(USES, answer)
-
-
 # walking
 
 
@@ -65,10 +42,12 @@ def test_each_step_is_a_picture_checked_and_paid(walker: Walker, house: House) -
     page = walker.open(f"/services/{walker.subscription}")
     page.get_by_role("link", name="Walk through it").click()
     page.get_by_role("button", name="Start walking").click()
-    expect(page.locator("#saying")).to_contain_text("At 200 m along the shore")
+    walker.see("At 200 m along the shore")
     with page.expect_response(USES) as answered:
         page.keyboard.press("ArrowUp")  # the focus came to the moves with the first picture
     answer = answered.value
+    assert "eth_getLogs" in {method for method, _ in walker.wallet.asked}  # the agreement, through the wallet's node
+    expect(page.locator("#read-from")).to_contain_text("your wallet’s node")
     record, info = said(answer.headers["s4m-record"]), said(answer.headers["s4m-info"])
     expect(page.locator("#view")).to_have_js_property("width", max(tile["x"] + tile["w"] for tile in info["tiles"]))
     asked = json.loads(answer.request.post_data or "")
@@ -78,7 +57,7 @@ def test_each_step_is_a_picture_checked_and_paid(walker: Walker, house: House) -
     expect(page.locator("#immersion")).to_have_text(f"{int(record['immersion']) / 1000:.2f}")
     expect(page.locator("#link-rate")).to_have_text(f"{info['rate_bps'] / 1e6:.0f} Mb/s")
     expect(page.locator("#view")).to_have_attribute("aria-label", re.compile("coconut palm"))
-    page.get_by_role("button", name="Sign what is used").click()
+    walker.sign()
     expect(page.locator("#signed")).to_have_text(f"{int(record['total']):,} units")
     command(house, "settle")
     for theme in THEMES:
@@ -108,8 +87,7 @@ def test_souvenir_is_made_for_the_walker_and_minted(walker: Walker, house: House
 
 def test_log_that_is_taken_home_stands_an_audit(walker: Walker, house: House, tmp_path: Path) -> None:
     page = walker.walk()
-    page.get_by_role("button", name="Sign what is used").click()
-    expect(page.get_by_role("button", name="Sign what is used")).to_be_disabled()
+    walker.sign()
     with page.expect_download() as download:
         page.get_by_role("button", name="Take the log home").click()
     log = tmp_path / "walk.jsonl"
@@ -162,10 +140,7 @@ def test_gateway_that_overcounts_gets_no_signature(
     page, posted = walker.walk(), []
     page.on("request", lambda request: posted.append(request) if "/gateway/vouchers/" in request.url else None)
 
-    def more(document: dict[str, Any]) -> None:
-        document[field] = type(document[field])(int(document[field]) + by)
-
-    forge(page, header, more)
+    overcount(page, header, field, by)
     page.get_by_role("button", name="Forward").click()
     expect(page.locator('#trouble [data-code="meter_dispute"]')).to_contain_text(complaint)
     expect(page.get_by_role("group", name="Walk")).to_be_hidden()

@@ -30,9 +30,8 @@ def straight(walker: Walker) -> Iterator[None]:
 @pytest.fixture
 def used(walker: Walker) -> int:
     """Units after a step and a signature."""
-    page = walker.walk()
-    page.get_by_role("button", name="Sign what is used").click()
-    expect(page.get_by_role("button", name="Sign what is used")).to_be_disabled()
+    walker.walk()
+    walker.sign()
     return walker.units("used")
 
 
@@ -52,7 +51,7 @@ def test_page_follows_each_use_as_it_is_recorded(walker: Walker, used: int) -> N
     aside = page.context.new_page()
     aside.goto(f"{walker.url}/services/{walker.subscription}/beach")
     aside.get_by_role("button", name="Start walking").click()
-    expect(aside.locator("#saying")).to_contain_text("along the shore")
+    expect(aside.locator("#saying")).to_contain_text("along the shore", timeout=15_000)
     immersion = aside.locator("#immersion").inner_text()
     aside.close()
     expect(page.locator("#now-spent")).to_have_text(f"{(used + 160) * 50 / 10**6:g} MAAS of 1 MAAS")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 from market_yard import Market
 from signing_in import Browser, code, rfc3339
 
-from ledger.account_signature import MAGIC, text_digest
+from ledger.account_signature import MAGIC, WRAPPED, text_digest
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
-from ledger.values import Address
+from ledger.values import Address, address, from_hex, to_hex
 from trust.keys import ProofKey
 
 RETURN = "60005260206000f3"
@@ -127,6 +130,74 @@ def test_contract_wallet_that_lies_is_refused(browser: Browser, market: Market, 
     account = WalletKey.create().address
     contract_at(devnet, market, account, lie)
     assert "not signed by" in refusal(browser.sign_in(browser.message(account, time.time()), b"\x01"))
+
+
+CREATE2 = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
+"""Deploys whatever it is sent, at an address made of that (EIP-1014); it stands on every devnet."""
+
+
+class Wallet:
+    """A contract wallet that stands nowhere yet: it takes its secret, blended with the digest, for a signature."""
+
+    def __init__(self) -> None:
+        self.secret = secrets.token_bytes(32)
+        code = f"7f{MAGIC.ljust(32, bytes(1)).hex()}60043560643518" + f"7f{self.secret.hex()}1402" + RETURN
+        init = bytes.fromhex(f"61{len(code) // 2:04x}80600c6000396000f3" + code)
+        self.deployment = bytes(32) + init
+        self.address = address("0x" + keccak(b"\xff" + from_hex(CREATE2) + bytes(32) + keccak(init))[12:].hex())
+
+    def signed(self, text: str) -> bytes:
+        pairs = zip(text_digest(text), self.secret, strict=True)
+        return bytes(one ^ other for one, other in pairs)
+
+
+def wrapped(signature: bytes, deployment: bytes, factory: str = CREATE2) -> bytes:
+    """ERC-6492."""
+    return bytes(encode(["address", "bytes", "bytes"], [factory, deployment, signature])) + WRAPPED
+
+
+def test_wallet_that_is_not_deployed_yet_signs_in_and_stays_undeployed(browser: Browser, market: Market) -> None:
+    wallet = Wallet()
+    text = browser.message(wallet.address, time.time())
+    answer = browser.sign_in(text, wrapped(wallet.signed(text), wallet.deployment))
+    assert (answer.status_code, answer.json()["account"]) == (201, wallet.address)
+    assert market.parts.chain.code(wallet.address) == b""
+
+
+def test_wallet_that_was_deployed_since_is_asked_itself(browser: Browser, market: Market, devnet: Devnet) -> None:
+    wallet = Wallet()
+    market.parts.chain.request(
+        "anvil_setCode", [wallet.address, to_hex(market.parts.chain.constructed(wallet.deployment[32:]))]
+    )
+    text = browser.message(wallet.address, time.time())
+    assert "not signed by" in refusal(browser.sign_in(text, wrapped(b"\x01", wallet.deployment)))
+    assert browser.sign_in(text, wrapped(wallet.signed(text), b"whatever")).status_code == 201
+
+
+def test_undeployed_wallets_signature_that_is_not_its_own_is_refused(browser: Browser) -> None:
+    wallet, other = Wallet(), Wallet()
+    text = browser.message(wallet.address, time.time())
+    good = wallet.signed(text)
+    elsewhere = browser.message(other.address, time.time())
+    for message, signature in (
+        (text, wrapped(other.signed(text), wallet.deployment)),
+        (text, wrapped(wallet.signed(elsewhere), wallet.deployment)),
+        (text, wrapped(other.signed(text), other.deployment)),
+        (text, wrapped(good, wallet.deployment[:-1])),
+        (text, wrapped(good, wallet.deployment, WalletKey.create().address)),
+        (text, wrapped(good, b"")),
+        (text, good),
+        (text, b"\x01" + WRAPPED),
+        (text, WRAPPED),
+    ):
+        assert "not signed by" in refusal(browser.sign_in(message, signature))
+
+
+def test_key_is_not_impersonated_by_a_factory(browser: Browser) -> None:
+    victim, wallet = WalletKey.create(), Wallet()
+    text = browser.message(victim.address, time.time())
+    signature = wrapped(wallet.signed(text), wallet.deployment)
+    assert "not signed by" in refusal(browser.sign_in(text, signature))
 
 
 def test_sign_in_is_renewed_by_its_own_key_alone_and_ends_at_once(browser: Browser) -> None:

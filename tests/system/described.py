@@ -98,9 +98,8 @@ class Described:
     """One app of the house as its document has it."""
 
     def __init__(self, house: House, app: str, person: Person) -> None:
-        urls, program = house.urls, app if app in ("marketplace", "gateway") else "orchestrator"
         self.app = app
-        self.url = str(getattr(urls, program)) + (f"/{app}" if app in ("msmf", "vmof", "mmf") else "")
+        self.url = address_of(house, app)
         self._house = house
         self._person = person
         self._http = httpx.Client(trust_env=False, timeout=20)
@@ -135,7 +134,8 @@ class Described:
 
     def examine(self, operation: Any, auth: httpx.Auth | None, examples: int, *, broken: bool = True) -> None:
         """AssertionError, or schemathesis' FailureGroup with the request, for an answer that is not as described."""
-        modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE] if broken else [GenerationMode.POSITIVE]
+        breakable = any(map(len, (operation.query, operation.headers, operation.body)))  # any text fits in a path
+        modes = [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if broken and breakable else [])]
         ours = {"subscriptionId": self._person.subscription} if "session" in self.row(operation).access else None
         for mode in modes:
 
@@ -197,6 +197,12 @@ class Described:
 
     def _component(self, name: str) -> GateAuth:
         return GateAuth(self._house.keys.component(name), self.app)
+
+
+def address_of(house: House, app: str) -> str:
+    """MSMF, VMOF and MMF are mounted in the orchestrator."""
+    program = app if app in ("marketplace", "gateway") else "orchestrator"
+    return str(getattr(house.urls, program)) + (f"/{app}" if app in ("msmf", "vmof", "mmf") else "")
 
 
 def _content(asked: dict[str, Any]) -> bytes | str | None:

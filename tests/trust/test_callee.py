@@ -1,9 +1,11 @@
 """The callee proves itself on every answer, in httpx's flows and in calls that no httpx carries; else it is unused."""
 
+import ast
 import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -199,3 +201,16 @@ def test_keys_that_cannot_be_looked_up_prove_nobody(yard: Yard) -> None:
     with pytest.raises(AnswerUnproven, match="last read"):
         asyncio.run(auth.require_callee(CALL, 200, header, BODY))
     blind.close()
+
+
+def test_no_program_calls_a_component_without_judging_who_answers() -> None:
+    root = Path(__file__).resolve().parents[2]
+    files = [file for program in ("marketplace", "orchestrator", "s4m") for file in (root / program).rglob("*.py")]
+    found = [(file, call) for file in files for call in calls_of("GateAuth", file)]
+    assert len(found) >= 3
+    assert [file for file, call in found if "callees" not in {each.arg for each in call.keywords}] == []
+
+
+def calls_of(name: str, file: Path) -> list[ast.Call]:
+    walked = ast.walk(ast.parse(file.read_text()))
+    return [node for node in walked if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from trust import jws, proofs, tokens
 from trust.encoding import b64url
 from trust.errors import Refusal
-from trust.keys import ComponentIdentity, ProofKey
+from trust.keys import ComponentIdentity, ProofKey, load_jwk
 
 IDENTITY = ComponentIdentity.generate("vmof")
 NOW = 1_800_000_000.0
@@ -109,6 +109,22 @@ def test_proof_with_any_bit_changed_is_refused(position: int, flip: int) -> None
     if changed.rstrip("=") != proof:
         with pytest.raises(Refusal):
             check_proof(changed)
+
+
+SMALL_ORDER = {
+    "order 1": "0100000000000000000000000000000000000000000000000000000000000000",
+    "order 2": "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "order 4": "0000000000000000000000000000000000000000000000000000000000000080",
+    "order 8": "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "order 8, other sign": "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "order 1, y + p": "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+}
+
+
+@pytest.mark.parametrize("point", SMALL_ORDER.values(), ids=SMALL_ORDER)
+def test_key_for_which_anybody_can_sign_proves_nothing(point: str) -> None:
+    with pytest.raises(ValueError, match="small order"):
+        load_jwk({"kty": "OKP", "crv": "Ed25519", "x": b64url(bytes.fromhex(point))})
 
 
 @pytest.mark.parametrize("alg", ["EdDSA", "ES256"])

@@ -46,6 +46,12 @@ async def test_what_one_program_revokes_another_sees(database: str, tmp_path: Pa
     other.close()
 
 
+async def test_first_requests_of_a_program_wait_for_the_first_reading(revocations: Revocations) -> None:
+    await asyncio.to_thread(revocations.add, Revocation(Kind.SUBJECT, "subscription:7", "stolen"), 1_000)
+    views = await asyncio.gather(*(revocations.current() for _ in range(5)))
+    assert all(("subject", "subscription:7") in view for view in views)
+
+
 async def test_store_that_cannot_be_read_is_tolerated_for_a_while_then_everybody_is_refused(
     yard: Yard, client_of: Clients, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """From a request to a running share and back, through all three functions, with real models."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -99,6 +100,39 @@ def test_repeated_calls_get_the_first_answer_and_change_nothing(house: House) ->
     assert house.rows("SELECT * FROM allocations") == before
     assert house.release(1)["released"]
     assert house.release(1)["msiState"] == "gone"
+
+
+def test_a_repeated_key_gets_the_first_refusal_without_asking_mmf_again(house: House) -> None:
+    wanted = {"requirements": house.requirements(1, qoe={"rate_mbps": 30_000})}
+    refusal = refusal_of(house.vmof.post, "/instances", wanted, "1:instance:0")
+    before = house.rows("SELECT * FROM offers"), house.rows("SELECT * FROM shares"), house.rows("SELECT * FROM msis")
+    again = refusal_of(house.vmof.post, "/instances", wanted, "1:instance:0")
+    assert {**again, "detail": ""} == {**refusal, "detail": ""}
+    assert again["code"] == "infeasible"
+    assert before == (
+        house.rows("SELECT * FROM offers"), house.rows("SELECT * FROM shares"), house.rows("SELECT * FROM msis")
+    )  # fmt: skip
+
+
+def test_an_instantiation_asked_again_after_the_release_places_nothing(house: House) -> None:
+    """As by a caller that was killed before it heard the answer, and recovered late."""
+    wanted = {"requirements": house.requirements(1, "monitoring")}
+    share = house.vmof.post("/instances", wanted, "1:instance:0")
+    assert house.release(1)["released"]
+    assert house.vmof.post("/instances", wanted, "1:instance:0") == share
+    assert house.rows("SELECT state FROM shares") == [{"state": "released"}]
+    assert house.rows("SELECT * FROM uses") == house.rows("SELECT * FROM allocations") == []
+
+
+def test_one_key_asked_twice_at_once_makes_one_share(house: House) -> None:
+    wanted = {"requirements": house.requirements(1, "monitoring")}
+    with ThreadPoolExecutor(4) as callers:
+        told = list(callers.map(lambda _: house.vmof.post("/instances", wanted, "1:instance:0"), range(4)))
+    assert all(one == told[0] for one in told)
+    assert house.rows("SELECT subscription_id, state FROM shares") == [{"subscription_id": "1", "state": "running"}]
+    assert house.rows("SELECT role, instance_id FROM uses") == [
+        {"role": "model", "instance_id": told[0]["models"][0]["instance"]}
+    ]
 
 
 def test_isolation_keeps_shares_apart_as_promised(house: House) -> None:

@@ -2,8 +2,29 @@
 import { decodeFunctionResult, encodeFunctionData } from '../vendor/viem.js';
 import { CREDIT_ABI } from './abi.js';
 import { CREDIT } from './chain.js';
+import { Node, NodeFailed } from './proof/node.js';
 import { WalletProblem, mined, sendTransaction } from './wallet.js';
 import { money } from './format.js';
+
+/** The wallet's node, for whatever reads a Node. */
+export class WalletNode extends Node {
+  #provider;
+
+  /** @param {import('./wallet.js').Connection} by */
+  constructor(by) {
+    super(`the node of ${by.announced.info.name}`);
+    this.#provider = by.announced.provider;
+  }
+
+  /** @param {string} method @param {unknown[]} [params] */
+  async request(method, params = []) {
+    try {
+      return await this.#provider.request({ method, params });
+    } catch (cause) {
+      throw new NodeFailed(`Your wallet’s node did not answer ${method}: ${cause.message}. Disconnect it to read through the marketplace’s.`);
+    }
+  }
+}
 
 /**
  * What a view answers at the wallet's latest block.

@@ -8,6 +8,8 @@ import { agreementOf } from '../use/agreement.js';
 import { GatewayDoor } from '../use/gateway.js';
 import { UsageSession } from '../use/session.js';
 import { Shelf } from '../use/shelf.js';
+import { WalletNode } from '../visitor-node.js';
+import { connected } from '../wallet.js';
 import { shownSouvenir, takeHome, wish } from './bag.js';
 import { priceWords, showBill } from './bill.js';
 import { onChoice, showImmersion, showPicture } from './stage.js';
@@ -41,19 +43,23 @@ at('stage').addEventListener('keydown', (event) => {
   step(move);
 });
 
+at('start').disabled = false; // from now on a press is heard
+
 async function start() {
   at('start').disabled = true;
   say('Reading what was agreed from the chain…');
   const key = await SessionKey.load(known.subscriptionId);
   if (!key) throw new Error('This browser does not hold the session key of this subscription: it was bought elsewhere, or the browser’s data was cleared. Walk where you bought it, or use `s4m use`; without its key nobody can sign for it.');
   const request = await recall('requests', known.subscriptionId);
-  agreement = await agreementOf(new Node('/api/v1/node'), known.subscriptionId, known.firstBlock, request);
+  const by = connected();
+  agreement = await agreementOf(by ? new WalletNode(by) : new Node('/api/v1/node'), known.subscriptionId, known.firstBlock, request);
   if (agreement.signers.at(-1).toLowerCase() !== key.address.toLowerCase()) {
     throw new Error('The session key of this browser is not the one on the chain. Nothing was signed.');
   }
   say('Opening a session at the gateway…');
   session = await UsageSession.open(agreement, new GatewayDoor(known.subscriptionId, key, say), key, shelf);
   at('veil').hidden = true;
+  at('read-from').textContent = `Terms, price and keys were read from the chain through ${by ? 'your wallet’s node' : 'the marketplace’s node: connect your wallet to read them through yours'}.`;
   for (const id of ['moves', 'size', 'sign', 'log']) at(id).hidden = false;
   if (known.souvenir) onChoice(pickUp);
   showPrice();

@@ -1,5 +1,5 @@
 // Which requests a buyer's delegates made, by their own proofs (trust/passes.py, trust/proofs.py): the gateway's word alone
-// makes nobody pay. A chain of passes that nobody of the granters signed, and a proof of any other key than the pass', are left out.
+// makes nobody pay. A chain of passes that no granter signed, and a proof of any other key than the pass’, are left out.
 import { bytesOf, base64url, sha256 as digestOf } from '../identity/key.js';
 import { bytesToHex } from '../../vendor/viem.js';
 import { digest, signerOf } from '../proof/typed_data.js';
@@ -23,10 +23,11 @@ const ALGORITHMS = {
 export async function delegatedHashes(told, domain, subscriptionId, granters) {
   const holders = new Map();
   for (const document of told.documents) {
-    const last = await lastPass(document, domain, subscriptionId, granters);
+    const last = await lastPass(document, domain, subscriptionId, granters).catch(() => null); // what cannot be read shows nothing
     if (last) holders.set(last.id, last);
   }
-  const hashes = await Promise.all(told.uses.map(({ passId, proof }) => provenHash(holders.get(passId), proof, subscriptionId)));
+  const proven = ({ passId, proof }) => provenHash(holders.get(passId), proof, subscriptionId).catch(() => null);
+  const hashes = await Promise.all(told.uses.map(proven));
   return hashes.filter((hash) => hash !== null);
 }
 
