@@ -99,10 +99,12 @@ def test_publishing_an_installed_manifest_again_changes_nothing(run: Run) -> Non
 
 
 def test_buying_shows_the_cost_and_asks(run: Run, subscription: str) -> None:
+    before = run("subscriptions", "list").json
+    assert subscription in [row["subscriptionId"] for row in before]
     answer = run("buy", "virtual-beach-travel", "--wallet", "anna", "--cap", "100")
     assert (answer.code, answer.json["code"]) == (3, "not_confirmed")
     assert "reserves 1.005000 MAAS" in answer.errors
-    assert [row["subscriptionId"] for row in run("subscriptions", "list").json] == [subscription]
+    assert run("subscriptions", "list").json == before
 
 
 @pytest.mark.parametrize(
