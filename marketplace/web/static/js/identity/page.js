@@ -47,12 +47,18 @@ function signInLine(each) {
 /** @param {any} each */
 function passkeyLine(each) {
   const words = `${each.credentialId.slice(0, 12)}… ${each.onChain ? 'bound on the chain' : 'not bound yet: it signs nobody in'}`;
-  return [words, each.onChain ? action('Revoke', () => send(each.revocation)) : action('Bind', () => bind(each))];
+  return [words, each.onChain ? action('Revoke', () => revoke(each)) : action('Bind', () => bind(each))];
 }
 
 /** @param {any} passkey */
 async function bind(passkey) {
   await send(await bindingOf(passkey));
+}
+
+/** @param {any} passkey */
+async function revoke(passkey) {
+  await send(passkey.revocation);
+  say('The passkey is revoked on the chain: it signs nobody in any more, and its sign-ins end with the block.');
 }
 
 /** @param {any} transaction */
