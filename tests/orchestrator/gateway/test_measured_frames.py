@@ -126,7 +126,7 @@ async def test_audit_recomputes_immersion_from_r_e_and_x(house: GatewayHouse, re
 
 async def granted_log(house: GatewayHouse, bought: Bought) -> list[dict[str, Any]]:
     """The log as an auditor reads it on the buyer's grant."""
-    word = AuditGrant(bought.id, house.deployer.address, 2**40)
+    word = AuditGrant(bought.id, house.deployer.address, 2_000_000_000)
     signature = to_hex(sign(bought.buyer, house.contracts.market_domain, word))
     document = {"subscriptionId": str(bought.id), "grantee": word.grantee, "expires": word.expires}
     headers = {"S4M-Audit-Grant": packed({**document, "signature": signature})}

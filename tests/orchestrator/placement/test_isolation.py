@@ -160,7 +160,7 @@ def test_no_share_joins_an_msi_that_its_degree_or_the_msis_forbids(
     ]
     wanted = ServiceRequirements(
         subscription_id="1", plan_id="1", service="service", service_type=cluster, scenario="s", isolation=degree,
-        users=1, qoe=Qoe(latency_ms=2.0, reliability=0.5), roles={},
+        users=1, qoe=Qoe(latency_ms=2.0, reliability=0.5), roles={"role": "model"},
     )  # fmt: skip
     joined, _ = choose_msi(wanted, msis)
     if joined is not None:
