@@ -157,6 +157,14 @@ def build_api(api: Api) -> FastAPI:
         report = api.health()
         return JSONResponse(report, 200 if report["ok"] else 503)
 
+    _add_views(app, api)
+    _add_notices(app, api)
+    _add_changes(app, api)
+    add_supply_routes(app, api.supply)
+    return app
+
+
+def _add_views(app: FastAPI, api: Api) -> None:
     @app.get("/subscriptions")
     def subscriptions() -> dict[str, Any]:
         with api.store.reader.connect() as reader:
@@ -184,6 +192,12 @@ def build_api(api: Api) -> FastAPI:
     def show_top() -> dict[str, Any]:
         return top(api.store, api.vmof, api.mmf)
 
+    @app.get("/pool", responses=problems(*OF_PEERS))
+    def pool() -> Any:
+        return api.mmf.get("/pool")
+
+
+def _add_notices(app: FastAPI, api: Api) -> None:
     @app.get("/notices", responses=problems(MalformedRequest, TooManyReaders, *OF_PEERS))
     async def notices(
         request: Request,
@@ -206,10 +220,8 @@ def build_api(api: Api) -> FastAPI:
         stream = events(board, page, after, subscription)  # the gate's middleware verifies its reader again and again
         return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
-    @app.get("/pool", responses=problems(*OF_PEERS))
-    def pool() -> Any:
-        return api.mmf.get("/pool")
 
+def _add_changes(app: FastAPI, api: Api) -> None:
     @app.post(
         "/subscriptions/{subscription}/activation",
         responses=problems(
@@ -242,9 +254,6 @@ def build_api(api: Api) -> FastAPI:
     @app.post("/settlements", responses=problems(*OF_PEERS, *OF_CHAIN))
     def settle() -> dict[str, Any]:
         return api.settlement.settle().to_json()
-
-    add_supply_routes(app, api.supply)
-    return app
 
 
 def service_view(row: Row) -> dict[str, Any]:
