@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from ledger.decoding import decode_logs
@@ -122,7 +123,7 @@ class Chain:
         for start in range(first, last + 1, BATCH):
             numbers = range(start, min(last + 1, start + BATCH))
             asked = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
-            found += [_stamp(block) for block in self._rpc.batch(asked) if block]
+            found += [_stamp(block) for block in takewhile(bool, self._rpc.batch(asked))]
             if len(found) < numbers.stop - first:
                 break
         return found
