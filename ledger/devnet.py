@@ -14,11 +14,12 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from ledger.errors import AnvilMissing, DevnetFailed, NodeDown, PortTaken
+from ledger.errors import AnvilMissing, DevnetFailed, NodeDown, NodeError, PortTaken
 from ledger.rpc import Rpc
 from ledger.secrecy import passed_on
 from ledger.values import Address
@@ -28,6 +29,7 @@ HARDFORK = "osaka"  # has the P-256 precompile that passkeys are checked with
 DEVNET_CHAIN_ID = 31337
 _REPOSITORY = Path(__file__).parent.parent
 _ATTEMPTS = 5  # at a free port that another program took first
+_MENDING_S = 10.0  # one reorganisation in three leaves a gap at hundreds of transactions a second
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -165,8 +167,29 @@ class Devnet:
         self._rpc.request("anvil_mine", [hex(blocks)])
 
     def reorg(self, depth: int) -> None:
-        """Replaces the newest `depth` blocks by empty ones; their transactions are gone, also from the pool."""
+        """Replaces the newest `depth` blocks by empty ones; their transactions are gone, also from the pool.
+
+        anvil does not hold its miner meanwhile: a block mined between its taking back and its replacing is numbered
+        after the old tip, and the numbers between are of no block, for ever. So they are looked for, and what follows
+        the last whole block is replaced once more. Raises DevnetFailed where that does not help.
+        """
+        kept = self._height() - depth
         self._rpc.request("anvil_reorg", [depth, []])
+        deadline = time.monotonic() + _MENDING_S
+        while gone := self._first_gone_after(kept):
+            if time.monotonic() > deadline:
+                raise DevnetFailed(f"block {gone} is missing after a reorganisation: blocks come too fast to mend it")
+            with suppress(NodeError):  # a block more came in between: the depth leads into the gap
+                self._rpc.request("anvil_reorg", [self._height() - gone + 1, []])
+
+    def _first_gone_after(self, kept: int) -> int | None:
+        """The first number after `kept`, up to the newest block's, that no block has."""
+        numbers = range(kept + 1, self._height() + 1)
+        blocks = self._rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+        return next((number for number, block in zip(numbers, blocks, strict=True) if block is None), None)
+
+    def _height(self) -> int:
+        return int(self._rpc.request("eth_blockNumber"), 16)
 
     def increase_time(self, seconds: int) -> None:
         """Moves the chain's clock on and mines a block there."""

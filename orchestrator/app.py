@@ -272,6 +272,7 @@ class Program:
             "executor": self._ground.settings.executor_id,
             "leads": self._ground.tenure.leads,
             "halted": None if halted is None else halted.problem(),
+            "listener": {"lookedMs": self._listener.looked_ms, "trouble": self._listener.trouble},
             "finalTimestamp": self._listener.final_timestamp(),
             "services": dict(states),
             "bounds": dict(self._runtime.bounds()),

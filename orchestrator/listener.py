@@ -50,7 +50,10 @@ class FinalChain(Protocol):
 
 
 class Listener:
-    """Follows one market contract from the block of its deployment."""
+    """Follows one market contract from the block of its deployment.
+
+    `looked_ms` is when the last whole look ended, `trouble` what hinders the present one, `halted` why none follows.
+    """
 
     def __init__(
         self,
@@ -71,26 +74,27 @@ class Listener:
         self._poll_interval_s = poll_interval_s
         self._span_blocks = span_blocks
         self.halted: FinalityViolated | None = None
+        self.looked_ms: int | None = None
+        self.trouble: str | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Look until `stop`; a node that is down is asked again, a changed final block ends the loop."""
-        down = False
         while not stop.is_set():
             try:
                 self.look()
-                down = False
+                self.looked_ms, self.trouble = tables.now_ms(), None
             except LedgerError as cause:
-                if not down:
+                if self.trouble is None:
                     log.warning("listener.node_down", error=str(cause), remedy="retried until the node answers")
-                down = True
+                self.trouble = str(cause)
             except FinalityViolated as violation:
                 self.halted = violation
                 log.critical("listener.halted", **violation.problem())
                 return
             except Exception as cause:  # outermost: a listener that ended would leave every later purchase unheard
-                if not down:
+                if self.trouble is None:
                     log.exception("listener.failed", error=str(cause), remedy="tried again by itself")
-                down = True
+                self.trouble = str(cause)
             stop.wait(self._poll_interval_s)
 
     def look(self) -> int:

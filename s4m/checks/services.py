@@ -105,6 +105,12 @@ def _program(name: str, url: str) -> Finding:
         return bad(name, f"{url} does not answer ({type(error).__name__}).", remedy)
     if answer.status_code != 200:
         return bad(name, f"{url}{path} answers {answer.status_code}.", remedy)
+    try:
+        listener = answer.json().get("listener", {})
+    except (ValueError, AttributeError):
+        return bad(name, f"{url}{path} is no health of {name}.", remedy)
+    if trouble := listener.get("trouble"):
+        return warn(name, f"It hears no purchases: {trouble}", "It looks again by itself; see that the node is whole.")
     return ok(name, url)
 
 

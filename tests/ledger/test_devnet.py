@@ -3,15 +3,19 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 import time
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from ledger.chain import Chain
 from ledger.devnet import HOST, Devnet, find_anvil
-from ledger.errors import AnvilMissing, BlockGone, DevnetFailed, PortTaken
+from ledger.errors import AnvilMissing, BlockGone, DevnetFailed, NodeError, PortTaken
 from ledger.keys import WalletKey
+from ledger.rpc import Rpc
 
 
 def await_finality(chain: Chain) -> int:
@@ -137,3 +141,35 @@ def test_reorganised_block_is_gone(own_devnet: Devnet, own_chain: Chain) -> None
         own_chain.balance(WalletKey.create().address, old)
     with pytest.raises(BlockGone):
         own_chain.logs_of(old, {})
+
+
+def test_reorganisation_amid_transactions_leaves_a_whole_chain(own_devnet: Devnet, own_chain: Chain) -> None:
+    """anvil by itself leaves numbers without blocks in about one of three."""
+    own_devnet.mine(8)
+    over = threading.Event()
+    senders = [threading.Thread(target=_send_until, args=(over, own_devnet.rpc_url, number)) for number in range(2)]
+    for one in senders:
+        one.start()
+    try:
+        for depth in [1, 5, 3, 2, 4] * 8:
+            own_devnet.reorg(depth)
+    finally:
+        over.set()
+        for one in senders:
+            one.join()
+    newest = own_chain.latest().number
+    blocks = own_chain.blocks(0, newest)
+    assert len(blocks) == newest + 1
+    assert all(block.parent_hash == before.hash for before, block in pairwise(blocks))
+
+
+def _send_until(over: threading.Event, rpc_url: str, number: int) -> None:
+    """Transfers between the node's own accounts, each a block."""
+    rpc = Rpc(rpc_url, timeout_s=10)
+    accounts = rpc.request("eth_accounts")
+    transfer = {"from": accounts[number], "to": accounts[number + 1], "value": "0x1"}
+    while not over.is_set():
+        with suppress(NodeError):  # taken back with its block
+            rpc.request("eth_sendTransaction", [transfer])
+        over.wait(0.003)
+    rpc.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -207,6 +210,44 @@ def test_postgresql_that_is_none() -> None:
 def test_programs() -> None:
     named = services.programs({"marketplace": "", "orchestrator": NOWHERE, "gateway": "nonsense"})
     assert [one.state for one in named] == [State.WARN, State.BAD, State.BAD]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "state"),
+    [
+        (200, {"ok": True}, State.OK),
+        (200, {"ok": True, "listener": {"lookedMs": 7, "trouble": None}}, State.OK),
+        (200, {"ok": True, "listener": {"lookedMs": 7, "trouble": "Block 7 is not in the node's chain."}}, State.WARN),
+        (200, ["of another program"], State.BAD),
+        (503, {"ok": False}, State.BAD),
+    ],
+)
+def test_what_a_program_says_of_itself(status: int, body: object, state: State) -> None:
+    with _answering(status, json.dumps(body).encode()) as url:
+        (found,) = services.programs({"orchestrator": url})
+    assert found.state is state
+    assert state is not State.WARN or "hears no purchases: Block 7" in found.what
+
+
+@contextmanager
+def _answering(status: int, body: bytes) -> Iterator[str]:
+    """A program on loopback that gives everyone this answer."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def test_an_empty_home_has_warnings_only(run: Run, tmp_path: Path) -> None:

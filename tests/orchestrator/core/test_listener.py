@@ -221,8 +221,12 @@ def test_a_node_that_goes_away_is_waited_for(market: Market, plan: PlanId, store
         listener.look()
     thread = threading.Thread(target=listener.run, args=(stop,))
     thread.start()
+    wait_for(lambda: listener.trouble is not None)
+    assert "does not answer" in str(listener.trouble)
     with Devnet.start(port=port, home=home):
         wait_for(lambda: str(bought) in ids_of(store))
+        wait_for(lambda: listener.trouble is None)
+        assert listener.looked_ms is not None
         stop.set()
         thread.join()
     other.close()

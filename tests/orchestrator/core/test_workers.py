@@ -125,6 +125,8 @@ def workers(postgresql: PrivatePostgresql, tmp_path_factory: pytest.TempPathFact
 
 def test_one_leads_the_other_stands_by_and_a_third_of_the_same_id_is_refused(workers: Workers) -> None:
     assert [workers.health(name)["leads"] for name in (FIRST, SECOND)] == [True, False]
+    wait_for(lambda: workers.health(FIRST)["listener"]["lookedMs"])
+    assert workers.health(FIRST)["listener"]["trouble"] is None
     house = workers.house
     command = [sys.executable, "-m", "orchestrator", "--home", str(house.home), "--port", str(free_port())]
     environment = {**os.environ, **house.environment(), "S4M_DATABASE": workers.database}
