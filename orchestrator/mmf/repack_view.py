@@ -26,7 +26,7 @@ from orchestrator.resources.topology import Topology
 
 WAITING_S = 3600
 """How long a refused request counts as one that may come again, seconds."""
-MOST_RESIDENTS, MOST_DEMANDS = 64, 16
+MOST_RESIDENTS, MOST_DEMANDS = 1_000, 16
 """That one search looks at: those instances that hold most, and the demands refused last."""
 
 

@@ -3,17 +3,20 @@
 The pool is given as values, the answer is moves. The running instances and the refused demands form one batch problem
 (orchestrator.placement.problem): each instance is one of its requests that must stay served and may be served at
 another site at MIGRATION_COST, each demand one that earns its worth where all of its roles find room. One mixed-integer
-program answers it with bound and gap (the large-neighbourhood search of batches trades in shared instances, of which
-there are none here: from where everything stands it finds no first move). Then the moves are put in an order in which
-every new instance finds room while the old one still runs; where links or that order do not allow all of them, each
-demand is tried alone.
+program answers it for up to AT_ONCE movable instances. Above, a large-neighbourhood search: everything stays but some
+instances around one demand, that program places these anew, and what is better is kept (P. Shaw, "Using constraint
+programming and local search methods to solve vehicle routing problems", 1998). The search of batches trades in shared
+instances, of which there are none here: from where everything stands it finds no first move. Moves are put in an order
+in which every new instance finds room while the old one still runs. Bound and gap are told in either case.
 
 A demand is counted as new instances of all of its roles: what it could share instead only makes it easier to admit.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from random import Random
 
 from orchestrator.placement.problem import Model, Problem, Request, Role, Site, Solution
 from orchestrator.resources import RESOURCES, Isolation, ResourceVector
@@ -21,6 +24,11 @@ from orchestrator.resources import RESOURCES, Isolation, ResourceVector
 MIGRATION_COST = 500
 """Points of each instance that is moved: what half a core earns its provider in use. The instance runs twice for some
 seconds, and its users find what it kept in memory empty, so a move must bring clearly more than it disturbs."""
+
+AT_ONCE = 48
+"""Instances that one mixed-integer program may move: with 16 demands on ten sites it takes about a second."""
+IDLE = 24
+"""Neighbourhoods in a row without a better answer that end the search."""
 
 Crossing = Mapping[str, ResourceVector]
 """link → what is taken of it"""
@@ -119,35 +127,96 @@ class Repack:
         return max(0.0, 1 - self.after / self.bound) if self.bound > 0 else 0.0
 
 
-def repack(pool: PoolState, seconds: float) -> Repack:
+def repack(pool: PoolState, seconds: float, *, at_once: int = AT_ONCE, seed: int = 0) -> Repack:
     """The moves that bring more than they cost, within `seconds` of wall-clock time; none where there are no such.
 
-    Where the best moves for all demands cannot be carried out, those for one demand are looked for, by falling worth.
+    At most `at_once` instances are placed anew by one program: more of them are searched by neighbourhoods of that
+    size, drawn by `seed`.
     """
-    from orchestrator.placement.background import solve_exactly
-
     reachable = [one for one in pool.demands if all(_within(pool.free, part.ways) for part in one.parts)]
     demands = tuple(sorted(reachable, key=lambda one: (-one.worth, one.name)))
     if not demands:
         return Repack(0, 0, 0.0)
-    still = replace(pool, residents=(), demands=demands)
-    before = solve_exactly(_problem(still, 0), seconds=seconds / 4).profit
-    movable = replace(still, residents=tuple(one for one in pool.residents if not one.pinned))
-    whole = _attempt(movable, seconds / 2)
+    movable = tuple(one for one in pool.residents if not one.pinned)
+    still = _attempt(replace(pool, residents=(), demands=demands), seconds / 4)
+    whole = replace(pool, residents=movable, demands=demands)
+    if len(movable) <= at_once:
+        return _at_once(whole, still.after, seconds * 3 / 4)
+    return _by_neighbourhoods(whole, still.after, seconds * 3 / 4, at_once, Random(seed))  # noqa: S311
+
+
+def _at_once(pool: PoolState, before: int, seconds: float) -> Repack:
+    """One program for all; where its moves cannot be carried out, those for one demand, by falling worth."""
+    whole = _attempt(pool, seconds * 2 / 3)
     bound = max(whole.bound, float(before))
     if whole.after > before:
-        each = (_attempt(replace(movable, demands=(one,)), seconds / 4 / len(demands)) for one in demands)
+        each = (_attempt(replace(pool, demands=(one,)), seconds / 3 / len(pool.demands)) for one in pool.demands)
         for found in chain([whole], each):
             if found.waves and found.after > before:
                 return replace(found, before=before, bound=bound)
     return Repack(before, before, bound)
 
 
+def _by_neighbourhoods(pool: PoolState, before: int, seconds: float, at_once: int, draw: Random) -> Repack:
+    """Neighbourhood after neighbourhood, each from where the best moves so far lead; nothing moves twice."""
+    ends, idle, spent = time.monotonic() + seconds, 0, 0
+    best = Repack(before, before, max(float(before), _bound(pool, seconds / 3)))
+    while idle < IDLE and pool.residents and (left := ends - time.monotonic()) > 0:
+        near = _neighbourhood(pool, best.admits, at_once, draw)
+        found = _attempt(replace(pool, residents=near), min(left, seconds / 4))
+        if not found.waves or found.after - spent <= best.after:
+            idle += 1
+            continue
+        idle = 0
+        best = replace(best, after=found.after - spent, waves=best.waves + found.waves, admits=found.admits)
+        spent += MIGRATION_COST * sum(map(len, found.waves))
+        pool = _moved(pool, found.waves)
+    return best
+
+
+def _neighbourhood(pool: PoolState, admits: Sequence[str], at_once: int, draw: Random) -> tuple[Resident, ...]:
+    """Instances that stand where a demand not yet admitted would, half of them the largest there, and some others."""
+    waiting = [one for one in pool.demands if one.name not in admits] or list(pool.demands)
+    wanted = draw.choices(waiting, [one.worth for one in waiting])[0]
+    sites = {site for part in wanted.parts for site in part.ways}
+    there = [one for one in pool.residents if one.site in sites]
+    largest = sorted(there, key=lambda one: (-max(_amounts(one.holds)), one.instance_id))[: at_once // 2]
+    others = [one for one in pool.residents if one not in largest]
+    return tuple(largest + draw.sample(others, min(len(others), at_once - len(largest))))
+
+
+def _moved(pool: PoolState, waves: Sequence[Wave]) -> PoolState:
+    """The pool once these waves are done, without those that they moved."""
+    residents = {one.instance_id: one for one in pool.residents}
+    room = dict(pool.free)
+    for wave in waves:
+        for move in wave:
+            one = residents[move.instance_id]
+            _take(room, one.holds, move.target, one.ways)
+        _leave(room, [residents[move.instance_id] for move in wave])
+    gone = {move.instance_id for wave in waves for move in wave}
+    return replace(pool, free=room, residents=tuple(one for one in pool.residents if one.instance_id not in gone))
+
+
+def _bound(pool: PoolState, seconds: float) -> float:
+    """Points that no moves can bring more than: the batch problem's own bound, from its relaxation."""
+    from orchestrator.placement.background import search
+
+    keep = _keep(pool)
+    found = search(_problem(pool, keep), seconds=seconds, iterations=0)
+    return min(found.bound - keep * len(pool.residents), float(keep - 1))
+
+
+def _keep(pool: PoolState) -> int:
+    """What the batch problem pays for a resident: more than for all demands together, so that none is given up."""
+    return sum(demand.worth for demand in pool.demands) + 1
+
+
 def _attempt(pool: PoolState, seconds: float) -> Repack:
     """What one program makes of these residents and demands; without waves where links or order forbid its moves."""
     from orchestrator.placement.background import solve_exactly
 
-    keep = sum(demand.worth for demand in pool.demands) + 1
+    keep = _keep(pool)
     found = solve_exactly(_problem(pool, keep), seconds=seconds)
     offset = keep * len(pool.residents)
     waves, admits = _waves(pool, _migrations(pool, found)), _admitted(pool, found)
@@ -171,7 +240,7 @@ def fits(pool: PoolState, wave: Wave) -> bool:
 
 
 def _problem(pool: PoolState, keep: int) -> Problem:
-    """The batch problem; it pays `keep` for each resident, more than all demands together, so that none is given up.
+    """The batch problem; it pays `keep` for each resident.
 
     Every request is of degree 2, as it takes an instance of its own, and the one model of each site stands for room.
     """
@@ -249,13 +318,8 @@ def _waves(pool: PoolState, moves: Sequence[Migration]) -> tuple[Wave, ...]:
 
 def _get_in(pool: PoolState, waves: Sequence[Wave], admits: Sequence[tuple[str, Sequence[str]]]) -> bool:
     """Whether these demands find room on sites and links once all waves are done."""
-    residents, demands = {one.instance_id: one for one in pool.residents}, {one.name: one for one in pool.demands}
-    room = dict(pool.free)
-    for wave in waves:
-        for move in wave:
-            one = residents[move.instance_id]
-            _take(room, one.holds, move.target, one.ways)
-        _leave(room, [residents[move.instance_id] for move in wave])
+    demands = {one.name: one for one in pool.demands}
+    room = dict(_moved(pool, waves).free)
     return all(
         _take(room, part.takes, site, part.ways)
         for name, sites in admits

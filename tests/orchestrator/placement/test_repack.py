@@ -153,10 +153,13 @@ def require_sound(pool: PoolState, found: Repack) -> None:
         assert (found.after, found.admits) == (found.before, ())
 
 
-@given(pools())
-@settings(max_examples=150, deadline=None)
-def test_no_wave_over_allocates_moves_what_is_pinned_or_costs_more_than_it_brings(pool: PoolState) -> None:
-    found = repack(pool, SECONDS)
+@given(pools(), st.sampled_from([5, 5, 5, 2]))
+@settings(max_examples=100, deadline=None)
+def test_no_wave_over_allocates_moves_what_is_pinned_or_costs_more_than_it_brings(
+    pool: PoolState, at_once: int
+) -> None:
+    """Of all instances at once, and by neighbourhoods of two."""
+    found = repack(pool, SECONDS, at_once=at_once)
     assert found.before <= found.after <= found.bound
     assert 0 <= found.gap <= 1
     require_sound(pool, found)
@@ -250,25 +253,38 @@ def test_a_wave_fits_no_more_once_its_instance_is_pinned_elsewhere_or_its_room_g
 
 @pytest.mark.parametrize("seed", [5, 7, 8])
 def test_two_dozen_instances_make_room_in_several_waves(seed: int) -> None:
-    draw, sites = Random(seed), tuple(f"site-{number}" for number in range(6))
-    there = []
-    for number in range(24):
-        site = draw.choice(sites)
-        near = {site, *draw.sample(sites, 4)}
-        there.append(
-            Resident(f"one-{number}", site, room(draw.randint(50, 400)), {one: {LINK: room(0)} for one in near})
-        )
-    free = {**{site: room(draw.randint(100, 300)) for site in sites}, LINK: room(0)}
-    demands = [
-        Demand(
-            f"demand-{number}",
-            draw.randint(1000, 9000),
-            (Part(room(draw.randint(300, 600)), {site: {LINK: room(0)} for site in draw.sample(sites, 3)}),),
-        )
-        for number in range(4)
-    ]
-    pool = PoolState(sites, free, tuple(there), tuple(demands))
+    pool = crowded(Random(seed), residents=24, sites=6, demands=4)
     found = repack(pool, 60.0)
     assert found.before < found.after == found.bound
     assert len(found.waves) > 1
     require_sound(pool, found)
+
+
+def test_among_many_instances_neighbourhoods_make_room_for_most_demands() -> None:
+    pool = crowded(Random(1), residents=120, sites=12, demands=6)
+    found = repack(pool, 60.0, at_once=16)
+    assert found.before == 0
+    assert len(found.admits) >= 4
+    require_sound(pool, found)
+
+
+def crowded(draw: Random, residents: int, sites: int, demands: int) -> PoolState:
+    """Nearly full sites, and demands that are larger than what is free of any."""
+    names = tuple(f"site-{number}" for number in range(sites))
+    there = []
+    for number in range(residents):
+        site = draw.choice(names)
+        near = {site, *draw.sample(names, 4)}
+        there.append(
+            Resident(f"one-{number}", site, room(draw.randint(50, 400)), {one: {LINK: room(0)} for one in near})
+        )
+    free = {**{site: room(draw.randint(100, 300)) for site in names}, LINK: room(0)}
+    wanted = [
+        Demand(
+            f"demand-{number}",
+            draw.randint(1000, 9000),
+            (Part(room(draw.randint(300, 600)), {site: {LINK: room(0)} for site in draw.sample(names, 3)}),),
+        )
+        for number in range(demands)
+    ]
+    return PoolState(names, free, tuple(there), tuple(wanted))
