@@ -4,6 +4,7 @@ ingest  {"source": who, "kind": what, "t": seconds, "values": {name: number}, "v
 query   {"what": "estimates"|"observations", "kind"?, "name"?, "since"?, "limit"?}
 Fusion: one scalar Kalman filter (random walk) per kind and name, so that many poor sources beat a single good one.
 Each tenant has a database of its own in memory, bounded by the granted `storage_mib`; no call reaches another's.
+Quantity: observations taken, rows told.
 """
 
 import sqlite3
@@ -102,7 +103,7 @@ class DataManagement:
             fused = _all_or_nothing(
                 vault, [(source, kind, moment, name, values[name], variances[name]) for name in values]
             )
-        return json_answer({"estimates": {name: vars(estimate) for name, estimate in fused.items()}})
+        return json_answer({"estimates": {name: vars(estimate) for name, estimate in fused.items()}}, len(fused))
 
     def query(self, request: Request) -> Answer:
         what, limit = request.params.get("what", "estimates"), request.integer("limit", 100, 1, MAX_ROWS)
@@ -111,7 +112,7 @@ class DataManagement:
         vault = self._vault(request.tenant)
         with vault.lock:
             rows = _select(vault.database, str(what)[:-1], request, limit)
-        return json_answer({what: rows}, 1, {"rows": len(rows)})
+        return json_answer({what: rows}, max(len(rows), 1), {"rows": len(rows)})
 
     def forget(self, tenant: str) -> None:
         with self._lock:

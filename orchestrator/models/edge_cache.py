@@ -1,7 +1,7 @@
 """Edge cache: keeps answers near the traveller, least recently used out first, within the storage granted.
 
 Each tenant has a store of its own, bounded by the `storage_mib` of its share; placement sees that the shares fit.
-Nothing of one tenant can be read, or timed, by another.
+Nothing of one tenant can be read, or timed, by another. Quantity: KiB put or got, begun ones whole.
 """
 
 import re
@@ -66,7 +66,7 @@ class Cache:
         if found is None:
             raise NotThere(f"{key!r} is not cached; fetch it and put it")
         kind, body = found
-        return Answer(body, kind, 1, {"cache": "hit"})
+        return Answer(body, kind, _kib(body), {"cache": "hit"})
 
     def put(self, request: Request) -> Answer:
         key, limit = _key(request), request.granted("storage_mib", DEFAULT_STORAGE_MIB) << 20
@@ -76,11 +76,16 @@ class Cache:
         with self._lock:
             shelf = self._shelves.setdefault(request.tenant, Shelf())
             evicted = shelf.put(key, kind, request.body, limit)
-        return json_answer({"evicted": evicted, "held_bytes": shelf.held_bytes, "entries": len(shelf.entries)})
+            value = {"evicted": evicted, "held_bytes": shelf.held_bytes, "entries": len(shelf.entries)}
+        return json_answer(value, _kib(request.body))
 
     def forget(self, tenant: str) -> None:
         with self._lock:
             self._shelves.pop(tenant, None)
+
+
+def _kib(body: bytes) -> int:
+    return max(-(-len(body) // 1024), 1)
 
 
 def _key(request: Request) -> str:
