@@ -274,16 +274,19 @@ def cpu_seconds(program: Program, case: Case, what: Ask) -> float:
 
 
 def let_in(name: str, low: int, high: int) -> Counter[int]:
-    """Of ten turns of an instance at which two tenants' calls wait, how many each gets, by its computing."""
+    """Of ten turns of an instance at which two tenants' calls wait, how many each gets, by its computing.
+
+    Each turn is charged what one call costs.
+    """
     case, queue, turns = CASES[name], FairQueue(places=1), Counter[int]()
-    program = prepared(name, ample(case))
+    cost = cpu_seconds(prepared(name, ample(case)), case, case.much)
     for mcores in (low, high) * 10:
         queue.come(Ticket(f"{mcores}", mcores))
     for _ in range(10):
         ticket = queue.next()
         assert ticket is not None
         turns[ticket.weight] += 1
-        queue.done(ticket, cpu_seconds(program, case, case.much))
+        queue.done(ticket, cost)
     return turns
 
 
