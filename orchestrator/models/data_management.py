@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.models.errors import BadCall, OverGrant
-from orchestrator.models.serving import Answer, Program, Request, json_answer, run
+from orchestrator.models.serving import Answer, Program, Request, json_answer, run, shown
 
 PAGE_BYTES = 4096
 DEFAULT_STORAGE_MIB = 8
@@ -108,7 +108,7 @@ class DataManagement:
     def query(self, request: Request) -> Answer:
         what, limit = request.params.get("what", "estimates"), request.integer("limit", 100, 1, MAX_ROWS)
         if what not in ("estimates", "observations"):
-            raise BadCall(f"what is {what!r}; ask for estimates or observations")
+            raise BadCall(f"what is {shown(what)}; ask for estimates or observations")
         vault = self._vault(request.tenant)
         with vault.lock:
             rows = _select(vault.database, str(what)[:-1], request, limit)
@@ -141,14 +141,10 @@ def _all_or_nothing(vault: Vault, rows: list[tuple[str, str, float, str, float, 
 
 
 def _select(database: sqlite3.Connection, table: str, request: Request, limit: int) -> list[dict[str, Any]]:
-    filters = {
-        "kind = ?": request.params.get("kind"),
-        "name = ?": request.params.get("name"),
-        "t >= ?": request.params.get("since"),
-    }
-    asked = {clause: value for clause, value in filters.items() if value is not None}
-    if any(not isinstance(value, str | int | float) for value in asked.values()):
-        raise BadCall("kind and name must be strings, since a number")
+    named = {name for name, value in request.params.items() if value is not None}
+    asked: dict[str, str | float] = {f"{name} = ?": request.text(name) for name in ("kind", "name") if name in named}
+    if "since" in named:
+        asked["t >= ?"] = request.number("since", 0.0, -1e15, 1e15)
     where = " AND ".join(asked) or "1"
     cursor = database.execute(
         f"SELECT * FROM {table} WHERE {where} ORDER BY t DESC LIMIT ?",  # noqa: S608  (our own words only)
@@ -166,7 +162,7 @@ def _bound(database: sqlite3.Connection, storage_mib: int) -> None:
 def _name(request: Request, field_name: str) -> str:
     value = request.params.get(field_name)
     if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_CHARS:
-        raise BadCall(f"{field_name} is {value!r}; give a string of 1 to {MAX_NAME_CHARS} characters")
+        raise BadCall(f"{field_name} is {shown(value)}; give a string of 1 to {MAX_NAME_CHARS} characters")
     return value
 
 

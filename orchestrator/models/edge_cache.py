@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.models.errors import BadCall, NotThere, OverGrant
-from orchestrator.models.serving import Answer, Program, Request, json_answer, run
+from orchestrator.models.serving import Answer, Program, Request, json_answer, run, shown
 
 DEFAULT_STORAGE_MIB = 16
 MAX_KEY_CHARS = 512
@@ -64,7 +64,7 @@ class Cache:
             shelf = self._shelves.get(request.tenant)
             found = shelf.get(key) if shelf else None
         if found is None:
-            raise NotThere(f"{key!r} is not cached; fetch it and put it")
+            raise NotThere(f"{shown(key)} is not cached; fetch it and put it")
         kind, body = found
         return Answer(body, kind, _kib(body), {"cache": "hit"})
 
@@ -91,14 +91,14 @@ def _kib(body: bytes) -> int:
 def _key(request: Request) -> str:
     key = request.params.get("key")
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_CHARS:
-        raise BadCall(f"key is {key!r}; give a string of 1 to {MAX_KEY_CHARS} characters")
+        raise BadCall(f"key is {shown(key)}; give a string of 1 to {MAX_KEY_CHARS} characters")
     return key
 
 
 def _content_type(request: Request) -> str:
     kind = request.params.get("content_type", "application/octet-stream")
     if not isinstance(kind, str) or not CONTENT_TYPE.fullmatch(kind):
-        raise BadCall(f"content_type is {kind!r}; give a plain type/subtype")
+        raise BadCall(f"content_type is {shown(kind)}; give a plain type/subtype")
     return kind
 
 

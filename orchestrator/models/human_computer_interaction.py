@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from orchestrator.models.errors import BadCall
-from orchestrator.models.serving import Answer, Program, Request, json_answer, run
+from orchestrator.models.serving import Answer, Program, Request, json_answer, run, shown
 
 Point = tuple[float, float]
 T = TypeVar("T")
@@ -257,7 +257,7 @@ def _list(value: Any) -> list[Any]:
 
 def _numbers(value: Any, count: int) -> list[float]:
     if not isinstance(value, list) or len(value) != count:
-        raise BadCall(f"{value!r} is not a list of {count} numbers")
+        raise BadCall(f"{shown(value)} is not a list of {count} numbers")
     request = Request({str(n): part for n, part in enumerate(value)})
     return [request.number(str(n), 0.0, -1e6, 1e6) for n in range(count)]
 
