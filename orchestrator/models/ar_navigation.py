@@ -2,7 +2,8 @@
 
 navigate {"x", "y", "yaw", "to": {"x", "y"} | {"object": n}, "radius": metres, "map": bool}
 A* over a grid whose fineness follows the granted computing (20·√mcores columns, 50 to 400): finer is dearer and passes
-closer to what stands in the way. Wet sand is quick, the sea and solid objects are closed.
+closer to what stands in the way. Wet sand is quick, the sea and solid objects are closed. Quantity: thousand cells that
+the search went through, at least one.
 """
 
 import heapq
@@ -52,7 +53,9 @@ def navigate(request: Request) -> Answer:
         value["route"] = _described(chart, path)
     if request.params.get("map") is True:
         value["map"] = ["".join("#" if math.isinf(cost) else "." for cost in row) for row in chart.cost]
-    return json_answer(value, 1, {"cell_m": round(chart.cell_m, 3), "expanded": expanded})
+    return json_answer(
+        value, max(math.ceil(expanded / 1000), 1), {"cell_m": round(chart.cell_m, 3), "expanded": expanded}
+    )
 
 
 def columns_for(mcores: int) -> int:

@@ -3,7 +3,8 @@
 capture {"seed", "pose": {"x", "y", "yaw"}, "t", "seconds": 0.1..5, "kinds": ["visual", "audio", "motion"]}
 Sensors are simulated from the beach (objects before the sea, surf, gulls, steps), the same for the same seed, pose and
 time; extraction is real: Harris corners of each frame, spectrum of each tenth of a second. Rates follow the granted
-computing: a frame a second per 4 millicores (1 to 30), 200 Hz of sound per millicore (2 to 16 kHz).
+computing: a frame a second per 4 millicores (1 to 30), 200 Hz of sound per millicore (2 to 16 kHz); each session of the
+protocol stack carries at most FRAMES_PER_SESSION and AUDIO_PER_SESSION of them. Quantity: samples told.
 """
 
 import math
@@ -17,7 +18,8 @@ from orchestrator.models.beach.places import bearing, places
 from orchestrator.models.errors import BadCall
 from orchestrator.models.serving import Answer, Program, Request, json_answer, run
 
-DEFAULT_MCORES = 40
+DEFAULT_MCORES, DEFAULT_SESSIONS = 40, 2
+FRAMES_PER_SESSION, AUDIO_PER_SESSION = 20, 8000
 WIDTH, HEIGHT = 64, 48
 VIEW_ANGLE = math.radians(90)
 CORNERS = 12
@@ -30,8 +32,7 @@ def capture(request: Request) -> Answer:
     seed, moment = request.integer("seed", 0, 0, 2**53), request.number("t", 0.0, 0.0, 1e11)
     seconds, pose = request.number("seconds", 1.0, 0.1, 5.0), _pose(request.params.get("pose", {}))
     kinds = _kinds(request.params.get("kinds", list(KINDS)))
-    mcores = request.granted("computing_mcores", DEFAULT_MCORES)
-    rates = {"frames_per_s": min(max(mcores // 4, 1), 30), "audio_hz": min(max(mcores * 200, 2000), 16_000)}
+    rates = _rates(request)
     source = np.random.default_rng([seed, int(moment * 1000)])
     data: dict[str, list[dict[str, Any]]] = {}
     if "visual" in kinds:
@@ -41,6 +42,15 @@ def capture(request: Request) -> Answer:
     if "motion" in kinds:
         data["motion"] = _motion(moment, seconds, rates["frames_per_s"], source)
     return json_answer({"t": moment, "seconds": seconds, **data}, sum(len(rows) for rows in data.values()), rates)
+
+
+def _rates(request: Request) -> dict[str, int]:
+    mcores = request.granted("computing_mcores", DEFAULT_MCORES)
+    sessions = max(request.granted("protocol_stack_sessions", DEFAULT_SESSIONS), 1)
+    return {
+        "frames_per_s": min(max(mcores // 4, 1), 30, sessions * FRAMES_PER_SESSION),
+        "audio_hz": min(max(mcores * 200, 2000), 16_000, sessions * AUDIO_PER_SESSION),
+    }
 
 
 def view_of(pose: tuple[float, float, float], noise: Array) -> Array:

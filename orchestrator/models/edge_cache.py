@@ -1,7 +1,7 @@
 """Edge cache: keeps answers near the traveller, least recently used out first, within the storage granted.
 
 Each tenant has a store of its own, bounded by the `storage_mib` of its share; placement sees that the shares fit.
-Nothing of one tenant can be read, or timed, by another.
+Nothing of one tenant can be read, or timed, by another. Quantity: KiB put or got, begun ones whole.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.models.errors import BadCall, NotThere, OverGrant
-from orchestrator.models.serving import Answer, Program, Request, json_answer, run
+from orchestrator.models.serving import Answer, Program, Request, json_answer, run, shown
 
 DEFAULT_STORAGE_MIB = 16
 MAX_KEY_CHARS = 512
@@ -64,9 +64,9 @@ class Cache:
             shelf = self._shelves.get(request.tenant)
             found = shelf.get(key) if shelf else None
         if found is None:
-            raise NotThere(f"{key!r} is not cached; fetch it and put it")
+            raise NotThere(f"{shown(key)} is not cached; fetch it and put it")
         kind, body = found
-        return Answer(body, kind, 1, {"cache": "hit"})
+        return Answer(body, kind, _kib(body), {"cache": "hit"})
 
     def put(self, request: Request) -> Answer:
         key, limit = _key(request), request.granted("storage_mib", DEFAULT_STORAGE_MIB) << 20
@@ -76,24 +76,29 @@ class Cache:
         with self._lock:
             shelf = self._shelves.setdefault(request.tenant, Shelf())
             evicted = shelf.put(key, kind, request.body, limit)
-        return json_answer({"evicted": evicted, "held_bytes": shelf.held_bytes, "entries": len(shelf.entries)})
+            value = {"evicted": evicted, "held_bytes": shelf.held_bytes, "entries": len(shelf.entries)}
+        return json_answer(value, _kib(request.body))
 
     def forget(self, tenant: str) -> None:
         with self._lock:
             self._shelves.pop(tenant, None)
 
 
+def _kib(body: bytes) -> int:
+    return max(-(-len(body) // 1024), 1)
+
+
 def _key(request: Request) -> str:
     key = request.params.get("key")
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_CHARS:
-        raise BadCall(f"key is {key!r}; give a string of 1 to {MAX_KEY_CHARS} characters")
+        raise BadCall(f"key is {shown(key)}; give a string of 1 to {MAX_KEY_CHARS} characters")
     return key
 
 
 def _content_type(request: Request) -> str:
     kind = request.params.get("content_type", "application/octet-stream")
     if not isinstance(kind, str) or not CONTENT_TYPE.fullmatch(kind):
-        raise BadCall(f"content_type is {kind!r}; give a plain type/subtype")
+        raise BadCall(f"content_type is {shown(kind)}; give a plain type/subtype")
     return kind
 
 

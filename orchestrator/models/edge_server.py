@@ -6,21 +6,22 @@ view  {"room", "user", "radius", "since": tick}   who is near, nearest first, of
 leave {"room", "user"}
 The server is the authority: it holds the clock, and a claim beyond SPEED × time is cut to what is possible. Between
 acts others are foretold from their last velocity. One view tells of at most as many users as the granted computing
-carries (1 a millicore). Who is silent for IDLE_S has left. Each tenant has rooms of its own. Quantity: users told.
+carries (1 a millicore); the states of all live in the granted `storage_mib`. Who is silent for IDLE_S has left. Each
+tenant has rooms of its own. Quantity: users told.
 """
 
 import json
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.models.errors import BadCall, NotThere, OverGrant
 from orchestrator.models.serving import Answer, Program, Request, json_answer, run
 
-DEFAULT_MCORES, DEFAULT_SESSIONS = 40, 8
+DEFAULT_MCORES, DEFAULT_SESSIONS, DEFAULT_STORAGE_MIB = 40, 8, 4
 SPEED_MS, SLACK_M = 8.0, 0.5
 IDLE_S = 60.0
 FORETOLD_S = 0.5
@@ -85,6 +86,12 @@ class Venue:
                 del self.rooms[name]
         return sum(len(room.users) for room in self.rooms.values())
 
+    def require_room(self, more: int, storage_mib: int) -> None:
+        """OverGrant where the users' states would outgrow what is granted by `more` bytes."""
+        held = sum(_bytes(one.state) for room in self.rooms.values() for one in room.users.values())
+        if more > 0 and held + more > storage_mib << 20:
+            raise OverGrant(f"{held} bytes of state fill the granted storage_mib; show less, or grant more")
+
 
 class EdgeServer:
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -110,9 +117,10 @@ class EdgeServer:
         with venue.lock:
             venue.settle(now)
             room, one = _find(venue, request)
+            kept = {**one.state, **state} if _bytes({**one.state, **state}) <= MOST_STATE_BYTES else state
+            venue.require_room(_bytes(kept) - _bytes(one.state), request.granted("storage_mib", DEFAULT_STORAGE_MIB))
+            one.state, one.tick = kept, room.next_tick()
             reached = one.move(x, y, now)
-            one.tick = room.next_tick()
-            one.state = {**one.state, **state} if len(json.dumps({**one.state, **state})) <= MOST_STATE_BYTES else state
             return json_answer({"tick": room.tick, "x": round(one.x, 4), "y": round(one.y, 4), "reached": reached})
 
     def view(self, request: Request) -> Answer:
@@ -157,10 +165,14 @@ def _find(venue: Venue, request: Request) -> tuple[Room, User]:
     return room, room.users[user]
 
 
+def _bytes(state: Mapping[str, Any]) -> int:
+    return len(json.dumps(state)) if state else 0
+
+
 def _state(request: Request) -> dict[str, Any]:
     state = dict(request.part("state").params)
-    if len(json.dumps(state)) > MOST_STATE_BYTES:
-        raise BadCall(f"state has {len(json.dumps(state))} bytes where {MOST_STATE_BYTES} are the most; show less")
+    if _bytes(state) > MOST_STATE_BYTES:
+        raise BadCall(f"state has {_bytes(state)} bytes where {MOST_STATE_BYTES} are the most; show less")
     return state
 
 

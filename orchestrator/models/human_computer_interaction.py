@@ -4,20 +4,23 @@ interpret {"strokes": [[[x, y], …], …], "gaze": [{"t", "origin": [x,y,z], "d
            "objects": [{"object", "x", "y", "z", "r"}, …]}
 Strokes: the $1 unistroke recogniser (Wobbrock, Wilson, Li 2007) with as many points a stroke as the granted computing
 carries (1.6 a millicore, 16 to 128); straight strokes are swipes. Gaze: the object whose sphere the rays rest on for
-DWELL_S. A gesture is meant for what is looked at.
+DWELL_S. A gesture is meant for what is looked at. Each granted session of the protocol stack carries POINTS_PER_SESSION
+points of strokes and gaze a call: of more, only every second, third, … is heard. Quantity: commands, at least one.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.models.errors import BadCall
-from orchestrator.models.serving import Answer, Program, Request, json_answer, run
+from orchestrator.models.serving import Answer, Program, Request, json_answer, run, shown
 
 Point = tuple[float, float]
-DEFAULT_MCORES = 40
+T = TypeVar("T")
+DEFAULT_MCORES, DEFAULT_SESSIONS = 40, 1
+POINTS_PER_SESSION = 1000
 LEAST_POINTS, MOST_POINTS = 16, 128
 MAX_STROKES, MAX_STROKE_POINTS, MAX_GAZE, MAX_OBJECTS = 8, 2000, 2000, 256
 DWELL_S = 0.5
@@ -39,15 +42,36 @@ COMMANDS = {
 
 def interpret(request: Request) -> Answer:
     points = points_a_stroke(request.granted("computing_mcores", DEFAULT_MCORES))
-    looked_at = dwell(_gaze(request.params.get("gaze", [])), _objects(request.params.get("objects", [])))
-    commands = [_command(stroke, points, looked_at) for stroke in _strokes(request.params.get("strokes", []))]
+    strokes, gaze = _strokes(request.params.get("strokes", [])), _gaze(request.params.get("gaze", []))
+    every = _every(request, sum(map(len, strokes)) + len(gaze))
+    looked_at = dwell(thinned(gaze, every), _objects(request.params.get("objects", [])))
+    commands = [_command(_heard(stroke, every), points, looked_at) for stroke in strokes]
     if not commands and looked_at is not None:
         commands = [{"command": "look_at", **looked_at}]
-    return json_answer({"commands": commands, "looked_at": looked_at}, max(len(commands), 1), {"points": points})
+    return json_answer(
+        {"commands": commands, "looked_at": looked_at}, max(len(commands), 1), {"points": points, "every": every}
+    )
 
 
 def points_a_stroke(mcores: int) -> int:
     return min(max(mcores * 8 // 5, LEAST_POINTS), MOST_POINTS)
+
+
+def _every(request: Request, sent: int) -> int:
+    """Each how manyth of the points sent the granted sessions carry."""
+    sessions = max(request.granted("protocol_stack_sessions", DEFAULT_SESSIONS), 1)
+    return max(math.ceil(sent / (sessions * POINTS_PER_SESSION)), 1)
+
+
+def thinned(points: Sequence[T], every: int) -> list[T]:
+    """Every such one of them, and the last."""
+    return [*points[:-1:every], *points[-1:]]
+
+
+def _heard(stroke: Sequence[Point], every: int) -> Sequence[Point]:
+    """A stroke as the sessions carry it; whole where it would not move any more."""
+    carried = thinned(stroke, every)
+    return carried if _length(carried) else stroke
 
 
 def recognise(stroke: Sequence[Point], points: int) -> tuple[str, float]:
@@ -233,7 +257,7 @@ def _list(value: Any) -> list[Any]:
 
 def _numbers(value: Any, count: int) -> list[float]:
     if not isinstance(value, list) or len(value) != count:
-        raise BadCall(f"{value!r} is not a list of {count} numbers")
+        raise BadCall(f"{shown(value)} is not a list of {count} numbers")
     request = Request({str(n): part for n, part in enumerate(value)})
     return [request.number(str(n), 0.0, -1e6, 1e6) for n in range(count)]
 

@@ -1,9 +1,11 @@
 """Infrastructure: tells what the site that supplies computing, memory and storage really has, measured here and now.
 
 capacity {"seconds": 0.01..1}: cores, memory, disk, and the speed of one core by hashing for that long. The grant of the
-instance is what it supplies to the pool; the report stands beside it.
+instance is what it supplies to the pool: `carries` is what this host really carries of it, `lacks` what it does not
+have (a devnet's sites are larger than its machine). Quantity: hundredths of a second that were measured.
 """
 
+import math
 import os
 import time
 from hashlib import sha256
@@ -18,15 +20,22 @@ MEMINFO = Path("/proc/meminfo")
 def capacity(request: Request) -> Answer:
     seconds = request.number("seconds", 0.02, 0.01, 1.0)
     disk = os.statvfs("/usr")
+    cores, disk_mib, speed = len(os.sched_getaffinity(0)), disk.f_bavail * disk.f_frsize >> 20, hash_speed(seconds)
+    there = {"computing_mcores": 1000 * cores, "storage_mib": disk_mib}
+    carried = {name: min(request.granted(name, amount), amount) for name, amount in there.items()}
     value = {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores,
         "load": round(os.getloadavg()[0], 2),
         **memory(MEMINFO.read_text()),
-        "disk_free_mib": disk.f_bavail * disk.f_frsize >> 20,
-        "hash_mib_per_s": round(hash_speed(seconds), 1),
+        "disk_free_mib": disk_mib,
+        "hash_mib_per_s": round(speed, 1),
         "supplies": dict(request.grant),
+        "carries": {**carried, "hash_mib_per_s": round(speed * carried["computing_mcores"] / 1000, 3)},
+        "lacks": {
+            name: request.grant[name] - carried[name] for name in there if request.grant.get(name, 0) > there[name]
+        },
     }
-    return json_answer(value, 1, {"measured_s": seconds})
+    return json_answer(value, math.ceil(round(seconds * 100, 6)), {"measured_s": seconds})
 
 
 def hash_speed(seconds: float) -> float:

@@ -3,7 +3,7 @@
 conditions {"beach": name, "t": UTC seconds, "hours": forecast, 0..48}
 Tide: the four great harmonics. Waves: a Pierson-Moskowitz sea for the wind, and a swell, synthesised on an n×n grid of
 AREA metres by FFT; n follows the granted computing (8·√mcores), and so do the cost and the shortest wave resolved.
-Every beach has a weather of its own, the same for whoever asks.
+Every beach has a weather of its own, the same for whoever asks. Quantity: hours told, the present one and those ahead.
 """
 
 import math
@@ -41,7 +41,7 @@ def conditions(request: Request) -> Answer:
         "waves": waves(beach, moment, now["wind_ms"], now["wind_from_deg"], grid),
         "forecast": [_forecast(beach, moment + 3600 * (hour + 1)) for hour in range(hours)],
     }
-    return json_answer(value, 1, {"grid": grid})
+    return json_answer(value, 1 + hours, {"grid": grid})
 
 
 def grid_size(mcores: int) -> int:

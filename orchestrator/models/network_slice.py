@@ -3,9 +3,10 @@
 schedule {"flows": [{"name", "rate_mbps", "packet_bytes", "weight", "bucket_kib", "burst"}, …], "seconds": 0.001..1,
           "seed"}   plans: the flows' packets through token buckets and deficit round robin, what each would see
 uplink, downlink    carries raw bytes, as the terahertz link does, but wired: a token bucket per tenant, no bit errors
-The slice's rate is the granted `bandwidth_mbps`. A devnet scales bits by LINK_SCALE: seconds = bytes × 8 × LINK_SCALE ÷
-rate, after what the bucket has saved up. Deficit round robin (Shreedhar, Varghese 1995): each backlogged flow gets its
-weight's part of the rate and no other flow can take it. Quantity: thousand packets planned, KiB carried.
+Each granted session of the protocol stack carries FLOWS_PER_SESSION flows; the slice's rate is `bandwidth_mbps`. A
+devnet scales bits by LINK_SCALE: seconds = bytes × 8 × LINK_SCALE ÷ rate, after what the bucket has saved up. Deficit
+round robin (Shreedhar, Varghese 1995): each backlogged flow gets its weight's part of the rate and no other flow can
+take it. Quantity: thousand packets planned, KiB carried.
 """
 
 import heapq
@@ -26,6 +27,7 @@ DEFAULT_RATE_MBPS = 100
 BUCKET_BYTES = 2048
 MAX_SECONDS = 60
 MOST_FLOWS, MOST_PACKETS = 32, 100_000
+DEFAULT_SESSIONS, FLOWS_PER_SESSION = 4, 8
 QUEUE_PACKETS = 500
 Clock = Callable[[], float]
 
@@ -70,6 +72,9 @@ def schedule(request: Request) -> Answer:
     if rate <= 0:
         raise OverGrant("no bandwidth_mbps is granted; ask for a share first")
     flows = [_flow(part, n) for n, part in enumerate(request.parts("flows", 1, MOST_FLOWS))]
+    most = request.granted("protocol_stack_sessions", DEFAULT_SESSIONS) * FLOWS_PER_SESSION
+    if len(flows) > most:
+        raise OverGrant(f"{len(flows)} flows where {most} are granted; grant more protocol_stack_sessions")
     if len({flow.name for flow in flows}) < len(flows):
         raise BadCall("flows names a flow twice; give each a name of its own")
     seconds = request.number("seconds", 0.1, 0.001, 1.0)

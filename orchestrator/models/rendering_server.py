@@ -17,7 +17,7 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin
 from orchestrator.models.beach.kinds import COUNT, KINDS
 from orchestrator.models.beach.picture import PIXELS_PER_K, Tile, View, draw_picture, draw_tile, pack, vary
 from orchestrator.models.errors import BadCall, OverGrant
-from orchestrator.models.serving import Answer, Program, Request, run
+from orchestrator.models.serving import Answer, Program, Request, run, shown
 
 DEFAULT_RENDERING_K = 4000
 MAX_OBJECTS = 256
@@ -32,7 +32,7 @@ def frame(request: Request) -> Answer:
     given = within(wanted, granted)
     kind = str(request.params.get("format", "jpeg"))
     if kind not in FORMATS:
-        raise BadCall(f"format is {kind!r}; ask for jpeg or png")
+        raise BadCall(f"format is {shown(kind)}; ask for jpeg or png")
     quality = request.integer("quality", 80, 1, 95)
     tiles = pack(given)
     body = encode(draw_picture(tiles, _view(request.params.get("view", {}))), kind, quality)
@@ -86,7 +86,7 @@ def _objects(value: Any) -> list[tuple[int, float]]:
 
 def _object(value: Any) -> tuple[int, float]:
     if not isinstance(value, Mapping):
-        raise BadCall(f"{value!r} is no object; give {{object, k}}")
+        raise BadCall(f"{shown(value)} is no object; give {{object, k}}")
     request = Request(value)
     return request.integer("object", -1, 0, COUNT - 1), request.number("k", 0.0, LEAST_K, DEFAULT_RENDERING_K)
 

@@ -4,7 +4,8 @@ read {"kind": "machine"|"patient"|"street", "name", "t": UTC seconds, "seconds":
       "channels": [names; all where none is named]}
 The things are simulated (`things.py`), the same for whoever looks; each sensor errs in its own way: white noise, slow
 drift, and now and then, for some seconds, a fault (stuck, spikes, bias, dropout: null) that it does not confess.
-Rate: at most 2 samples a second per granted millicore, over all channels. Quantity: hundred samples delivered.
+Rate: at most SAMPLES_PER_MCORE samples a second per granted millicore and SAMPLES_PER_SESSION per granted session of
+the protocol stack that carries them, over all channels. Quantity: hundred samples delivered.
 """
 
 import math
@@ -17,7 +18,8 @@ from orchestrator.models.serving import Answer, Program, Request, json_answer, r
 from orchestrator.models.things import KINDS, Array, Channel, chances, truth
 
 DEFAULT_MCORES = 40
-SAMPLES_PER_MCORE = 2.0
+DEFAULT_SESSIONS = 2
+SAMPLES_PER_MCORE, SAMPLES_PER_SESSION = 2.0, 400.0
 FAULT_WINDOW_S = 600.0
 FAULT_CHANCE = 0.2
 FAULTS = ("stuck", "spikes", "bias", "dropout")
@@ -37,8 +39,7 @@ def read(request: Request) -> Answer:
     kind, name = request.choice("kind", *KINDS), request.text("name", "1")
     begin, seconds = request.number("t", 0.0, 0.0, 1e11), request.number("seconds", 1.0, 0.1, 60.0)
     channels = _channels(kind, request)
-    most = request.granted("computing_mcores", DEFAULT_MCORES) * SAMPLES_PER_MCORE / len(channels)
-    rate = min(request.number("rate_hz", 10.0, 0.1, 200.0), max(most, 0.1))
+    rate = min(request.number("rate_hz", 10.0, 0.1, 200.0), max(_most(request) / len(channels), 0.1))
     count = max(math.floor(seconds * rate + 1e-9), 1)
     t = begin + np.arange(count) / rate
     real = truth(kind, name, t)
@@ -92,6 +93,12 @@ def faults(name: str, channel: str, begin: float, end: float) -> list[Fault]:
             at = window * FAULT_WINDOW_S + start * (FAULT_WINDOW_S - 60)
             found.append(Fault(FAULTS[int(which * len(FAULTS))], at, at + 5 + 50 * length))
     return [fault for fault in found if fault.end > begin and fault.begin <= end]
+
+
+def _most(request: Request) -> float:
+    """Samples a second."""
+    made = request.granted("computing_mcores", DEFAULT_MCORES) * SAMPLES_PER_MCORE
+    return min(made, request.granted("protocol_stack_sessions", DEFAULT_SESSIONS) * SAMPLES_PER_SESSION)
 
 
 def _channels(kind: str, request: Request) -> list[Channel]:

@@ -1,7 +1,8 @@
 """Terahertz link: gives each tenant's bytes the time, and its uplink the bit errors, that the radio would.
 
-Rate = min(granted bandwidth, configured rate or the trace's entry of this second). A devnet scales link bits by
-LINK_SCALE, as it scales pixels: seconds = bytes × 8 × LINK_SCALE ÷ rate. A tenant's transfers queue behind each other.
+Rate = min(granted bandwidth, granted spectrum × log2(1 + γ) (Shannon), configured rate or the trace's entry of this
+second), γ the signal-to-noise ratio. A devnet scales link bits by LINK_SCALE, as it scales pixels: seconds = bytes × 8
+× LINK_SCALE ÷ rate. A tenant's transfers queue behind each other.
 Bit error probability: BPSK over Rayleigh fading, E = ½(1 − √(γ/(1+γ))) (paper section IV, [15]).
 Configure: {"tenant": id, "rate_mbps"?: n, "snr_db"?: x, "trace"?: [[mbps, snr_db], … one a second], "seed"?: n}.
 """
@@ -32,6 +33,23 @@ def bit_error_probability(snr_db: float) -> float:
     return 0.5 * (1 - math.sqrt(ratio / (1 + ratio)))
 
 
+def spectral_efficiency(snr_db: float) -> float:
+    """Bits a second that one hertz carries at most (Shannon), at a signal-to-noise ratio in dB."""
+    return math.log2(1 + 10 ** (snr_db / 10))
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What a tenant may use of the air: Mb/s, and MHz (boundless where nobody granted any)."""
+
+    mbps: float
+    mhz: float = math.inf
+
+    def rate_mbps(self, radio_mbps: float, snr_db: float) -> float:
+        """The least of what the radio gives, what was granted, and what the spectrum carries."""
+        return min(radio_mbps, self.mbps, self.mhz * spectral_efficiency(snr_db))
+
+
 @dataclass(frozen=True)
 class Radio:
     """What the air allows: a fixed rate (Mb/s) and SNR (dB), or a trace that repeats, one entry a second."""
@@ -50,12 +68,12 @@ class Radio:
         return max(moment - self.since, 0.0)
 
 
-def transmission_seconds(size: int, radio: Radio, granted_mbps: float, start: float) -> float:
+def transmission_seconds(size: int, radio: Radio, granted: Granted, start: float) -> float:
     """How long `size` bytes take from `start` on, following the trace from second to second."""
     left_bits, elapsed = float(size * 8 * LINK_SCALE), radio.elapsed(start)
     begun = elapsed
     while True:
-        rate = max(min(radio.at(elapsed)[0], granted_mbps), LEAST_RATE_MBPS) * 1e6
+        rate = max(granted.rate_mbps(*radio.at(elapsed)), LEAST_RATE_MBPS) * 1e6
         boundary = math.floor(elapsed) + 1.0 if radio.trace else math.inf
         if left_bits <= rate * (boundary - elapsed):
             return elapsed + left_bits / rate - begun
@@ -113,20 +131,21 @@ class Link:
 
     def _carry(self, request: Request, errors: bool) -> Answer:
         channel = self._channel(request.tenant)
-        granted = request.granted("bandwidth_mbps", DEFAULT_RATE_MBPS)
+        granted = _granted(request)
         with channel.lock:
             start = max(self._clock(), channel.free_at)
             seconds = transmission_seconds(len(request.body), channel.radio, granted, start)
             if start + seconds - self._clock() > MAX_SECONDS:
                 raise OverGrant(
-                    f"the link is busy for more than {MAX_SECONDS} s; send less or grant more bandwidth_mbps"
+                    f"the link is busy for more than {MAX_SECONDS} s; send less, or grant more bandwidth_mbps or "
+                    "spectrum_mhz"
                 )
             channel.free_at = start + seconds
             rate, snr_db = channel.radio.at(channel.radio.elapsed(start))
             bep = bit_error_probability(snr_db)
             body, flipped = flip_bits(request.body, bep, channel.chance) if errors else (request.body, 0)
         self._sleep(max(start + seconds - self._clock(), 0.0))
-        info = {"rate_mbps": min(rate, granted), "snr_db": snr_db, "bep": bep, "link_seconds": seconds}
+        info = {"rate_mbps": granted.rate_mbps(rate, snr_db), "snr_db": snr_db, "bep": bep, "link_seconds": seconds}
         headers = {"S4M-Link-Seconds": f"{seconds:.9f}", "S4M-Flipped-Bits": str(flipped)}
         return Answer(body, "application/octet-stream", -(-len(body) // 1024), info, headers)
 
@@ -137,6 +156,10 @@ class Link:
 
 def _channel(tenant: str, radio: Radio) -> Channel:
     return Channel(radio, chance=random.Random(f"{tenant}:{radio.seed}"))  # noqa: S311  (physics, not secrets)
+
+
+def _granted(request: Request) -> Granted:
+    return Granted(request.granted("bandwidth_mbps", DEFAULT_RATE_MBPS), request.grant.get("spectrum_mhz", math.inf))
 
 
 def _radio(fields: Params, now: float) -> Radio:

@@ -99,6 +99,8 @@ def _of_manifest(manifest: Manifest) -> Iterator[Finding]:
             yield Finding(f"$.supplies.{resource}", cause, "supply more, or take fewer or smaller shares")
     if manifest.kind == "TaaS" and manifest.supplies:
         yield Finding("$.supplies", "a TaaS consumes resources", "leave supplies empty, or make it a CaaS")
+    if manifest.kind == "CaaS" and not manifest.supplies:
+        yield Finding("$.supplies", "a CaaS supplies resources", "name what it supplies, or make it a TaaS")
     for entry in manifest.table1:
         if entry not in entries():
             yield Finding("$.table1", f"Table I has no {entry!r}", "name entries of orchestrator/models/table1.json")

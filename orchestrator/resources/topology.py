@@ -28,7 +28,12 @@ GROUP_INDEX = 1.4682
 FIBRE_MS_PER_KM = GROUP_INDEX / LIGHT_KM_PER_MS
 
 SITE_CAPACITY = ResourceVector(
-    computing_mcores=8000, bandwidth_mbps=20_000, protocol_stack_sessions=1024, storage_mib=16_384, spectrum_mhz=20_000
+    computing_mcores=8000,
+    bandwidth_mbps=20_000,
+    protocol_stack_sessions=1024,
+    rendering_k=160_000,
+    storage_mib=16_384,
+    spectrum_mhz=20_000,
 )
 """Of a published topology's sites, which say nothing of it: what one infrastructure and one platform model supply."""
 NOTHING = ResourceVector()

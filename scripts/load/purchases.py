@@ -54,7 +54,7 @@ TOPOLOGY = {
     "name": "one large site",
     "sites": [{"name": "site-1", "capacity": {
         "computing_mcores": 1_000_000, "bandwidth_mbps": 1_000_000, "protocol_stack_sessions": 1_000_000,
-        "storage_mib": 1_000_000, "spectrum_mhz": 1_000_000,
+        "rendering_k": 10_000_000, "storage_mib": 1_000_000, "spectrum_mhz": 1_000_000,
     }}],
 }  # fmt: skip
 """So that nothing is refused for want of a machine: what is measured is the orchestrator."""

@@ -201,7 +201,7 @@ def test_offers_that_cannot_be_are_refused_by_name_and_change_nothing(coast: Hou
         (2, {"until": 1}, "bad_supply_offer"),
         (2, {"prices": {"gold": "1"}}, "bad_supply_offer"),
         (2, {"specHash": manifests()["monitoring"].spec_hash.hex()}, "bad_supply_offer"),
-        (2, {"specHash": manifests()["sensors"].spec_hash.hex()}, "bad_supply_offer"),
+        (2, {"specHash": manifests()["sensors"].spec_hash.hex()}, "bad_supply_offer"),  # supplies no computing
         (2, {"nonce": "1"}, "supply_replayed"),
         (2, {"amounts": {"gold": 1}}, "malformed_call"),
         (2, {"payCap": "-1"}, "malformed_call"),

@@ -132,7 +132,6 @@ def test_sub_instances_share_out_latency_and_scale_the_link_by_the_rate() -> Non
     assert roles["link"].resources.amounts() == {
         "bandwidth_mbps": 1000,
         "spectrum_mhz": 400,
-        "protocol_stack_sessions": 2,
         "computing_mcores": 10,
     }
     assert roles["rendering"].resources.rendering_k == 500

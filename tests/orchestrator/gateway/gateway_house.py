@@ -4,7 +4,7 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,7 @@ from ledger.structs import PlanTerms
 from ledger.typed_data import Activation, sign
 from ledger.values import Kind, Money, SubscriptionId, compact
 from marketplace.wallet.use import Agreement, SigningHabit, UsageSession
+from orchestrator.models.manifests import Plan
 from orchestrator.runtime.port import InstanceSpec
 from orchestrator.runtime.sandbox import SandboxRuntime
 from tests.forks import Program
@@ -131,9 +132,9 @@ class GatewayHouse:
         auth = GateAuth(self.identities[name], "gateway")
         return httpx.AsyncClient(base_url=self.url, auth=auth, trust_env=False, timeout=20)
 
-    def buy(self, cap: int = 10_000, periods: int = 0) -> Bought:
-        """Bought, activated and final; with `periods` of the plan that has periods of 6 s."""
-        plan = self.timed_plan_id if periods else self.plan_id
+    def buy(self, cap: int = 10_000, periods: int = 0, plan_id: int = 0) -> Bought:
+        """Bought, activated and final; with `periods` of the plan that has periods of 6 s, unless another is named."""
+        plan = plan_id or (self.timed_plan_id if periods else self.plan_id)
         market, sender, session = self.contracts.market, self.sender_of(self.buyer), WalletKey.create()
         receipt = sender.send(market.buy(plan, session.address, cap, periods, sha256(b"{}").digest()))
         bought = self.contracts.event_in(receipt, Subscribed)
@@ -164,10 +165,14 @@ class GatewayHouse:
     async def served(self, cap: int = 10_000, periods: int = 0, **changes: Any) -> Bought:
         """A subscription whose route the gateway has."""
         bought = self.buy(cap, periods)
+        await self.put_route(bought, **changes)
+        return bought
+
+    async def put_route(self, bought: Bought, **changes: Any) -> None:
+        """The gateway serves it from now on."""
         async with self.component("orchestrator") as client:
             answer = await client.put(f"/routes/{bought.id}", json=self.route(bought, **changes))
         assert answer.status_code == 200, answer.text
-        return bought
 
     def agreement(self, bought: Bought) -> Agreement:
         return Agreement.read(self.contracts, bought.id, TERMS, operations=OPERATIONS, objects=OBJECTS)
@@ -199,14 +204,20 @@ class GatewayHouse:
         sender = self.sender_of(self.deployer)
         spec_hash = sha256(b"a service of the gateway's tests").digest()
         call = self.contracts.catalog.register(Kind.TAAS, spec_hash, "s4m:test", self.meter_key.address, 0)
-        model = self.contracts.event_in(sender.send(call), ModelRegistered).model_id
-        terms_hash = sha256(rfc8785.dumps(TERMS)).digest()
-        plans = []
-        for price, period in ((0, 0), (1000, 6)):
-            terms = PlanTerms(Money(50), Money(price), period, 3600, 300, 500, terms_hash)
-            receipt = sender.send(self.contracts.catalog.publish_plan(model, terms))
-            plans.append(int(self.contracts.event_in(receipt, PlanPublished).plan_id))
-        return plans[0], plans[1]
+        self.model_id = self.contracts.event_in(sender.send(call), ModelRegistered).model_id
+        return self.publish(Plan(50, 0, 0, 3600, 300, 500), TERMS), self.publish(
+            Plan(50, 1000, 6, 3600, 300, 500), TERMS
+        )
+
+    def publish(self, plan: Plan, terms: Mapping[str, Any]) -> int:
+        """One more plan of the house's model, without periods' price where the plan has none; its id."""
+        terms_hash = sha256(rfc8785.dumps(dict(terms))).digest()
+        of_chain = PlanTerms(
+            Money(plan.unit_price), Money(plan.period_price), plan.period, plan.release_window, plan.activation_window,
+            plan.qoe_floor, terms_hash,
+        )  # fmt: skip
+        receipt = self.sender_of(self.deployer).send(self.contracts.catalog.publish_plan(self.model_id, of_chain))
+        return int(self.contracts.event_in(receipt, PlanPublished).plan_id)
 
 
 def _free_port() -> int:

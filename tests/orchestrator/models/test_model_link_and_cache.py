@@ -1,5 +1,6 @@
 """The terahertz link and the edge cache: what is granted and configured is what a tenant gets, and only that tenant."""
 
+import math
 import random
 
 import pytest
@@ -9,10 +10,12 @@ from orchestrator.models.errors import BadCall, NotThere, OverGrant
 from orchestrator.models.serving import Answer, Request
 from orchestrator.models.terahertz_link import (
     LINK_SCALE,
+    Granted,
     Link,
     Radio,
     bit_error_probability,
     flip_bits,
+    spectral_efficiency,
     transmission_seconds,
 )
 
@@ -59,11 +62,21 @@ def test_configured_rate_binds_below_the_grant_and_the_grant_below_the_rate() ->
     assert radio.downlink(request).info["rate_mbps"] == 250
 
 
+@pytest.mark.parametrize(("mhz", "snr_db", "mbps"), [(10, 30, 99.67), (100, 0, 100), (100, 30, 250), (100, -60, 1)])
+def test_the_granted_spectrum_carries_what_shannon_says(mhz: int, snr_db: float, mbps: float) -> None:
+    radio, _ = link()
+    radio.configure({"tenant": "1", "snr_db": snr_db})
+    grant = {"bandwidth_mbps": 250, "spectrum_mhz": mhz}
+    answer = radio.downlink(Request(grant=grant, tenant="1", body=bytes(1000)))
+    assert seconds_of(answer) == pytest.approx(8000 * LINK_SCALE / (mbps * 1e6), rel=1e-3)
+    assert spectral_efficiency(snr_db) == pytest.approx(math.log2(1 + 10 ** (snr_db / 10)))
+
+
 def test_trace_steps_second_by_second_and_repeats() -> None:
     radio = Radio(trace=((100.0, 10.0), (1000.0, 20.0)), since=5.0)
     whole_second = int(1e8 / 8 / LINK_SCALE)
-    assert transmission_seconds(whole_second, radio, 1000, 5.0) == pytest.approx(1.0)
-    assert transmission_seconds(2 * whole_second, radio, 1000, 5.0) == pytest.approx(1.1)
+    assert transmission_seconds(whole_second, radio, Granted(1000), 5.0) == pytest.approx(1.0)
+    assert transmission_seconds(2 * whole_second, radio, Granted(1000), 5.0) == pytest.approx(1.1)
     assert radio.at(2.5) == (100.0, 10.0)
 
 
@@ -71,7 +84,7 @@ def test_trace_ends_for_every_start_although_floats_round() -> None:
     radio = Radio(trace=((3.0, 1.0), (7.0, 1.0), (0.0, 1.0)), since=0.1)
     source = random.Random(1)
     for _ in range(200):
-        assert transmission_seconds(5000, radio, 1000, 0.1 + source.random() * 1e6) > 0
+        assert transmission_seconds(5000, radio, Granted(1000), 0.1 + source.random() * 1e6) > 0
 
 
 def test_a_tenants_transfers_queue_and_anothers_do_not_wait() -> None:

@@ -198,6 +198,7 @@ def test_all_faults_of_shape_are_told_at_once_with_cause_and_remedy() -> None:
         ("device", [("name", "camera")], "$.name", "device"),
         ("rendering-server", [("max_shares", 17)], "$.supplies.rendering_k", "17 shares"),
         ("monitoring", [("supplies", {"storage_mib": 1})], "$.supplies", "TaaS"),
+        ("device", [("supplies", {})], "$.supplies", "CaaS"),
         ("beach-game", [("roles.server", "teleporter")], "$.roles.server", "teleporter"),
         ("beach-game", [("scenario", "healthcare")], "$.scenario", "ar_vr"),
         ("beach-game", [("shares.edge-server", 1)], "$.shares.edge-server", "less"),

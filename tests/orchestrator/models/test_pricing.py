@@ -32,16 +32,17 @@ def test_the_more_a_degree_keeps_from_others_the_more_it_costs(spec: Any) -> Non
 
 
 def test_a_dedicated_renderer_costs_its_whole_own_part_and_a_shared_one_a_sixteenth() -> None:
-    """60 mcores a share and 200 of its own, of which 16 shares bear 12.5 each, those of one of two clusters 25."""
+    """60 mcores a share; of its own 200 and 4,000 K, a 40th of the site each, so as much again as 200 mcores: 16 shares
+    bear 25 each, those of one of two clusters 50."""
     renderer = manifest_named("rendering-server")
     assert (renderer.per_share["computing_mcores"], renderer.consumes, renderer.max_shares) == (
         60,
-        {"computing_mcores": 200},
+        {"computing_mcores": 200, "rendering_k": 4000},
         16,
     )
-    assert factor_bps(renderer, 1, manifests()) == ceil(Fraction(85_0000, 725) * 10)
-    assert factor_bps(renderer, 2, manifests()) == ceil(Fraction(260_0000, 725) * 10)
-    assert [plan.plan.unit_price for plan in degree_plans(renderer)] == [50, 59, 180]
+    assert factor_bps(renderer, 1, manifests()) == ceil(Fraction(110_0000, 85))
+    assert factor_bps(renderer, 2, manifests()) == ceil(Fraction(460_0000, 85))
+    assert [plan.plan.unit_price for plan in degree_plans(renderer)] == [50, 65, 271]
 
 
 @pytest.mark.parametrize("service", services().values(), ids=lambda service: service.name)
