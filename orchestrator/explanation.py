@@ -84,6 +84,7 @@ def feasible_if(refusal: Json, requirements: Json | None) -> list[str]:
     lacks = [lack for some in needed.values() for lack in some]
     sentences = [
         *_latency(lacks, requirements),
+        *_reliability(lacks),
         *_resources(lacks, requirements),
         *(said for role, some in needed.items() for lack in some if (said := _other(role, lack))),
     ]
@@ -99,6 +100,15 @@ def _latency(lacks: Sequence[Json], requirements: Json | None) -> list[str]:
     factor = max(float(lack["needed"]) / float(lack["available"]) for lack in short)
     asked = float(requirements["qoe"]["latency_ms"]) if requirements else float(short[0]["available"])
     return [f"ask for at most {ceil(asked * factor * 1000 - 1e-6) / 1000:g} ms of latency instead of {asked:g} ms"]
+
+
+def _reliability(lacks: Sequence[Json]) -> list[str]:
+    """One sentence, whichever roles it was found in: the service's reliability is that of all roles together."""
+    short = [lack for lack in lacks if lack["kind"] == "reliability"]
+    if not short:
+        return []
+    most, asked = min(float(lack["available"]) for lack in short), float(short[0]["needed"])
+    return [f"ask for a reliability of at most {most:.6g} instead of {asked:.9g}"]
 
 
 def _resources(lacks: Sequence[Json], requirements: Json | None) -> list[str]:

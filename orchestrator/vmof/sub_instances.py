@@ -42,6 +42,7 @@ def sub_instances(requirements: ServiceRequirements, msi: str, models: Mapping[s
         cluster=requirements.service_type,
         isolation=requirements.isolation,
         access=requirements.access,
+        reliability=requirements.qoe.reliability,
         roles=tuple(
             _role(role, models[name], requirements, whole) for role, name in sorted(requirements.roles.items())
         ),
