@@ -3,10 +3,11 @@
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
-import pytest
-from function_house import House
+from function_house import House, Loop, build, tear_down
+from memory_runtime import MemoryRuntime
 from test_remedies import explained, refusal_of
 
 from orchestrator.models.manifests import manifests
@@ -53,8 +54,7 @@ def test_more_than_there_is_is_refused_and_what_is_told_is_accepted(house: House
     assert house.rows("SELECT reliability FROM msis WHERE state = 'running'") == [{"reliability": lack["available"]}]
 
 
-def test_an_instance_that_crashed_is_avoided_by_who_asks_for_more_and_kept_by_who_does_not(house: House) -> None:
-    """Two instances, of degrees 0 and 1 of one cluster: the one that crashes is nothing for a strict request."""
+def test_a_crash_lowers_what_can_be_asked_for_and_less_is_served_as_before(house: House) -> None:
     crashing = only_instance(house.instantiate(1, MODEL, qoe={"reliability": DECLARED}))
     crash(house, crashing)
     seen = life(house, crashing)
@@ -63,32 +63,60 @@ def test_an_instance_that_crashed_is_avoided_by_who_asks_for_more_and_kept_by_wh
     strict = refusal_of(house, 2, MODEL, qoe={"reliability": DECLARED})
     enough = strict["needed"]["service"][0]["available"]
     assert DECLARED - 0.001 < enough < DECLARED
-    assert [lack["kind"] for one in strict["decision"]["msiCandidates"] for lack in one["lacks"]] == []
     assert {one["action"] for one in strict["decision"]["models"]["reasons"]["model"]} == {"reuse", "create"}
     assert only_instance(house.instantiate(3, MODEL, qoe={"reliability": enough})) == crashing
     assert only_instance(house.instantiate(4, MODEL)) == crashing
-
-
-def test_what_was_seen_of_an_instance_stays_its_models_when_it_has_ended(house: House) -> None:
-    crashing = only_instance(house.instantiate(1, MODEL))
-    crash(house, crashing)
-    seen = life(house, crashing)
-    house.release(1)
-    kept = house.rows("SELECT * FROM model_lives")
-    assert kept == [{"model": MODEL, "deaths": 1, "up_s": seen["up_s"], "down_s": seen["down_s"]}]
-    refusal = refusal_of(house, 2, MODEL, qoe={"reliability": DECLARED})
-    fresh = house.instantiate(3, MODEL, qoe={"reliability": refusal["needed"]["service"][0]["available"]})
+    for subscription in (1, 3, 4):
+        house.release(subscription)
+    assert house.rows("SELECT model, deaths, down_s FROM model_lives WHERE deaths > 0") == [
+        {"model": MODEL, "deaths": 1, "down_s": seen["down_s"]}
+    ]
+    refusal = refusal_of(house, 5, MODEL, qoe={"reliability": DECLARED})
+    fresh = house.instantiate(6, MODEL, qoe={"reliability": refusal["needed"]["service"][0]["available"]})
     assert only_instance(fresh) != crashing
     assert life(house, only_instance(fresh))["deaths"] == 0
 
 
-@pytest.mark.parametrize("floor", [3.0])
-def test_an_immersion_floor_is_granted_as_rendering_or_refused(house: House, floor: float) -> None:
-    share = house.instantiate(1, "rendering-server", qoe={"rate_mbps": 250, "immersion_floor": floor})
+def test_a_strict_request_goes_to_the_instance_that_did_not_crash(house: House) -> None:
+    """Sixteen users fill a server scaled once, so that the next opens another; then the first of them crashes."""
+    model, users = "rendering-server", 32
+    crashing = only_instance(house.instantiate(1, model, users=users // 2))
+    house.update(1, 1, model, users=28)
+    steady = only_instance(house.instantiate(2, model, users=8))
+    house.update(1, 2, model, users=8)
+    assert steady != crashing
+    crash(house, crashing)
+    strict = house.instantiate(3, model, qoe={"reliability": manifests()[model].availability})
+    assert only_instance(strict) == steady
+    lacks = {one["candidate"]: one["lacks"] for one in strict["decision"]["models"]["reasons"]["model"]}
+    assert [lack["kind"] for lack in lacks[crashing]] == ["reliability"]
+
+
+def test_up_time_is_what_the_keeper_saw(tmp_path: Path, loop: Loop) -> None:
+    """A minute at a time; of a pause in which nobody looked no more than two count."""
+    now = [1_800_000_000]
+    house = build(tmp_path, loop.loop, manifests(), runtime=MemoryRuntime(tmp_path), clock=lambda: now[0])
+    try:
+        instance = only_instance(house.instantiate(1, MODEL))
+        for later, seen_s in ((59, 0), (1, 60), (30, 60), (30, 120), (86_400, 240)):
+            now[0] += later
+            house.keeper()
+            assert life(house, instance)["up_s"] == seen_s
+    finally:
+        tear_down(house, loop)
+
+
+def test_an_immersion_floor_is_granted_as_rendering_or_refused_with_what_would_do(house: House) -> None:
+    model = "rendering-server"
+    share = house.instantiate(1, model, qoe={"rate_mbps": 250, "immersion_floor": 3.0})
     assert share["models"][0]["granted"]["rendering_k"] > 250
-    refusal = refusal_of(house, 2, "rendering-server", qoe={"rate_mbps": 250, "immersion_floor": 1e9})
+    refusal = refusal_of(house, 2, model, qoe={"rate_mbps": 250, "immersion_floor": 15.0})
     assert refusal["code"] == "infeasible"
-    told = explained(house, 2, refusal=refusal)["feasibleIf"]
-    assert [said[:40] for said in told] == ["ask for an immersion floor of at most 3."[:40]] or len(told) == 1
+    assert house.rows("SELECT subscription_id FROM shares") == [{"subscription_id": "1"}]
     most = refusal["needed"]["model"][0]["available"]
-    assert house.instantiate(3, "rendering-server", qoe={"rate_mbps": 250, "immersion_floor": most})["state"]
+    assert explained(house, 2, refusal=refusal)["feasibleIf"] == [
+        f"ask for an immersion floor of at most {most:g} instead of 15",
+        "in place of that: ask for at least 941 Mb/s",
+    ]
+    assert house.instantiate(3, model, qoe={"rate_mbps": 941, "immersion_floor": 15.0})["state"] == "running"
+    assert house.instantiate(4, model, qoe={"rate_mbps": 250, "immersion_floor": most})["state"] == "running"

