@@ -1,7 +1,10 @@
 """What is written of the lives of instances, on both databases."""
 
+from dataclasses import replace
 
-from orchestrator.instances import ModelMove
+from test_states import model
+
+from orchestrator.instances import ModelMove, ModelState
 from orchestrator.instances.lives import Life, count_up, down_since, end_life, ended_lives, fall, life_of, rise
 from orchestrator.instances.models import add_instance, instance, move_instance
 from orchestrator.resources import ResourceVector
@@ -13,7 +16,7 @@ def test_deaths_down_time_and_up_time_add_up_and_stay_the_models(database: str) 
     store = open_store(database)
     with store.writer.begin() as rows:
         supply(rows, "infrastructure-1", "site-1", ResourceVector(computing_mcores=1))
-        one = model(max_shares=2)
+        one = replace(model(max_shares=2), state=ModelState.PLANNED)
         add_instance(rows, one)
         assert down_since(rows) == {}, "it does not run yet"
         move_instance(rows, one.instance_id, ModelMove.START, 10)
