@@ -40,10 +40,12 @@ def decide(request: OfferRequest, candidates: Candidates, seed: str = "") -> Dec
     An infeasible one has no objective; where its bound is None too, some role has no candidate even by itself.
     """
     found = greedy(request, candidates, seed)
-    if any(lack.kind == "reliability" for lacks in found.needed.values() for lack in lacks):
+    unreliable = any(lack.kind == "reliability" for lacks in found.needed.values() for lack in lacks)
+    if unreliable:
         found = _steadied(found, request, candidates, seed)
     rests = best_rests(request, candidates)
-    search = _Search(request, candidates, seed, rests, _floors(request, candidates, found, rests))
+    floors = _floors(request, candidates, found, rests, cheapest_first=not unreliable)
+    search = _Search(request, candidates, seed, rests, floors)
     if None in search.floors:
         return found
     best = search.run(_cost_of(request, candidates, found.placements) if found.feasible else None)
@@ -139,12 +141,15 @@ class _Search:
         return cost(role, self.candidates.models[role.model], action, self.request.isolation)
 
 
-def _floors(request: OfferRequest, candidates: Candidates, found: Decision, rests: Sequence[float]) -> list[int | None]:
-    """Of each role the least cost by itself: the one found where it reuses."""
+def _floors(
+    request: OfferRequest, candidates: Candidates, found: Decision, rests: Sequence[float], *, cheapest_first: bool
+) -> list[int | None]:
+    """Of each role the least cost by itself: the one found where it reuses, or where nothing was taken before and the
+    cheapest was taken first."""
     floors: list[int | None] = []
     for number, role in enumerate(request.roles):
         actions: list[Verdict] = [one.action for one in found.reasons.get(role.role, ()) if one.chosen]
-        if not actions or actions[0] != "reuse":
+        if not actions or (actions[0] != "reuse" and not (cheapest_first and number == 0)):
             alone = _feasible(request, number, candidates, _Taken(), rests[number], every=False)
             actions = [one.action for one in alone]
         chosen = min(actions, key=RANK.__getitem__, default=None)
