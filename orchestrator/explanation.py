@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
+from orchestrator.qoe.immersion import FULL_RATE_BPS
 from orchestrator.store import Row
 
 WORDS: Mapping[str, str] = {
@@ -21,6 +22,8 @@ WORDS: Mapping[str, str] = {
 }
 """Resource → how people call so much of it."""
 
+FULL_RATE_MBPS = FULL_RATE_BPS // 1_000_000
+"""Beyond this the rate adds nothing to immersion."""
 _BY_CODE: Mapping[str, str] = {
     "document_missing": "put the request document before the activation deadline, and buy anew",
     "deadline_passed": "buy anew: the activation deadline had passed",
@@ -84,6 +87,8 @@ def feasible_if(refusal: Json, requirements: Json | None) -> list[str]:
     lacks = [lack for some in needed.values() for lack in some]
     sentences = [
         *_latency(lacks, requirements),
+        *_reliability(lacks),
+        *_immersion(lacks, requirements),
         *_resources(lacks, requirements),
         *(said for role, some in needed.items() for lack in some if (said := _other(role, lack))),
     ]
@@ -99,6 +104,28 @@ def _latency(lacks: Sequence[Json], requirements: Json | None) -> list[str]:
     factor = max(float(lack["needed"]) / float(lack["available"]) for lack in short)
     asked = float(requirements["qoe"]["latency_ms"]) if requirements else float(short[0]["available"])
     return [f"ask for at most {ceil(asked * factor * 1000 - 1e-6) / 1000:g} ms of latency instead of {asked:g} ms"]
+
+
+def _reliability(lacks: Sequence[Json]) -> list[str]:
+    """One sentence, whichever roles it was found in: the service's reliability is that of all roles together."""
+    short = [lack for lack in lacks if lack["kind"] == "reliability"]
+    if not short:
+        return []
+    most, asked = min(float(lack["available"]) for lack in short), float(short[0]["needed"])
+    return [f"ask for a reliability of at most {most:.6g} instead of {asked:.9g}"]
+
+
+def _immersion(lacks: Sequence[Json], requirements: Json | None) -> list[str]:
+    """Immersion grows with the rate, up to where the rate counts no more."""
+    short = next((lack for lack in lacks if lack["kind"] == "immersion"), None)
+    if short is None:
+        return []
+    most, asked = float(short["available"]), float(short["needed"])
+    if not most:
+        return ["leave immersion_floor out: nothing of the service renders"]
+    said = [f"ask for an immersion floor of at most {most:g} instead of {asked:g}"]
+    rate = ceil(float(requirements["qoe"]["rate_mbps"]) * asked / most) if requirements else FULL_RATE_MBPS + 1
+    return said + ([f"in place of that: ask for at least {rate:,} Mb/s"] if rate <= FULL_RATE_MBPS else [])
 
 
 def _resources(lacks: Sequence[Json], requirements: Json | None) -> list[str]:

@@ -14,6 +14,8 @@ from orchestrator.resources import Isolation, Resources, ResourceVector
 
 SINGLE_ROLE = "model"
 """The one role of a service that is a single model."""
+WHOLE = "service"
+"""Stands for all roles together where what is lacking is none's alone."""
 MOST_NOTICES = 100
 """told of at once"""
 ServiceType = Literal["ar_vr", "digital_twin"]
@@ -127,12 +129,26 @@ class OfferRequest(Shape):
     roles: tuple[RoleRequirement, ...]
     access: str = ""
     """the site where the user enters; empty: the operator's default"""
+    reliability: float = Field(default=0.0, ge=0, le=1)
+    """that the product of the roles' availabilities is to have; 0: whatever it is"""
 
 
 class Lack(Shape):
     """What kept a candidate from being chosen, and what would have made it feasible."""
 
-    kind: Literal["resource", "latency", "link", "isolation", "shares", "model", "state", "runtime", "money"]
+    kind: Literal[
+        "resource",
+        "latency",
+        "reliability",
+        "immersion",
+        "link",
+        "isolation",
+        "shares",
+        "model",
+        "state",
+        "runtime",
+        "money",
+    ]
     name: str
     """resource or property"""
     needed: float | str
@@ -141,9 +157,11 @@ class Lack(Shape):
 
 
 def plain_amount(amount: float | str) -> str:
-    """As people read it: numbers of 1,000 and more whole, smaller ones to four digits."""
+    """As people read it: numbers of 1,000 and more whole, smaller ones to four digits, shares of time to six."""
     if isinstance(amount, str):
         return amount
+    if 0.9 < amount < 1:
+        return f"{amount:.6g}"
     return f"{amount:,.0f}" if abs(amount) >= 1_000 else f"{amount:.4g}"
 
 
@@ -157,6 +175,8 @@ class CandidateReason(Shape):
     lacks: tuple[Lack, ...] = ()
     cost: int | None = None
     """points of orchestrator.placement.worth; None where nobody priced it"""
+    availability: float | None = None
+    """of the instance, or of a new one there; None where nobody asked"""
 
 
 class Placement(Shape):
@@ -185,6 +205,8 @@ class Decision(Shape):
     """what no placement of this share could earn more than, at that moment"""
     gap: float | None = None
     """(bound − objective) ÷ |bound|; 0 = proven best"""
+    reliability: float | None = None
+    """what the placements attain together, six digits rounded down; of a refusal, the most that could be attained"""
 
 
 class Offer(Shape):

@@ -78,7 +78,7 @@ def page(told: dict[str, Any]) -> list[RenderableType]:
     if told["requirements"]:
         parts.append(_step_i(told["requirements"]))
     if told["decision"]:
-        parts += [_step_ii(told["decision"]), _step_iii(told["decision"]["models"])]
+        parts += [_step_ii(told["decision"]), _step_iii(told["decision"]["models"], told["requirements"])]
     if told["offers"]:
         parts.append(_rounds(told["offers"]))
     if told["repacks"]:
@@ -118,10 +118,16 @@ def _step_ii(decision: dict[str, Any]) -> Tree:
     return tree
 
 
-def _step_iii(models: dict[str, Any]) -> Tree:
+def _step_iii(models: dict[str, Any], wanted: dict[str, Any] | None) -> Tree:
     from rich.tree import Tree
 
+    from orchestrator.requirements import WHOLE
+
     tree = Tree(f"[bold]Step III[/bold]  models and resources: {_proof(models)}")
+    if models.get("reliability") is not None and wanted:
+        tree.add(f"reliability {models['reliability']:.6g}, asked for {wanted['qoe']['reliability']:.9g}")
+    for lack in models["needed"].get(WHOLE, ()):
+        tree.add(f"[bold]needed:[/bold] {_lack(lack)}")
     chosen = {placement["role"]: placement for placement in models["placements"]}
     for role in {**models["reasons"], **chosen}:
         place = chosen.get(role)
@@ -149,9 +155,11 @@ def _candidates(tree: Tree, candidates: list[dict[str, Any]], nobody: str) -> No
     ordered = sorted(candidates, key=lambda one: (not one["chosen"], len(one["lacks"])))
     for one in ordered[:MOST_CANDIDATES]:
         why = "; ".join(map(_lack, one["lacks"])) or ("chosen" if one["chosen"] else "fits as well, another was better")
-        costs = f" ({one['cost']:,} points)" if one.get("cost") is not None else ""
+        facts = [f"{one['cost']:,} points"] if one.get("cost") is not None else []
+        facts += [f"availability {one['availability']:.6g}"] if one.get("availability") is not None else []
+        known = f" ({', '.join(facts)})" if facts else ""
         style = "green" if one["chosen"] else "dim"
-        tree.add(f"[{style}]{escape(one['action'])} {escape(one['candidate'])}{costs}: {escape(why)}[/{style}]")
+        tree.add(f"[{style}]{escape(one['action'])} {escape(one['candidate'])}{known}: {escape(why)}[/{style}]")
     if len(ordered) > MOST_CANDIDATES:
         tree.add(f"[dim]and {len(ordered) - MOST_CANDIDATES} more (--json shows them)[/dim]")
 

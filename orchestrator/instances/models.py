@@ -43,6 +43,13 @@ class ModelInstance:
     """UTC second until which it is kept without users, too; 0: it ends with its last user"""
     least_scale: int = 1
     """that it is not shrunk below: what its users need was measured"""
+    deaths: int = 0
+    up_s: int = 0
+    """seconds that it was seen running"""
+    down_s: int = 0
+    """seconds from a death until it answered again"""
+    down_since: int = 0
+    """UTC second of the death that it has not come back from; 0: it is up"""
 
     def to_json(self) -> dict[str, Any]:
         """The instance as a JSON object."""
@@ -60,6 +67,9 @@ class ModelInstance:
             "maxShares": self.max_shares * self.scale,
             "socket": self.socket,
             "warmUntil": self.warm_until,
+            "deaths": self.deaths,
+            "upSeconds": self.up_s,
+            "downSeconds": self.down_s,
         }
 
     def is_idle(self, now: int) -> bool:

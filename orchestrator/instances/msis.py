@@ -31,6 +31,7 @@ class Msi:
     state: MsiState
     latency_ms: float
     reliability: float
+    """that its models attained when its newest share settled; until one has, what they are to attain"""
     max_shares: int
     shares: int
     created_at: int
@@ -154,10 +155,12 @@ def move_share(rows: sa.Connection, subscription_id: str, move: ShareMove, now: 
     return moved
 
 
-def promise(rows: sa.Connection, msi_id: str, latency_ms: float, reliability: float, now: int) -> None:
-    """Write what an MSI promises."""
-    values = {"latency_ms": latency_ms, "reliability": reliability, "changed_at": now}
-    rows.execute(sa.update(MSIS).where(MSIS.c.msi_id == msi_id).values(**values))
+def promise(rows: sa.Connection, one: Msi, latency_ms: float, reliability: float | None, now: int) -> None:
+    """Write what an MSI promises from now on; no reliability: as it was."""
+    kept = one.reliability if reliability is None else reliability
+    if (latency_ms, kept) != (one.latency_ms, one.reliability):
+        values = {"latency_ms": latency_ms, "reliability": kept, "changed_at": now}
+        rows.execute(_CHANGE_MSI, {"mine": one.msi_id, **values})
 
 
 def drop_share(rows: sa.Connection, subscription_id: str) -> None:

@@ -102,8 +102,22 @@ INSTANCES = sa.Table(
     sa.Column("changed_at", sa.BigInteger, nullable=False),
     sa.Column("warm_until", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("least_scale", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("deaths", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("up_s", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("down_s", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("down_since", sa.BigInteger, nullable=False, server_default="0"),
     sa.CheckConstraint("shares BETWEEN 0 AND max_shares * scale", name="shares_within_bound"),
 )
+
+MODEL_LIVES = sa.Table(
+    "model_lives",
+    METADATA,
+    sa.Column("model", sa.String, primary_key=True),
+    sa.Column("deaths", sa.BigInteger, nullable=False),
+    sa.Column("up_s", sa.BigInteger, nullable=False),
+    sa.Column("down_s", sa.BigInteger, nullable=False),
+)
+"""What was seen of each model's instances that have ended; of those that stand their own rows tell."""
 
 USES = sa.Table(
     "uses",

@@ -1,14 +1,16 @@
 """What is installed and what runs, as placement's candidates. Used by the offers; it writes nothing."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from orchestrator.instances.models import instances
+from orchestrator.instances.lives import Life, ended_lives, life_of
+from orchestrator.instances.models import ModelInstance, instances
 from orchestrator.instances.states import ModelState
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
+from orchestrator.qoe.reliability import availability
 from orchestrator.requirements import OfferRequest
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Node, places_and
@@ -27,8 +29,8 @@ def supplies(manifest: Manifest) -> ResourceVector:
     return ResourceVector() if is_supply(manifest) else ResourceVector.of(manifest.supplies)
 
 
-def option(manifest: Manifest) -> ModelOption:
-    """A manifest as placement sees it."""
+def option(manifest: Manifest, seen: Life = Life()) -> ModelOption:  # noqa: B008 (a frozen value)
+    """A manifest as placement sees it, with what was seen of the model's instances."""
     return ModelOption(
         name=manifest.name,
         consumes=ResourceVector.of(manifest.consumes),
@@ -37,6 +39,7 @@ def option(manifest: Manifest) -> ModelOption:
         isolation=frozenset(Isolation(degree) for degree in manifest.isolation),
         latency_ms=manifest.latency_ms,
         is_supply=is_supply(manifest),
+        availability=_estimate(manifest, seen),
     )
 
 
@@ -51,9 +54,11 @@ def view(
 
     What is free includes what the request's cluster has reserved.
     """
-    wanted: Collection[str] = {role.model for role in request.roles}
-    options = {name: option(models[name]) for name in wanted if name in models}
-    ones = instances(rows, models=sorted(options))
+    wanted: Collection[str] = {role.model for role in request.roles if role.model in models}
+    ones = instances(rows, models=sorted(wanted))
+    lives = {one.instance_id: life_of(one, now) for one in ones}
+    seen = _seen(ones, lives, ended_lives(rows, wanted))
+    options = {name: option(models[name], seen.get(name, Life())) for name in wanted}
     standing = {node.node_id: node for node in places_and(rows, [one.instance_id for one in ones])}
     going, moving = on_the_move(rows)
     running: defaultdict[str, list[RunningInstance]] = defaultdict(list)
@@ -73,6 +78,7 @@ def view(
                 scale=one.scale,
                 shares=one.shares,
                 room=own.free if own else ResourceVector(),
+                availability=_estimate(models[one.model], lives[one.instance_id]),
             )
         )
     return Candidates(
@@ -80,6 +86,18 @@ def view(
         instances={model: tuple(ones) for model, ones in running.items()},
         nodes=_sites(standing, topology, request.access, kept_for(rows, request.cluster, now), going),
     )
+
+
+def _seen(ones: Sequence[ModelInstance], lives: Mapping[str, Life], ended: Mapping[str, Life]) -> Mapping[str, Life]:
+    """Model → what was seen of all its instances: those that stand and those that have ended."""
+    seen = dict(ended)
+    for one in ones:
+        seen[one.model] = seen.get(one.model, Life()) + lives[one.instance_id]
+    return seen
+
+
+def _estimate(manifest: Manifest, seen: Life) -> float:
+    return availability(manifest.availability, seen.up_s, seen.down_s)
 
 
 def _sites(

@@ -12,6 +12,7 @@ import structlog
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelMove, ModelState, take_turn
+from orchestrator.instances.lives import count_up, down_since, fall, rise
 from orchestrator.instances.models import (
     STANDING,
     ModelInstance,
@@ -39,6 +40,8 @@ from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
 STOPPING_S = 30
 """How long a workflow may take to stop an instance until the keeper does it, seconds."""
+COUNT_S = 60
+"""How often it is written that what runs was up, seconds."""
 log = structlog.get_logger("mmf")
 UNOWNED = frozenset({ModelState.GONE, ModelState.FAILED})
 
@@ -59,6 +62,8 @@ class Keeper:
         self._starter = Starter(deps.runtime)
         self._untold: list[tuple[str, Notice]] = []
         """notices, each with its key, that MSMF has not taken yet"""
+        self._counted = deps.clock()
+        """UTC second until which up-time is written: while nobody looks nothing is seen"""
 
     def __call__(self) -> list[str]:
         """Start missing parts of the pool, restart what died, regrant what differs, end what nobody wants (any more) or
@@ -69,6 +74,7 @@ class Keeper:
         if read(self._deps.reading, due, self._deps.clock()):
             transact(self._deps.datasource, _expire, self._deps)
         seen = {one.instance_id: one for one in self._deps.runtime.observe()}
+        self._count(seen)
         amiss = read(self._deps.reading, self._amiss, seen)
         self._tell_ended(amiss, seen)
         orphans = read(self._deps.reading, _orphans, seen)
@@ -86,6 +92,17 @@ class Keeper:
         if started.failed:
             raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
         return [*overdue, *orphans, *left, *idle, *(spec.instance_id for spec in amiss)]
+
+    def _count(self, seen: Mapping[str, Observation]) -> None:
+        """Deaths, returns and up-time to the rows. What the runtime knows nothing of was ended, and did not die."""
+        down = read(self._deps.reading, down_since)
+        now, runs = self._deps.clock(), {name: seen[name].state is RunState.RUNNING for name in down if name in seen}
+        fallen = [name for name in runs if not runs[name] and not down[name]]
+        risen = [name for name in runs if runs[name] and down[name]]
+        up_s = now - self._counted
+        if fallen or risen or up_s >= COUNT_S:
+            transact(self._deps.datasource, _counted, fallen, risen, min(up_s, 2 * COUNT_S), now)
+            self._counted = now
 
     def _end_idle(self) -> list[str]:
         """End what was kept warm until now and has no users."""
@@ -149,6 +166,13 @@ def _orphans(rows: sa.Connection, seen: Iterable[str]) -> list[str]:
 def _left_stopping(rows: sa.Connection, before: int) -> list[str]:
     """What has been stopping for too long: the workflow that stopped it was lost, what it holds would be held on."""
     return [one.instance_id for one in instances(rows, [ModelState.STOPPING]) if one.changed_at < before]
+
+
+def _counted(rows: sa.Connection, fallen: list[str], risen: list[str], up_s: int, now: int) -> None:
+    """What falls now was up until now; what rises was not."""
+    count_up(rows, up_s, now)
+    fall(rows, fallen, now)
+    rise(rows, risen, now)
 
 
 def _has_idle(rows: sa.Connection, now: int) -> bool:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.instances import IllegalMove, ModelMove, ModelState, take_turn
+from orchestrator.instances.lives import end_life
 from orchestrator.instances.models import (
     STANDING,
     ModelInstance,
@@ -237,6 +238,7 @@ def finish(rows: sa.Connection, instance_ids: Sequence[str], now: int) -> None:
             raise IllegalMove(f"{instance_id} is to be kept, not to be ended. This is a fault of MMF; report it.")
         if one.state is ModelState.STOPPING:
             move_instance(rows, instance_id, ModelMove.FINISH, now)
+            end_life(rows, one, now)
         free_instance(rows, instance_id)
 
 

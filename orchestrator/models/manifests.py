@@ -19,6 +19,8 @@ import rfc8785
 from orchestrator.models.errors import BadManifest, UnknownModel
 
 HERE = Path(__file__).parent
+UNDECLARED = 0.999
+"""Availability of a model whose manifest declares none."""
 Document = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -96,6 +98,8 @@ class Manifest:
     max_shares: int
     isolation: tuple[int, ...]
     latency_ms: float
+    availability: float
+    """part of the time in which an instance answers, as its provider declares: until more is measured"""
     memory_mib: int
     table1: tuple[str, ...]
     ask_bps: int
@@ -224,6 +228,7 @@ def _manifest(document: Document) -> Manifest:
         max_shares=_whole(document["max_shares"]),
         isolation=tuple(_whole(degree) for degree in document["isolation"]),
         latency_ms=_milliseconds(document["latency_ms"]),
+        availability=_availability(document.get("availability", UNDECLARED)),
         memory_mib=_whole(document["memory_mib"]),
         table1=tuple(document["table1"]),
         ask_bps=_whole(document["ask_bps"]),
@@ -305,6 +310,12 @@ def _whole(value: object) -> int:
 def _milliseconds(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
         raise ValueError(f"{str(value)[:40]!r} is no time in milliseconds")
+    return float(value)
+
+
+def _availability(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1:
+        raise ValueError(f"{str(value)[:40]!r} is no availability: a part of the time, above 0 and below 1")
     return float(value)
 
 

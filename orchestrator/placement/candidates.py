@@ -21,6 +21,8 @@ class ModelOption:
     """it is a part of the pool (infrastructure, platform): reused always, never created for a share"""
     max_scale: int = 2
     """how many times its first size an instance may be scaled to before a second one is created"""
+    availability: float = 1.0
+    """of an instance that is created now: by what was seen of all instances of the model"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class RunningInstance:
     shares: int
     room: ResourceVector
     """what is free of its own supplies"""
+    availability: float = 1.0
+    """by what was seen of this instance"""
 
 
 @dataclass(frozen=True, slots=True)

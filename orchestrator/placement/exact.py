@@ -4,15 +4,31 @@
 if no other took anything. Where greedy's objective meets it, nothing is left to search (the common case); else a
 depth-first search over every candidate of every role looks for the optimum, up to `LOOKS` candidates, so that
 admission stays within its milliseconds. What it could not finish it says: the gap is then not 0.
+
+Where reliability is lacking, the most available candidate of each role is tried before it is refused; what they attain
+is what a refusal tells to ask for.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.placement.candidates import Candidates
-from orchestrator.placement.greedy import RANK, _Ask, _Option, _options, _placement, _take, _Taken, flow, greedy
+from orchestrator.placement.greedy import (
+    RANK,
+    ROUNDING,
+    _Option,
+    _options,
+    _placement,
+    _take,
+    _Taken,
+    ask_for,
+    best_rests,
+    flow,
+    greedy,
+)
 from orchestrator.placement.worth import cost, revenue
-from orchestrator.requirements import CandidateReason, Decision, Lack, OfferRequest, Placement, Verdict
+from orchestrator.qoe.reliability import told
+from orchestrator.requirements import WHOLE, CandidateReason, Decision, Lack, OfferRequest, Placement, Verdict
 
 LOOKS = 400
 """Candidates that the search looks at until it is cut off, at some ten microseconds each."""
@@ -24,12 +40,17 @@ def decide(request: OfferRequest, candidates: Candidates, seed: str = "") -> Dec
     An infeasible one has no objective; where its bound is None too, some role has no candidate even by itself.
     """
     found = greedy(request, candidates, seed)
-    search = _Search(request, candidates, seed, _floors(request, candidates, found))
+    unreliable = any(lack.kind == "reliability" for lacks in found.needed.values() for lack in lacks)
+    if unreliable:
+        found = _steadied(found, request, candidates, seed)
+    rests = best_rests(request, candidates)
+    floors = _floors(request, candidates, found, rests, cheapest_first=not unreliable)
+    search = _Search(request, candidates, seed, rests, floors)
     if None in search.floors:
         return found
     best = search.run(_cost_of(request, candidates, found.placements) if found.feasible else None)
     if search.placements is not None:
-        found = _with(found, request, search.placements)
+        found = _with(found, request, search.placements, search.reliability)
     earns = revenue(request.roles, request.isolation)
     if best is None:
         return found.model_copy(update={"bound": earns - search.least if search.cut_off else None})
@@ -42,6 +63,16 @@ def decide(request: OfferRequest, candidates: Candidates, seed: str = "") -> Dec
     return found.model_copy(update={"objective": objective, "bound": bound, "gap": gap, "reasons": reasons})
 
 
+def _steadied(found: Decision, request: OfferRequest, candidates: Candidates, seed: str) -> Decision:
+    """The most available candidates, where they attain what is asked; else what they lack, and how much they attain."""
+    steady = greedy(request, candidates, seed, steadiest=True)
+    attained = steady.reliability or 0.0
+    if attained >= request.reliability - ROUNDING:
+        return steady
+    lack = Lack(kind="reliability", name="reliability", needed=request.reliability, available=attained)
+    return found.model_copy(update={"needed": {**steady.needed, WHOLE: (lack,)}, "reliability": attained})
+
+
 @dataclass(slots=True)
 class _Search:
     """Depth first over the roles in their order, cheapest option first, cut by what the rest costs at least."""
@@ -49,10 +80,14 @@ class _Search:
     request: OfferRequest
     candidates: Candidates
     seed: str
+    rests: list[float]
+    """of each role, the most reliability that the roles after it can attain together"""
     floors: list[int | None]
     """of each role, the cheapest option as if no other role took anything; None where there is none"""
     placements: tuple[Placement, ...] | None = None
     """of the best answer, where the search found a better one than it was given"""
+    reliability: float = 0.0
+    """that they attain together"""
     best: int | None = None
     cut_off: bool = False
     looks: int = 0
@@ -71,7 +106,7 @@ class _Search:
 
     def _fill(self, number: int, spent: int, chosen: tuple[Placement, ...], taken: _Taken) -> None:
         if number == len(self.request.roles):
-            self.best, self.placements = spent, chosen
+            self.best, self.placements, self.reliability = spent, chosen, taken.reliability
             return
         role = self.request.roles[number]
         self.looks += 2 * len(self.candidates.instances.get(role.model, ())) + len(self.candidates.nodes)
@@ -80,7 +115,13 @@ class _Search:
             now = spent + self.cost(number, option.action)
             if self.cut_off or (self.best is not None and now + self._rest(number + 1) >= self.best):
                 return
-            after = _Taken(dict(taken.nodes), dict(taken.rooms), dict(taken.shares), dict(taken.links))
+            after = replace(
+                taken,
+                nodes=dict(taken.nodes),
+                rooms=dict(taken.rooms),
+                shares=dict(taken.shares),
+                links=dict(taken.links),
+            )
             node = next((one for one in self.candidates.nodes if one.node == option.node), None)
             _take(after, option, flow(role.resources), node)
             self._fill(number + 1, now, (*chosen, _placement(role, option, self.seed)), after)
@@ -91,7 +132,7 @@ class _Search:
 
     def _options(self, number: int, taken: _Taken) -> list[_Option]:
         """What can fill a role after these were taken: cheapest first, then as greedy prefers."""
-        found = _feasible(self.request, number, self.candidates, taken, every=True)
+        found = _feasible(self.request, number, self.candidates, taken, self.rests[number], every=True)
         return sorted(found, key=lambda one: (self.cost(number, one.action), RANK[one.action], one.order))
 
     def cost(self, number: int, action: Verdict) -> int:
@@ -100,13 +141,17 @@ class _Search:
         return cost(role, self.candidates.models[role.model], action, self.request.isolation)
 
 
-def _floors(request: OfferRequest, candidates: Candidates, found: Decision) -> list[int | None]:
-    """Of each role the least cost by itself: greedy's own where nothing was taken before, or where it reuses."""
+def _floors(
+    request: OfferRequest, candidates: Candidates, found: Decision, rests: Sequence[float], *, cheapest_first: bool
+) -> list[int | None]:
+    """Of each role the least cost by itself: the one found where it reuses, or where nothing was taken before and the
+    cheapest was taken first."""
     floors: list[int | None] = []
     for number, role in enumerate(request.roles):
         actions: list[Verdict] = [one.action for one in found.reasons.get(role.role, ()) if one.chosen]
-        if not actions or (number and actions[0] != "reuse"):
-            actions = [one.action for one in _feasible(request, number, candidates, _Taken(), every=False)]
+        if not actions or (actions[0] != "reuse" and not (cheapest_first and number == 0)):
+            alone = _feasible(request, number, candidates, _Taken(), rests[number], every=False)
+            actions = [one.action for one in alone]
         chosen = min(actions, key=RANK.__getitem__, default=None)
         model = candidates.models.get(role.model)
         floors.append(cost(role, model, chosen, request.isolation) if model and chosen else None)
@@ -114,17 +159,15 @@ def _floors(request: OfferRequest, candidates: Candidates, found: Decision) -> l
 
 
 def _feasible(
-    request: OfferRequest, number: int, candidates: Candidates, taken: _Taken, *, every: bool
+    request: OfferRequest, number: int, candidates: Candidates, taken: _Taken, others: float, *, every: bool
 ) -> list[_Option]:
-    """What can fill a role, after these were taken."""
+    """What can fill a role, after these were taken and before the others."""
     role = request.roles[number]
-    model = candidates.models.get(role.model)
-    if model is None:
-        return []
-    own = role.resources.only(model.supplies)
     nodes = {node.node: node for node in candidates.nodes}
-    ask = _Ask(request, role, model, own, role.resources - own, flow(role.resources), nodes, taken)
-    running = candidates.instances.get(model.name, ())
+    ask = ask_for(request, role, candidates, nodes, taken, others)
+    if ask is None:
+        return []
+    running = candidates.instances.get(role.model, ())
     return [option for option in _options(ask, running, every=every) if not option.lacks]
 
 
@@ -133,25 +176,30 @@ def _cost_of(request: OfferRequest, candidates: Candidates, placements: Sequence
     return sum(cost(role, candidates.models[role.model], one.verdict, request.isolation) for role, one in pairs)
 
 
-def _with(found: Decision, request: OfferRequest, placements: tuple[Placement, ...]) -> Decision:
+def _with(found: Decision, request: OfferRequest, placements: tuple[Placement, ...], reliability: float) -> Decision:
     """The decision with the search's placements, its chosen candidates marked anew."""
     chosen: Mapping[str, Placement] = {placement.role: placement for placement in placements}
     reasons = {role.role: _marked(found.reasons.get(role.role, ()), chosen[role.role]) for role in request.roles}
     verdict = max((one.verdict for one in placements), key=RANK.__getitem__, default="create")
     return found.model_copy(
-        update={"feasible": True, "verdict": verdict, "placements": placements, "reasons": reasons, "needed": {}}
+        update={
+            "feasible": True,
+            "verdict": verdict,
+            "placements": placements,
+            "reasons": reasons,
+            "needed": {},
+            "reliability": told(reliability),
+        }
     )
 
 
 def _marked(reasons: Sequence[CandidateReason], chosen: Placement) -> tuple[CandidateReason, ...]:
     """Greedy's reasons, with the search's choice in place of greedy's; what it lacked for greedy, it does not here."""
     name = chosen.node if chosen.verdict == "create" else chosen.instance
-    others = [
-        one.model_copy(update={"chosen": False})
-        for one in reasons
-        if (one.candidate, one.action) != (name, chosen.verdict)
-    ]
-    return (*others, CandidateReason(candidate=name, action=chosen.verdict, chosen=True))
+    mine = {(one.candidate, one.action): one for one in reasons}.get((name, chosen.verdict))
+    others = [one.model_copy(update={"chosen": False}) for one in reasons if one is not mine]
+    mine = mine or CandidateReason(candidate=name, action=chosen.verdict, chosen=True)
+    return (*others, mine.model_copy(update={"chosen": True, "lacks": ()}))
 
 
 def _priced(search: _Search, number: int, reasons: Sequence[CandidateReason]) -> tuple[CandidateReason, ...]:

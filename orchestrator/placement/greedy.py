@@ -3,6 +3,9 @@
 A pure function of one view of the candidates; MMF runs it for an offer and again, inside the transaction, when the
 offer is accepted. Roles are filled in the order given, each seeing what the ones before took. Every candidate that was
 looked at leaves a reason; a role that cannot be filled says what would have been enough. O(roles × candidates).
+
+Reliability is of all roles together: their availabilities multiply. A candidate lacks it where the service could not
+attain what is asked with it, even with the most available candidate in every role that is still to be filled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +13,13 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from orchestrator.placement.candidates import Candidates, ModelOption, NodeRoom, RunningInstance
+from orchestrator.qoe.reliability import in_series, told
 from orchestrator.requirements import CandidateReason, Decision, Lack, OfferRequest, Placement, RoleRequirement, Verdict
 from orchestrator.resources import Isolation, ResourceVector, may_share
 
 RANK: dict[Verdict, int] = {"reuse": 0, "modify": 1, "create": 2}
+ROUNDING = 1e-12
+"""by which products of availabilities may differ"""
 
 
 @dataclass(slots=True)
@@ -24,6 +30,8 @@ class _Taken:
     rooms: dict[str, ResourceVector] = field(default_factory=dict)
     shares: dict[str, int] = field(default_factory=dict)
     links: dict[str, ResourceVector] = field(default_factory=dict)
+    reliability: float = 1.0
+    """what they attain together"""
 
     def on_node(self, node: str) -> ResourceVector:
         return self.nodes.get(node, ResourceVector())
@@ -41,6 +49,7 @@ class _Option:
     lacks: tuple[Lack, ...]
     order: tuple[float | str, ...]
     """smaller is better among feasible options of one action"""
+    availability: float
 
 
 def instance_name(model: str, seed: str) -> str:
@@ -61,6 +70,8 @@ class _Ask:
     """what the share takes of every link between the user and the instance's site"""
     nodes: Mapping[str, NodeRoom]
     taken: _Taken
+    others: float
+    """the most that the roles still to be filled beside this one can attain together"""
     strangers: dict[tuple[Isolation, str], tuple[Lack, ...]] = field(default_factory=dict)
     """degree and cluster → why its instances cannot be shared: the same for all of them, so found once"""
 
@@ -70,21 +81,23 @@ def flow(resources: ResourceVector) -> ResourceVector:
     return ResourceVector(bandwidth_mbps=resources.bandwidth_mbps, spectrum_mhz=resources.spectrum_mhz)
 
 
-def greedy(request: OfferRequest, candidates: Candidates, seed: str = "") -> Decision:
-    """The decision for one share; infeasible as soon as one role cannot be filled (all roles keep their reasons)."""
+def greedy(request: OfferRequest, candidates: Candidates, seed: str = "", *, steadiest: bool = False) -> Decision:
+    """The decision for one share; infeasible as soon as one role cannot be filled (all roles keep their reasons).
+
+    `steadiest` fills each role with its most available candidate and asks for no reliability.
+    """
+    if steadiest:
+        request = request.model_copy(update={"reliability": 0.0})
     taken = _Taken()
     nodes = {node.node: node for node in candidates.nodes}
+    rests = best_rests(request, candidates)
     placements: list[Placement] = []
     reasons: dict[str, tuple[CandidateReason, ...]] = {}
     needed: dict[str, tuple[Lack, ...]] = {}
-    for role in request.roles:
-        options: tuple[_Option, ...] = ()
-        model = candidates.models.get(role.model)
-        if model is not None:
-            own = role.resources.only(model.supplies)
-            ask = _Ask(request, role, model, own, role.resources - own, flow(role.resources), nodes, taken)
-            options = _options(ask, candidates.instances.get(model.name, ()))
-        chosen = _best(options)
+    for role, others in zip(request.roles, rests, strict=True):
+        ask = ask_for(request, role, candidates, nodes, taken, others)
+        options = _options(ask, candidates.instances.get(role.model, ()), every=steadiest) if ask else ()
+        chosen = _steadiest(options) if steadiest else _best(options)
         reasons[role.role] = tuple(_reason(option, option is chosen) for option in options)
         if chosen is None:
             least = _least(options)
@@ -100,7 +113,36 @@ def greedy(request: OfferRequest, candidates: Candidates, seed: str = "") -> Dec
         placements=tuple(placements) if not needed else (),
         reasons=reasons,
         needed=needed,
+        reliability=told(taken.reliability),
     )
+
+
+def ask_for(
+    request: OfferRequest,
+    role: RoleRequirement,
+    candidates: Candidates,
+    nodes: Mapping[str, NodeRoom],
+    taken: _Taken,
+    others: float,
+) -> _Ask | None:
+    """What is asked of a role's candidates; None where its model is not on offer."""
+    model = candidates.models.get(role.model)
+    if model is None:
+        return None
+    own = role.resources.only(model.supplies)
+    return _Ask(request, role, model, own, role.resources - own, flow(role.resources), nodes, taken, others)
+
+
+def best_rests(request: OfferRequest, candidates: Candidates) -> list[float]:
+    """Of each role the most that the roles after it can attain together."""
+    best = [_most_available(role.model, candidates) for role in request.roles]
+    return [in_series(best[number + 1 :]) for number in range(len(best))]
+
+
+def _most_available(name: str, candidates: Candidates) -> float:
+    model = candidates.models.get(name)
+    fresh = [model.availability] if model and not model.is_supply else []
+    return max([one.availability for one in candidates.instances.get(name, ())] + fresh, default=1.0)
 
 
 def _options(ask: _Ask, running: Sequence[RunningInstance], *, every: bool = False) -> tuple[_Option, ...]:
@@ -127,9 +169,10 @@ def _reuse(ask: _Ask, one: RunningInstance) -> _Option:
         *_shares(shares, bound),
         *lacking(ask.own, _room(ask, one)),
         *_node_lacks(ask, ask.rest, ask.nodes.get(one.node)),
+        *_unreliable(ask, one.availability),
     )
     order = (0.0 if one.running else 1.0, -shares / bound, one.instance_id)
-    return _Option("reuse", one.instance_id, one.node, ask.rest, ask.own, lacks, order)
+    return _Option("reuse", one.instance_id, one.node, ask.rest, ask.own, lacks, order, one.availability)
 
 
 def _modify(ask: _Ask, one: RunningInstance, more: ResourceVector) -> _Option:
@@ -141,9 +184,10 @@ def _modify(ask: _Ask, one: RunningInstance, more: ResourceVector) -> _Option:
         *_shares(one.shares + ask.taken.shares.get(one.instance_id, 0), ask.model.max_shares * (one.scale + 1)),
         *lacking(ask.own, _room(ask, one) + ask.model.supplies),
         *_node_lacks(ask, more, ask.nodes.get(one.node)),
+        *_unreliable(ask, one.availability),
     )
     order = (float(one.scale), one.instance_id)
-    return _Option("modify", one.instance_id, one.node, more, ask.own, lacks, order)
+    return _Option("modify", one.instance_id, one.node, more, ask.own, lacks, order, one.availability)
 
 
 def _create(ask: _Ask, node: NodeRoom, cost: ResourceVector) -> _Option:
@@ -154,10 +198,11 @@ def _create(ask: _Ask, node: NodeRoom, cost: ResourceVector) -> _Option:
         *((Lack(kind="isolation", name="degree", needed=wanted, available=degrees),) if cannot else ()),
         *lacking(ask.own, ask.model.supplies),
         *_node_lacks(ask, cost, node),
+        *_unreliable(ask, ask.model.availability),
     )
     left = node.free.computing_mcores - ask.taken.on_node(node.node).computing_mcores
     order = (node.latency_ms, -left, node.node)
-    return _Option("create", node.node, node.node, cost, ask.own, lacks, order)
+    return _Option("create", node.node, node.node, cost, ask.own, lacks, order, ask.model.availability)
 
 
 def _room(ask: _Ask, one: RunningInstance) -> ResourceVector:
@@ -216,6 +261,14 @@ def _node_lacks(ask: _Ask, cost: ResourceVector, node: NodeRoom | None) -> tuple
     return lacks
 
 
+def _unreliable(ask: _Ask, availability: float) -> tuple[Lack, ...]:
+    """Where the service with this candidate, and the best in the roles after it, attains less than is asked."""
+    attained, asked = ask.taken.reliability * availability * ask.others, ask.request.reliability
+    if attained >= asked - ROUNDING:
+        return ()
+    return (Lack(kind="reliability", name="reliability", needed=asked, available=told(attained)),)
+
+
 def _links(ask: _Ask, node: NodeRoom) -> tuple[Lack, ...]:
     """What the links on the way lack."""
     lacks: list[Lack] = []
@@ -234,6 +287,11 @@ def _best(options: tuple[_Option, ...]) -> _Option | None:
     return min(feasible, key=lambda option: (RANK[option.action], option.order), default=None)
 
 
+def _steadiest(options: tuple[_Option, ...]) -> _Option | None:
+    feasible = [option for option in options if not option.lacks]
+    return min(feasible, key=lambda one: (-one.availability, RANK[one.action], one.order), default=None)
+
+
 def _least(options: tuple[_Option, ...]) -> _Option | None:
     """Of all options, the one that lacks least."""
     return min(options, key=lambda option: (len(option.lacks), -RANK[option.action], option.candidate), default=None)
@@ -244,11 +302,18 @@ def _nobody(role: RoleRequirement) -> tuple[Lack, ...]:
 
 
 def _reason(option: _Option, chosen: bool) -> CandidateReason:
-    return CandidateReason(candidate=option.candidate, action=option.action, chosen=chosen, lacks=option.lacks)
+    return CandidateReason(
+        candidate=option.candidate,
+        action=option.action,
+        chosen=chosen,
+        lacks=option.lacks,
+        availability=told(option.availability),
+    )
 
 
 def _take(taken: _Taken, option: _Option, crossing: ResourceVector, node: NodeRoom | None) -> None:
     taken.nodes[option.node] = taken.on_node(option.node) + option.from_node
+    taken.reliability *= option.availability
     for link in node.links if node and crossing else ():
         taken.links[link.link] = taken.links.get(link.link, ResourceVector()) + crossing
     if option.action != "create":

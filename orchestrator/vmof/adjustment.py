@@ -35,7 +35,7 @@ from orchestrator.vmof.choice import choose_msi
 from orchestrator.vmof.grants import allocated, regrant, regrant_all
 from orchestrator.vmof.life_cycle import create_msi, end_unused
 
-PROMISES = frozenset({"latency", "resource"})
+PROMISES = frozenset({"latency", "reliability"})
 """Kinds of lack that concern what an MSI promises; degree and seats are the share's already."""
 
 
@@ -127,7 +127,7 @@ def resettle(
         decision=decision,
     )
     put_share(rows, running, now)
-    _stand(rows, held.msi_id, target, wanted, now)
+    _stand(rows, held.msi_id, target, wanted, decision.models.reliability, now)
     after = running.rendering()
     changed = _regranted(rows, {server.instance for server in (before, after) if server})
     return InstanceShare(
@@ -164,18 +164,16 @@ def _stays(one: CandidateReason, msi_id: str) -> CandidateReason:
     return one.model_copy(update={"chosen": mine, "lacks": () if mine else one.lacks})
 
 
-def _stand(rows: sa.Connection, source: str, target: str, wanted: ServiceRequirements, now: int) -> None:
+def _stand(
+    rows: sa.Connection, source: str, target: str, wanted: ServiceRequirements, reliability: float | None, now: int
+) -> None:
     """The MSI aimed at runs and promises what is wanted; the one that was left ends if it is empty."""
     there = msi(rows, target)
     if there is not None and there.state is MsiState.PLANNING:
         move_msi(rows, target, MsiMove.ACTIVATE, now)
-    if there is not None and source == target:
-        latency, reliability = (
-            min(there.latency_ms, wanted.qoe.latency_ms),
-            max(there.reliability, wanted.qoe.reliability),
-        )
-        if (latency, reliability) != (there.latency_ms, there.reliability):
-            promise(rows, target, latency, reliability, now)
+    if there is not None:
+        latency = min(there.latency_ms, wanted.qoe.latency_ms) if source == target else there.latency_ms
+        promise(rows, there, latency, reliability, now)
     if source != target and live_shares(rows, source) == 0:
         end_unused(rows, source, now)
 

@@ -34,5 +34,5 @@ def _lacks(wanted: ServiceRequirements, one: Msi) -> tuple[Lack, ...]:
         lacks.append(Lack(kind="latency", name="latency_ms", needed=asked, available=latency, unit="ms"))
     if one.reliability < wanted.qoe.reliability:
         asked, there_is = wanted.qoe.reliability, one.reliability
-        lacks.append(Lack(kind="resource", name="reliability", needed=asked, available=there_is))
+        lacks.append(Lack(kind="reliability", name="reliability", needed=asked, available=there_is))
     return tuple(lacks)

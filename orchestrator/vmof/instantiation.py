@@ -28,7 +28,7 @@ from orchestrator.requirements import (
 from orchestrator.vmof import life_cycle
 from orchestrator.vmof.calls import Answer, answer_of, begin, conclude
 from orchestrator.vmof.sub_instances import msi_bound, rendering_wish, sub_instances
-from orchestrator.vmof.workflows import VmofDeps, as_json, lacks_told, regranted, released_meanwhile
+from orchestrator.vmof.workflows import VmofDeps, as_json, lacks_told, notice_of, regranted, released_meanwhile
 
 ROUNDS = 40
 """Offers until VMOF gives up; each lost round means that somebody else's was accepted."""
@@ -60,7 +60,7 @@ class Instantiation:
             sub_instances(wanted, "", self._deps.models)
             joined = self._change(_join, key, document)
         except Refusal as cause:
-            return {"refusal": RefusalNotice(code=cause.code, detail=str(cause)).to_json()}
+            return {"refusal": notice_of(cause).to_json()}
         if "answer" in joined:
             known: Answer = joined["answer"]
             return known

@@ -22,6 +22,7 @@ from orchestrator.instances.msis import (
     move_share,
     msi,
     msis,
+    promise,
     put_share,
     share,
     staying_shares,
@@ -112,6 +113,8 @@ def settle(
     there = msi(rows, held.msi_id)
     if there is not None and there.state is MsiState.PLANNING:
         move_msi(rows, held.msi_id, MsiMove.ACTIVATE, now)
+    if there is not None:
+        promise(rows, there, there.latency_ms, decision.models.reliability, now)
     rendering = running.rendering()
     grants = regrant(rows, rendering.instance if rendering else "")
     mine = grants.pop(subscription_id, running.grant)

@@ -8,15 +8,14 @@ from orchestrator.errors import Refusal
 from orchestrator.models.digital_twin import MCORES_PER_FILTER, MOST_FILTERS
 from orchestrator.models.manifests import Manifest
 from orchestrator.qoe.immersion import CAP_K
-from orchestrator.requirements import OfferRequest, RoleRequirement, ServiceRequirements
+from orchestrator.requirements import WHOLE, OfferRequest, RoleRequirement, ServiceRequirements
 from orchestrator.resources import ResourceVector
+from orchestrator.vmof.immersion import objects_seen, out_of_reach, rendering_for_floor
 
 STEPPED = frozenset({"sensors", "communication-protocol", "digital-twin"})
 """Models that work at each update of a thing, for each thing."""
 BASE_RATE_HZ = 10
 """Updates a second of one thing that the manifests' shares of these models are made for."""
-BEACH_OBJECTS = 56
-"""Kinds of objects on the beach: what a traveller who names none may look at (section IV-B)."""
 
 
 class UnknownModel(Refusal):
@@ -27,7 +26,10 @@ class UnknownModel(Refusal):
 
 
 def sub_instances(requirements: ServiceRequirements, msi: str, models: Mapping[str, Manifest]) -> OfferRequest:
-    """One requirement a role: resources of one share, and its part of the latency in proportion to the model's own."""
+    """One requirement a role: resources of one share, and its part of the latency in proportion to the model's own.
+
+    Raises UnknownModel, or FloorOutOfReach where no rendering reaches the immersion floor.
+    """
     missing = sorted(set(requirements.roles.values()) - set(models))
     if missing:
         raise UnknownModel(
@@ -35,6 +37,9 @@ def sub_instances(requirements: ServiceRequirements, msi: str, models: Mapping[s
             "another service.",
             models=missing,
         )
+    floor = requirements.qoe.immersion_floor
+    if floor and not any(models[name].per_share.get("rendering_k") for name in requirements.roles.values()):
+        raise out_of_reach(WHOLE, floor, 0.0)
     whole = sum(models[name].latency_ms for name in requirements.roles.values())
     return OfferRequest(
         subscription_id=requirements.subscription_id,
@@ -42,6 +47,7 @@ def sub_instances(requirements: ServiceRequirements, msi: str, models: Mapping[s
         cluster=requirements.service_type,
         isolation=requirements.isolation,
         access=requirements.access,
+        reliability=requirements.qoe.reliability,
         roles=tuple(
             _role(role, models[name], requirements, whole) for role, name in sorted(requirements.roles.items())
         ),
@@ -50,7 +56,7 @@ def sub_instances(requirements: ServiceRequirements, msi: str, models: Mapping[s
 
 def rendering_wish(requirements: ServiceRequirements) -> int:
     """Rendering capacity in K that the user's objects could use at their cap."""
-    return int(CAP_K) * (len(requirements.objects) or BEACH_OBJECTS) * requirements.users
+    return int(CAP_K) * objects_seen(requirements) * requirements.users
 
 
 def msi_bound(requirements: ServiceRequirements, models: Mapping[str, Manifest]) -> int:
@@ -61,6 +67,8 @@ def msi_bound(requirements: ServiceRequirements, models: Mapping[str, Manifest])
 def _role(role: str, manifest: Manifest, requirements: ServiceRequirements, whole_ms: float) -> RoleRequirement:
     part = manifest.latency_ms / whole_ms if whole_ms else 1.0
     share = _in_step(manifest, _per_share(manifest, requirements.qoe.rate_mbps), requirements)
+    if share.rendering_k:
+        share = replace(share, rendering_k=max(share.rendering_k, rendering_for_floor(requirements, role)))
     return RoleRequirement(
         role=role,
         model=manifest.name,

@@ -81,9 +81,10 @@ class VmofWorkflows:
         asked = AdjustmentRequest.model_validate(document)
         wanted = asked.requirements
         try:
+            sub_instances(wanted, "", self._deps.models)
             aimed = self._change(_aim, key, document)
         except Refusal as cause:
-            return {"refusal": RefusalNotice(code=cause.code, detail=str(cause)).to_json()}
+            return {"refusal": notice_of(cause).to_json()}
         request = sub_instances(wanted, aimed["msi"], self._deps.models)
         body = {"request": request.to_json(), "revision": asked.revision}
         path = f"/uses/{aimed['from_msi']}/{wanted.subscription_id}"
@@ -125,6 +126,11 @@ class VmofWorkflows:
 
     def _change(self, change: Callable[..., Any], *args: Any) -> Any:
         return transact(self._deps.datasource, change, self._deps, *args)
+
+
+def notice_of(cause: Refusal) -> RefusalNotice:
+    """A refusal as it is recorded, with what would make it feasible where that is known."""
+    return RefusalNotice(code=cause.code, detail=str(cause), needed=cause.details.get("needed", {}))
 
 
 def lacks_told(needed: Mapping[str, tuple[Lack, ...]]) -> str:

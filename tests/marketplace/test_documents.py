@@ -73,7 +73,13 @@ def test_the_schema_is_the_one_that_requests_are_read_by(version: int) -> None:
 
 
 def test_a_twins_request_is_put_and_a_wrong_one_is_not(market: Market) -> None:
-    twin = {"schema": "s4m/request/2", "service": "city-twin", "things": ["bridge"], "qoe": {"fidelity_floor": 0.7}}
+    twin = {
+        "schema": "s4m/request/2",
+        "service": "city-twin",
+        "access": "site-1",
+        "things": ["bridge"],
+        "qoe": {"fidelity_floor": 0.7},
+    }
     assert _put(market, canonical(twin)).status_code < 300
     wrong = _put(market, canonical({**twin, "qoe": {"fidelity_floor": 7}}))
     assert wrong.json()["code"] == "malformed_document"

@@ -60,6 +60,8 @@ def test_an_accepted_request_is_explained(run: Run, subscription: str) -> None:
         "Step II",
         "Step III",
         "create monitoring-",
+        "reliability 0.99995, asked for 0.99",
+        "availability 0.99995",
         "gap 0.00 % (proven best)",
         "Offers",
         "Times: final",

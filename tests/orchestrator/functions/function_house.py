@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from orchestrator.calls import FunctionClient
 from orchestrator.mmf import Keeper, MmfDeps, Repacking, build_mmf
+from orchestrator.mmf.workflows import now_s
 from orchestrator.models.manifests import Manifest, manifests, services
 from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.resources.physical import establish
@@ -108,6 +109,7 @@ def build(
     database: str = "",
     topology: Topology = ONE_SITE,
     runtime: Any = None,
+    clock: Callable[[], int] = now_s,
 ) -> House:
     """Build the functions on this home and launch the engine; what was under way there is recovered.
 
@@ -132,7 +134,7 @@ def build(
     runtime = runtime or SandboxRuntime(home)
     msmf_app = build_msmf(MsmfDeps(datasource, reader=store.reader))
     msmf = FunctionClient("msmf", None, loop, app=msmf_app)
-    deps = MmfDeps(datasource, runtime, models, msmf, topology=topology, grace_s=0.0, reader=store.reader)
+    deps = MmfDeps(datasource, runtime, models, msmf, clock, topology, grace_s=0.0, reader=store.reader)
     mmf_app = build_mmf(deps)
     mmf = FunctionClient("mmf", None, loop, app=mmf_app)
     vmof_app = build_vmof(VmofDeps(datasource, models, mmf, msmf, reader=store.reader))

@@ -119,7 +119,12 @@ def test_alone_in_its_msi_a_share_makes_the_promise_stronger(house: House) -> No
     share = house.instantiate(1, RENDER, qoe={"latency_ms": 5, "reliability": 0.9})
     better = house.update(1, 1, RENDER, qoe={"latency_ms": 1, "reliability": 0.99})
     assert better["msi"] == share["msi"]
-    assert house.rows("SELECT latency_ms, reliability FROM msis") == [{"latency_ms": 1.0, "reliability": 0.99}]
+    assert house.rows("SELECT latency_ms, reliability FROM msis") == [
+        {"latency_ms": 1.0, "reliability": manifests()[RENDER].availability}
+    ]
+    refusal = refusal_of(house.update, 1, 2, RENDER, qoe={"latency_ms": 1, "reliability": 0.999999})
+    assert [lack["kind"] for lack in refusal["needed"]["service"]] == ["reliability"]
+    assert refusal_of(house.update, 1, 3, RENDER, qoe={"immersion_floor": 50})["needed"]["model"][0]["needed"] == 50
 
 
 def test_a_share_moves_where_its_msi_cannot_promise_the_quality(house_on_each_database: House) -> None:

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MalformedDocument
+from orchestrator.explanation import feasible_if
 from orchestrator.models.manifests import manifests, services
 from orchestrator.models.table1 import scenarios
 from orchestrator.msmf import BadRequest, translate
-from orchestrator.msmf.translation import migrated
+from orchestrator.msmf.translation import SCHEMAS, migrated
+from orchestrator.qoe import allocate_attention, bpsk_bit_error, meta_immersion
 from orchestrator.requirements import TranslationRequest
 from orchestrator.resources import Isolation
+from orchestrator.vmof.immersion import FloorOutOfReach
 from orchestrator.vmof.sub_instances import UnknownModel, sub_instances
 
 BEACH = services()["virtual-beach-travel"]
@@ -22,6 +25,7 @@ WHOLE: dict[str, Any] = {
     "service": "virtual-beach-travel",
     "users": 1,
     "isolation": 1,
+    "access": "site-1",
     "qoe": {"immersion_floor": 0.5, "rate_mbps": 500, "latency_ms": 1.5, "reliability": 0.999},
     "objects": [{"object": 12, "attention": 5}],
 }
@@ -46,7 +50,7 @@ def asked(
 def test_a_request_becomes_requirements_with_the_roles_of_the_service() -> None:
     wanted = translate(asked(WHOLE))
     assert (wanted.service, wanted.service_type, wanted.isolation) == (BEACH.name, "ar_vr", Isolation.CLUSTER)
-    assert wanted.qoe.rate_mbps == 500
+    assert (wanted.qoe.rate_mbps, wanted.access) == (500, "site-1")
     assert wanted.objects[0].attention == 5
     assert wanted.roles == BEACH.roles
 
@@ -215,5 +219,57 @@ def test_what_the_other_service_type_promises_is_refused_by_its_place(
 
 def test_a_request_of_version_1_means_the_same_in_version_2() -> None:
     assert translate(asked(WHOLE)) == translate(asked(migrated(WHOLE)))
+    schemas = [json.loads(path.read_text()) for path in SCHEMAS.values()]
+    assert WHOLE.keys() == schemas[0]["properties"].keys()
+    assert WHOLE["qoe"].keys() == schemas[0]["properties"]["qoe"]["properties"].keys()
     odd = {**TWIN, "schema": "s4m/request/1", "objects": [{"object": 1, "attention": 1}]}
     assert translate(asked(odd, dict(services()["predictive-maintenance"].document))).objects
+
+
+def rendering(floor: float, rate_mbps: int, objects: list[dict[str, int]]) -> int:
+    """K of rendering of one user of the beach, who asks for this."""
+    qoe = {"immersion_floor": floor, "rate_mbps": rate_mbps}
+    wanted = translate(asked({**WHOLE, "qoe": qoe, "objects": objects}))
+    roles = {role.role: role.resources for role in sub_instances(wanted, "msi-1", manifests()).roles}
+    return roles["rendering"].rendering_k
+
+
+def reached(floor_k: int, rate_mbps: int, attention: list[float]) -> float:
+    """Meta-Immersion that so many K render at that rate, shared out as the gateway does."""
+    shares = allocate_attention(attention, floor_k)
+    return float(meta_immersion(rate_mbps * 1e6, bpsk_bit_error(1000.0), attention, shares))
+
+
+def test_the_immersion_floor_is_rendered_for_at_the_rate_that_is_asked_for() -> None:
+    assert rendering(0, 100, []) == rendering(0.3, 100, []) == 250, "what a share has by itself is enough"
+    for floor, rate_mbps in ((0.5, 100), (1.5, 100), (1.5, 250), (3.9, 250)):
+        least = rendering(floor, rate_mbps, [])
+        assert reached(least, rate_mbps, [1.0] * 56) >= floor
+        if least > 250:
+            assert reached(least - 20, rate_mbps, [1.0] * 56) < floor
+    assert rendering(1.5, 100, []) > rendering(1.5, 250, []) > 250
+    loved = [{"object": number, "attention": 5} for number in range(20)]
+    assert rendering(6.0, 250, loved) < rendering(6.0, 230, loved)
+
+
+def test_a_floor_that_no_rendering_reaches_is_refused_and_what_is_told_is_enough() -> None:
+    objects = [{"object": 12, "attention": 5}]
+    with pytest.raises(FloorOutOfReach) as refused:
+        rendering(0.4, 100, objects)
+    needed = refused.value.details["needed"]
+    lack = needed["rendering"][0]
+    assert (lack["kind"], lack["needed"]) == ("immersion", 0.4)
+    assert rendering(lack["available"], 100, objects) == 250
+    lower, faster = feasible_if({"needed": needed}, {"qoe": {"rate_mbps": 100}})
+    assert lower == f"ask for an immersion floor of at most {lack['available']:g} instead of 0.4"
+    assert rendering(0.4, int(faster.split()[-2]), objects) == 250
+
+
+def test_a_floor_is_refused_where_nothing_renders() -> None:
+    document = {"schema": "s4m/request/1", "service": "monitoring", "qoe": {"immersion_floor": 0.1}}
+    wanted = translate(asked(document, dict(manifests()["monitoring"].document)))
+    with pytest.raises(FloorOutOfReach, match="renders nothing") as refused:
+        sub_instances(wanted, "msi-1", manifests())
+    assert feasible_if({"needed": refused.value.details["needed"]}, None) == [
+        "leave immersion_floor out: nothing of the service renders"
+    ]
