@@ -44,9 +44,10 @@ def explanation(
     offers: Sequence[Json],
     updates: Sequence[Json] = (),
     repacks: Sequence[Json] = (),
+    moves: Sequence[Json] = (),
 ) -> dict[str, Any]:
-    """Steps I to III with their candidates, the rounds of offers, the repacks that moved its models, the refusal and
-    what would make it feasible."""
+    """Steps I to III with their candidates, the rounds of offers, the moves of its share and MSI, the repacks that
+    moved its models, the refusal and what would make it feasible."""
     outcome = row["outcome"]
     refusal = outcome.get("refusal")
     decision = outcome.get("decision") or (refusal or {}).get("decision")
@@ -62,6 +63,7 @@ def explanation(
         "offers": list(offers),
         "updates": list(updates),
         "repacks": list(repacks),
+        "moves": list(moves),
         "refusal": None if refusal is None else {name: refusal[name] for name in refusal if name != "decision"},
         "feasibleIf": [] if refusal is None else feasible_if(refusal, requirements),
         "times": row["times"],

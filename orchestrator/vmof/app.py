@@ -6,11 +6,12 @@ from functools import partial
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import FastAPI, Path
+from fastapi import FastAPI, Path, Query
 
 from orchestrator.errors import Refusal
 from orchestrator.instances import ShareState
 from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
+from orchestrator.instances.moves import moves_of
 from orchestrator.instances.msis import msis, running_grants, running_sockets, shares
 from orchestrator.instances.msis import share as share_of
 from orchestrator.instances.transact import read, snapshot
@@ -120,6 +121,10 @@ def _views(door: Door, deps: VmofDeps) -> None:
     async def list_instances(grants: bool = False) -> dict[str, Any]:
         return await door.run(read, deps.reading, _grants if grants else _instances)
 
+    @door.app.get("/moves")
+    async def list_moves(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
+        return {"moves": await door.run(read, deps.reading, _moves, subscription_id)}
+
     @door.app.get("/top")
     async def show_top() -> dict[str, Any]:
         return await door.run(snapshot, deps.reading, top)
@@ -137,6 +142,12 @@ def _regranted(msi: str, grants: Mapping[str, Any]) -> list[Notice]:
         Notice(kind=NoticeKind.GRANT_CHANGED, subject=msi, subscription_id=name, detail={"grant": dict(grant)})
         for name, grant in grants.items()
     ]
+
+
+def _moves(rows: sa.Connection, subscription_id: str) -> list[dict[str, Any]]:
+    """Of the subscription's share and of the MSI in which it stands or stood last."""
+    held = share_of(rows, subscription_id)
+    return moves_of(rows, subscription_id, held.msi_id if held else "")
 
 
 def _grants(rows: sa.Connection) -> dict[str, Any]:
