@@ -165,7 +165,7 @@ OFFERS = sa.Table(
     sa.Column("instead_of", sa.String, nullable=False, server_default="", index=True),
     sa.Column("change", sa.JSON(none_as_null=True), nullable=True),
 )
-"""`instead_of` is the offer that this one takes the place of; `change` what a counter-offer has otherwise than asked."""
+"""`instead_of`: the offer that this one takes the place of; `change`: what a counter-offer has otherwise than asked."""
 
 NUMBERING = 7_305_115_104
 """PostgreSQL's advisory lock of whoever writes a notice."""

@@ -1,4 +1,4 @@
-"""Moves of MSIs and shares as rows, what is measured of them, what an MSI is made of, the thread of a talk of offers."""
+"""Moves of MSIs and shares, what is measured of them, what an MSI is made of, and which offer answers which."""
 
 import sqlalchemy as sa
 from alembic import op
