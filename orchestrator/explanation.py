@@ -81,16 +81,31 @@ def _in_force(translated: Sequence[Json], updates: Sequence[Json]) -> Any:
 
 
 def feasible_if(refusal: Json, requirements: Json | None) -> list[str]:
-    """The least change that would have made the request feasible, a sentence each; all of them together are enough."""
+    """The least change that would have made the request feasible, a sentence each. A counter-offer of MMF's is enough
+    by itself, of the others all together."""
     needed: Mapping[str, Sequence[Json]] = refusal.get("needed") or {}
     lacks = [lack for some in needed.values() for lack in some]
     sentences = [
+        *(_countered(one) for one in refusal.get("counters") or ()),
         *_latency(lacks, requirements),
         *_resources(lacks, requirements),
         *(said for role, some in needed.items() for lack in some if (said := _other(role, lack))),
     ]
     known = _BY_CODE.get(str(refusal.get("code", "")))
     return sentences or ([known] if known else [])
+
+
+def _countered(change: Json) -> str:
+    """What MMF found that it could do, with its own counter-offer as proof."""
+    asked, offered = change["asked"], change["offered"]
+    match change["name"]:
+        case "isolation":
+            what = f"buy the plan of isolation {offered} instead of {asked}"
+        case "access":
+            what = f"enter at {offered} instead of {asked}"
+        case _:
+            what = f"ask for {offered:,} Mb/s in all instead of {asked:,}"
+    return f"{what}: that alone would have done"
 
 
 def _latency(lacks: Sequence[Json], requirements: Json | None) -> list[str]:

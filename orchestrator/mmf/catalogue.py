@@ -1,15 +1,17 @@
 """What is installed and what runs, as placement's candidates. Used by the offers; it writes nothing."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from orchestrator.instances.models import instances
+from orchestrator.instances.measured import measured_named
+from orchestrator.instances.models import ModelInstance, instances
 from orchestrator.instances.states import ModelState
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
-from orchestrator.requirements import OfferRequest
+from orchestrator.placement.strain import slowness
+from orchestrator.requirements import Measured, OfferRequest
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Node, places_and
 from orchestrator.resources.reservations import kept_for
@@ -56,6 +58,7 @@ def view(
     ones = instances(rows, models=sorted(options))
     standing = {node.node_id: node for node in places_and(rows, [one.instance_id for one in ones])}
     going, moving = on_the_move(rows)
+    slow = _slow(rows, ones, now)
     running: defaultdict[str, list[RunningInstance]] = defaultdict(list)
     for one in ones:
         if one.instance_id in moving:
@@ -73,6 +76,7 @@ def view(
                 scale=one.scale,
                 shares=one.shares,
                 room=own.free if own else ResourceVector(),
+                slow_ms=slow.get(one.instance_id, 0.0),
             )
         )
     return Candidates(
@@ -80,6 +84,16 @@ def view(
         instances={model: tuple(ones) for model, ones in running.items()},
         nodes=_sites(standing, topology, request.access, kept_for(rows, request.cluster, now), going),
     )
+
+
+def _slow(rows: sa.Connection, ones: Sequence[ModelInstance], now: int) -> dict[str, float]:
+    """Instance → how slow it was measured, held against the quickest of its own model."""
+    known = measured_named(rows, [one.instance_id for one in ones], now)
+    of_model: defaultdict[str, dict[str, Measured]] = defaultdict(dict)
+    for one in ones:
+        if one.instance_id in known:
+            of_model[one.model][one.instance_id] = known[one.instance_id]
+    return {name: ms for some in of_model.values() for name, ms in slowness(some).items()}
 
 
 def _sites(

@@ -39,6 +39,8 @@ class RunningInstance:
     shares: int
     room: ResourceVector
     """what is free of its own supplies"""
+    slow_ms: float = 0.0
+    """measured time to an answer, where it is noticeably above that of the model's quickest instance; else 0"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from orchestrator.instances.msis import (
     Share,
     begin_share,
     drop_share,
-    joinable,
     live_shares,
     move_msi,
     msi,
@@ -24,16 +23,15 @@ from orchestrator.instances.msis import (
     share,
 )
 from orchestrator.requirements import (
-    CandidateReason,
     InstanceShare,
+    MsiCandidate,
     RunningModel,
     ServiceDecision,
     ServiceRequirements,
 )
 from orchestrator.resources import ResourceVector
-from orchestrator.vmof.choice import choose_msi
 from orchestrator.vmof.grants import allocated, regrant, regrant_all
-from orchestrator.vmof.life_cycle import create_msi, end_unused
+from orchestrator.vmof.life_cycle import create_msi, end_unused, look_for
 
 PROMISES = frozenset({"latency", "resource"})
 """Kinds of lack that concern what an MSI promises; degree and seats are the share's already."""
@@ -60,7 +58,9 @@ class Aim:
     msi: str
     from_msi: str
     reused: bool
-    candidates: tuple[CandidateReason, ...]
+    stronger: bool
+    """the MSI is to promise more than it does"""
+    candidates: tuple[MsiCandidate, ...]
 
 
 def aim(rows: sa.Connection, wanted: ServiceRequirements, revision: int, max_shares: int, key: str, now: int) -> Aim:
@@ -73,21 +73,27 @@ def aim(rows: sa.Connection, wanted: ServiceRequirements, revision: int, max_sha
             f"The share of subscription {wanted.subscription_id} is {state}. Only a running one is updated."
         )
     _require_same(held.requirements, wanted)
-    _, reasons = choose_msi(wanted, joinable(rows, wanted))
+    _, reasons = look_for(rows, wanted, now)
     lacks = next((one.lacks for one in reasons if one.candidate == held.msi_id), ())
-    if not any(lack.kind in PROMISES for lack in lacks) or live_shares(rows, held.msi_id) == 1:
-        return Aim(held.msi_id, held.msi_id, True, tuple(_stays(one, held.msi_id) for one in reasons))
+    stronger = any(lack.kind in PROMISES for lack in lacks)
+    if not stronger or live_shares(rows, held.msi_id) == 1:
+        return Aim(
+            held.msi_id,
+            held.msi_id,
+            True,
+            stronger,
+            tuple(_stays(one, held.msi_id) for one in reasons if _is_open(one, held.msi_id)),
+        )
     kept = share(rows, _place(wanted, revision))  # by an earlier attempt
     if kept is not None:
-        return Aim(kept.msi_id, held.msi_id, kept.reused, kept.decision.msi_candidates if kept.decision else ())
-    others = [one for one in joinable(rows, wanted) if one.msi_id != held.msi_id]
-    best, _ = choose_msi(wanted, others)
+        return Aim(kept.msi_id, held.msi_id, kept.reused, False, kept.decision.msi_candidates if kept.decision else ())
+    best, _ = look_for(rows, wanted, now, without=held.msi_id)
     target = best.msi_id if best else create_msi(rows, wanted, max_shares, key, now)
     place = Share(_place(wanted, revision), target, ShareState.PLANNING, best is not None, wanted, 0)
     begin_share(rows, place, f"keeps the place for revision {revision}", now)
     reused = best is not None
     marked = tuple(one.model_copy(update={"chosen": reused and one.candidate == target}) for one in reasons)
-    return Aim(target, held.msi_id, reused, marked)
+    return Aim(target, held.msi_id, reused, False, marked)
 
 
 def unaim(rows: sa.Connection, wanted: ServiceRequirements, revision: int, target: str, now: int) -> None:
@@ -158,7 +164,12 @@ def _place(wanted: ServiceRequirements, revision: int) -> str:
     return f"{wanted.subscription_id}~{revision}"
 
 
-def _stays(one: CandidateReason, msi_id: str) -> CandidateReason:
+def _is_open(one: MsiCandidate, msi_id: str) -> bool:
+    """The share's own MSI is not to be made larger for it: it stands there."""
+    return one.candidate != msi_id or one.action == "reuse"
+
+
+def _stays(one: MsiCandidate, msi_id: str) -> MsiCandidate:
     """Where the share stays, its own seat and promise lack nothing."""
     mine = one.candidate == msi_id
     return one.model_copy(update={"chosen": mine, "lacks": () if mine else one.lacks})

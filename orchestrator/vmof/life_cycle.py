@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from orchestrator.errors import Refusal
 from orchestrator.instances import MsiMove, MsiState, ShareMove, ShareState, take_turn
+from orchestrator.instances.measured import measured_like
 from orchestrator.instances.msis import (
     Msi,
     Share,
@@ -28,8 +29,8 @@ from orchestrator.instances.msis import (
     staying_shares,
 )
 from orchestrator.requirements import (
-    CandidateReason,
     InstanceShare,
+    MsiCandidate,
     RefusalNotice,
     ReleasedShare,
     RunningModel,
@@ -54,7 +55,7 @@ class Joined:
 
     msi: str
     reused: bool
-    candidates: tuple[CandidateReason, ...]
+    candidates: tuple[MsiCandidate, ...]
 
 
 def join(
@@ -67,7 +68,7 @@ def join(
         raise Draining(f"Subscription {wanted.subscription_id} is being released from {held.msi_id}. Wait for its end.")
     if held is not None and held.state in (ShareState.PLANNING, ShareState.RUNNING):
         return Joined(held.msi_id, held.reused, held.decision.msi_candidates if held.decision else ())
-    best, reasons = choose_msi(wanted, joinable(rows, wanted))
+    best, reasons = look_for(rows, wanted, now)
     msi_id = best.msi_id if best else create_msi(rows, wanted, max_shares, key, now)
     place = Share(
         subscription_id=wanted.subscription_id,
@@ -79,6 +80,15 @@ def join(
     )
     begin_share(rows, place, f"asks for {wanted.service}", now)
     return Joined(msi_id, best is not None, reasons)
+
+
+def look_for(
+    rows: sa.Connection, wanted: ServiceRequirements, now: int, without: str = ""
+) -> tuple[Msi | None, tuple[MsiCandidate, ...]]:
+    """The MSI to join, by what is promised and what was measured; `without` names one that is not to be it."""
+    candidates = [one for one in joinable(rows, wanted) if one.msi_id != without]
+    known = measured_like(rows, composition_of(wanted.roles), wanted.service_type, now) if candidates else {}
+    return choose_msi(wanted, candidates, known)
 
 
 def settle(
