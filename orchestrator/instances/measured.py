@@ -44,7 +44,7 @@ def write_measured(
 ) -> None:
     """Write what was found (of what kind, what, and whether it is strained); forget what stands no longer."""
     new = [
-        {"subject": name, "kind": kind, "strained": strained, **one.model_dump()}
+        {"subject": name, "kind": kind, "strained": strained, **dict(one)}
         for name, (kind, one, strained) in found.items()
     ]
     if new:

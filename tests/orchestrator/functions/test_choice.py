@@ -116,43 +116,42 @@ class Gateway:
     post = put = delete = get
 
 
-async def call(clients: ModelClients, socket: str, at_once: int, times: int) -> None:
-    """So many callers, each one call after the other."""
+async def use(clients: ModelClients, share: dict[str, Any], at_once: int, times: int) -> None:
+    """So many callers of one subscription, each one use after the other, timed as the gateway times them."""
+    name, socket = share["subscriptionId"], share["sockets"]["model"]
 
-    async def one(number: int) -> None:
+    async def one() -> None:
         for turn in range(times):
-            tenant = Tenant(str(number), {"computing_mcores": 2_000})
-            await clients.ask(socket, "conditions", tenant, {"t": float(turn), "hours": 48})
+            with clients.performance.services.timed(name):
+                tenant = Tenant(name, {"computing_mcores": 2_000})
+                await clients.ask(socket, "conditions", tenant, {"t": float(turn), "hours": 48})
 
-    await asyncio.gather(*(one(number) for number in range(at_once)))
+    await asyncio.gather(*(one() for _ in range(at_once)))
 
 
 def test_measured_calls_lead_a_purchase_to_the_quicker_msi_and_its_models(house: House, loop: Loop) -> None:
-    crowded, again = house.instantiate(1, "monitoring"), house.instantiate(2, "monitoring")
-    quiet = house.instantiate(3, "monitoring", isolation=1)
-    assert crowded["msi"] == again["msi"] != quiet["msi"]
+    fuller, again = house.instantiate(1, "monitoring"), house.instantiate(2, "monitoring")
+    roomy = house.instantiate(3, "monitoring", isolation=1)
+    assert fuller["msi"] == again["msi"] != roomy["msi"]
     clients = ModelClients(20.0)
     monitor = Monitor(house.vmof_deps, Gateway(clients))
     assert monitor() > 0
-    before = house.instantiate(4, "monitoring")
-    assert before["msi"] == crowded["msi"]  # nothing is measured: both have room, the older has its seats for more
-    busy, idle = (share["sockets"]["model"] for share in (crowded, quiet))
-    loop.run(call(clients, busy, at_once=10, times=3))
-    loop.run(call(clients, idle, at_once=1, times=3))
+    assert house.instantiate(4, "monitoring")["msi"] == roomy["msi"]  # nobody has called yet: it has more room
+    loop.run(use(clients, roomy, at_once=10, times=3))
+    loop.run(use(clients, fuller, at_once=1, times=3))
     assert monitor() > 0
-    assert monitor() <= 2  # queues fall with the time that goes by; nothing else has changed
     loop.run(clients.close())
 
     joined = house.instantiate(5, "monitoring")
-    assert (joined["msi"], joined["sockets"]) == (quiet["msi"], quiet["sockets"])
-    decision = joined["decision"]
-    assert decision["msiVerdict"] == "reuse"
-    listed = {one["msi"]: one["measured"] for one in house.vmof.get("/instances")["instances"]}
-    assert listed[crowded["msi"]]["freeShares"] == 61
+    assert (joined["msi"], joined["sockets"]) == (fuller["msi"], fuller["sockets"])
+    assert joined["decision"]["msiVerdict"] == "reuse"
     rows = {row["subject"]: row for row in house.rows("SELECT * FROM measured WHERE kind = 'instance'")}
-    slow, quick = (rows[share["models"][0]["instance"]] for share in (crowded, quiet))
+    slow, quick = (rows[share["models"][0]["instance"]] for share in (roomy, fuller))
     assert (slow["calls"], quick["calls"]) == (30, 3)
     assert slow["latency_ms"] > quick["latency_ms"] > 0
+    assert slow["queue"] > quick["queue"] > 0
+    listed = {one["msi"]: one["measured"] for one in house.vmof.get("/instances")["instances"]}
+    assert (listed[fuller["msi"]]["freeShares"], listed[fuller["msi"]]["shares"]) == (61, 2)
 
 
 @pytest.fixture
