@@ -11,7 +11,7 @@ from orchestrator.models.turns import PLACES
 from orchestrator.requirements import Lack, Measured
 
 LEAST_CALLS: Final = 20
-"""Fewer calls within a minute say nothing: one that failed would be a tenth of ten."""
+"""Of fewer within a minute a part that failed says nothing: one would be a tenth of ten."""
 MOST_QUEUE: Final = 2.0 * PLACES
 """An instance works at so many calls side by side (`models.turns`); where as many wait, a newcomer's calls would take
 twice as long as the work in them."""
@@ -22,12 +22,10 @@ NOTICEABLE: Final = 1.2
 
 def strains(one: Measured) -> tuple[Lack, ...]:
     """Why nobody else should share it as it is."""
-    if one.calls < LEAST_CALLS:
-        return ()
     lacks: list[Lack] = []
     if one.queue > MOST_QUEUE:
         lacks.append(Lack(kind="performance", name="queue", needed=MOST_QUEUE, available=one.queue, unit="calls"))
-    if one.error_rate > MOST_ERRORS:
+    if one.error_rate > MOST_ERRORS and one.calls >= LEAST_CALLS:
         lacks.append(Lack(kind="performance", name="error_rate", needed=MOST_ERRORS, available=one.error_rate))
     return tuple(lacks)
 
