@@ -82,7 +82,7 @@ async def arrived(house: CoreHouse, attention: int, rate_mbps: float) -> Travell
 
 
 def is_measured(house: CoreHouse) -> bool:
-    """VMOF's view has their MSI: uses, their times, immersion, and that no room is left beside theirs and the party's."""
+    """VMOF's view has their MSI: its uses, their times and immersion, and that no room is left beside the party."""
     with house.client("orchestrator", "vmof", at="orchestrator") as client:
         (msi,) = client.get("/vmof/instances").json()["instances"]
     seen = msi["measured"]
