@@ -182,7 +182,8 @@ def _add_views(app: FastAPI, api: Api) -> None:
             updates = updates_of(reader, subscription)
         offers = api.mmf.get("/offers", of_it)["offers"]
         repacks = api.mmf.get("/repacks", of_it)["repacks"]
-        return explanation(api.row(subscription), translated, offers, updates, repacks)
+        moves = api.vmof.get("/moves", of_it)["moves"]
+        return explanation(api.row(subscription), translated, offers, updates, repacks, moves)
 
     @app.get("/instances", responses=problems(*OF_PEERS))
     def instances() -> Any:

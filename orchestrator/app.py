@@ -59,7 +59,7 @@ from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
 from orchestrator.tenure import Alone, SharedTenure, Tenure
 from orchestrator.updates import Updates
-from orchestrator.vmof import VmofDeps, build_vmof
+from orchestrator.vmof import Monitor, VmofDeps, build_vmof
 from orchestrator.workers import Worker
 from trust.anchors import Anchoring
 from trust.callee import Callees
@@ -210,6 +210,7 @@ class Program:
         self._mmf = self._client("orchestrator", "mmf", settings.mmf_url, functions["mmf"])
         self._msmf = self._client("orchestrator", "msmf", settings.msmf_url, functions["msmf"])
         chain = OnChain(ground.chain, ground.contracts, ground.contracts.market_domain, ground.sender)
+        self._monitor = Monitor(self._vmof_deps, gateway)
         routes = Routes(ground.store, gateway)
         peers = Peers(
             msmf=self._msmf,
@@ -322,6 +323,7 @@ class Program:
         )
         vmof = ground.guard("vmof", build_vmof(vmof_deps))
         self._keeper = Keeper(deps, mmf.state.supplying.end_overdue)
+        self._vmof_deps = vmof_deps
         self._repacking: Repacking = mmf.state.repacking
         return {"msmf": msmf, "vmof": vmof, "mmf": mmf}
 
@@ -362,6 +364,8 @@ class Program:
             ground, folder = self._ground, settings.journal_file.parent
             anchoring = Anchoring(ground.contracts, ground.sender, folder, settings.anchor_interval_s)
             workers["anchor"] = Worker("anchor", lambda: self._anchor(anchoring), settings.anchor_interval_s)
+        if settings.monitor_interval_s > 0:
+            workers["monitor"] = Worker("monitor", self._watch, settings.monitor_interval_s)
         if settings.local_interval_s > 0:
             workers["local"] = Worker("local", self._control, settings.local_interval_s)
         if settings.design_epoch_s > 0:
@@ -438,6 +442,10 @@ class Program:
     def _anchor(self, anchoring: Anchoring) -> None:
         if self._acts():
             anchoring.look()
+
+    def _watch(self) -> None:
+        if self._acts() and self._pool_stands.is_set():
+            self._monitor()
 
     def _control(self) -> None:
         if self._acts() and self._pool_stands.is_set():

@@ -47,9 +47,10 @@ def explanation(
     offers: Sequence[Json],
     updates: Sequence[Json] = (),
     repacks: Sequence[Json] = (),
+    moves: Sequence[Json] = (),
 ) -> dict[str, Any]:
-    """Steps I to III with their candidates, the rounds of offers, the repacks that moved its models, the refusal and
-    what would make it feasible."""
+    """Steps I to III with their candidates, the rounds of offers, the moves of its share and MSI, the repacks that
+    moved its models, the refusal and what would make it feasible."""
     outcome = row["outcome"]
     refusal = outcome.get("refusal")
     decision = outcome.get("decision") or (refusal or {}).get("decision")
@@ -65,6 +66,7 @@ def explanation(
         "offers": list(offers),
         "updates": list(updates),
         "repacks": list(repacks),
+        "moves": list(moves),
         "refusal": None if refusal is None else {name: refusal[name] for name in refusal if name != "decision"},
         "feasibleIf": [] if refusal is None else feasible_if(refusal, requirements),
         "times": row["times"],
@@ -82,10 +84,12 @@ def _in_force(translated: Sequence[Json], updates: Sequence[Json]) -> Any:
 
 
 def feasible_if(refusal: Json, requirements: Json | None) -> list[str]:
-    """The least change that would have made the request feasible, a sentence each; all of them together are enough."""
+    """The least change that would have made the request feasible, a sentence each. A counter-offer of MMF's is enough
+    by itself, of the others all together."""
     needed: Mapping[str, Sequence[Json]] = refusal.get("needed") or {}
     lacks = [lack for some in needed.values() for lack in some]
     sentences = [
+        *(_countered(one) for one in refusal.get("counters") or ()),
         *_latency(lacks, requirements),
         *_reliability(lacks),
         *_immersion(lacks, requirements),
@@ -94,6 +98,19 @@ def feasible_if(refusal: Json, requirements: Json | None) -> list[str]:
     ]
     known = _BY_CODE.get(str(refusal.get("code", "")))
     return sentences or ([known] if known else [])
+
+
+def _countered(change: Json) -> str:
+    """What MMF found that it could do, with its own counter-offer as proof."""
+    asked, offered = change["asked"], change["offered"]
+    match change["name"]:
+        case "isolation":
+            what = f"buy the plan of isolation {offered} instead of {asked}"
+        case "access":
+            what = f"enter at {offered} instead of {asked}"
+        case _:
+            what = f"ask for {offered:,} Mb/s in all instead of {asked:,}"
+    return f"{what}: that alone would have done"
 
 
 def _latency(lacks: Sequence[Json], requirements: Json | None) -> list[str]:

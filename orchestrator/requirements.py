@@ -4,7 +4,7 @@ Used by the three functions, the pipeline and the tests. It holds no rule: who r
 Ids are decimal strings or names; field names are camelCase on the wire, resources and QoE keep their unit in the name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -109,6 +109,30 @@ class ServiceRequirements(Shape):
     """the site where the user enters; empty: the operator's default"""
 
 
+class Lack(Shape):
+    """What kept a candidate from being chosen, and what would have made it feasible."""
+
+    kind: Literal[
+        "resource",
+        "latency",
+        "reliability",
+        "immersion",
+        "performance",
+        "link",
+        "isolation",
+        "shares",
+        "model",
+        "state",
+        "runtime",
+        "money",
+    ]
+    name: str
+    """resource or property"""
+    needed: float | str
+    available: float | str
+    unit: str = ""
+
+
 class RoleRequirement(Shape):
     """One sub-instance: the model that fills a role and what one share of it needs."""
 
@@ -131,29 +155,10 @@ class OfferRequest(Shape):
     """the site where the user enters; empty: the operator's default"""
     reliability: float = Field(default=0.0, ge=0, le=1)
     """that the product of the roles' availabilities is to have; 0: whatever it is"""
-
-
-class Lack(Shape):
-    """What kept a candidate from being chosen, and what would have made it feasible."""
-
-    kind: Literal[
-        "resource",
-        "latency",
-        "reliability",
-        "immersion",
-        "link",
-        "isolation",
-        "shares",
-        "model",
-        "state",
-        "runtime",
-        "money",
-    ]
-    name: str
-    """resource or property"""
-    needed: float | str
-    available: float | str
-    unit: str = ""
+    avoid: dict[str, tuple[Lack, ...]] = Field(default_factory=dict)
+    """model instance → why VMOF does not want it as it is"""
+    instead_of: str = ""
+    """the offer that VMOF answers by this request"""
 
 
 def plain_amount(amount: float | str) -> str:
@@ -163,6 +168,13 @@ def plain_amount(amount: float | str) -> str:
     if 0.9 < amount < 1:
         return f"{amount:.6g}"
     return f"{amount:,.0f}" if abs(amount) >= 1_000 else f"{amount:.4g}"
+
+
+def lacks_of(lacks: Iterable[Lack]) -> str:
+    """What is lacking, in words."""
+    return ", ".join(
+        f"{one.name} (needs {plain_amount(one.needed)}, there is {plain_amount(one.available)})" for one in lacks
+    )
 
 
 class CandidateReason(Shape):
@@ -177,6 +189,34 @@ class CandidateReason(Shape):
     """points of orchestrator.placement.worth; None where nobody priced it"""
     availability: float | None = None
     """of the instance, or of a new one there; None where nobody asked"""
+
+
+class Measured(Shape):
+    """How an MSI, or a model instance, did within the last minute, and how many more shares it takes."""
+
+    calls: int = 0
+    latency_ms: float | None = None
+    """mean time to the end of a call; of an MSI, of a whole use. None: nobody called"""
+    queue: float = 0.0
+    """calls under way or waiting, on average; of an MSI, at its busiest role"""
+    error_rate: float = Field(default=0.0, ge=0, le=1)
+    """part of the calls that got no answer"""
+    immersion: float | None = None
+    """mean Meta-Immersion of its users' newest frames; None: nobody looks at any"""
+    under_floor: int = 0
+    """users whose newest frame was worth less than their plans promise"""
+    free_shares: int = 0
+    """how many more shares of the usual size its models take as they are"""
+    shares: int = 0
+    """that stood in it when this was written"""
+    at: int = 0
+    """UTC seconds"""
+
+
+class MsiCandidate(CandidateReason):
+    """An MSI that was looked at, with what was known of it."""
+
+    measured: Measured | None = None
 
 
 class Placement(Shape):
@@ -209,14 +249,31 @@ class Decision(Shape):
     """what the placements attain together, six digits rounded down; of a refusal, the most that could be attained"""
 
 
+class Change(Shape):
+    """What a counter-offer has otherwise than was asked for."""
+
+    name: Literal["isolation", "access", "rate"]
+    asked: int | str
+    """degree, site or Mb/s of the role with the most"""
+    offered: int | str
+
+
 class Offer(Shape):
-    """Step III, answered by MMF: what it would reuse, modify and create. Open until accepted, refused or stale."""
+    """Step III, answered by MMF: what it would reuse, modify and create. Open until accepted, or stale (others were
+    faster), rejected (by VMOF), refused (MMF cannot) or failed. A counter-offer is what MMF could instead: only whoever
+    bought can ask for that, so VMOF accepts none."""
 
     offer_id: str
     msi: str
     subscription_id: str
-    state: Literal["open", "accepted", "stale", "refused", "failed"]
+    state: Literal["open", "accepted", "stale", "rejected", "refused", "counter", "failed"]
     decision: Decision
+    instead_of: str = ""
+    """the offer that this one takes the place of"""
+    change: Change | None = None
+    """of a counter-offer"""
+    counters: tuple[Change, ...] = ()
+    """of a refused offer, what each of its counter-offers changes; each alone is enough"""
 
 
 class RunningModel(Shape):
@@ -255,7 +312,7 @@ class ServiceDecision(Shape):
 
     msi: str
     msi_verdict: Verdict
-    msi_candidates: tuple[CandidateReason, ...] = ()
+    msi_candidates: tuple[MsiCandidate, ...] = ()
     models: Decision
     rounds: int = 1
     """offers until agreement"""
@@ -268,6 +325,8 @@ class RefusalNotice(Shape):
     detail: str
     needed: dict[str, tuple[Lack, ...]] = Field(default_factory=dict)
     decision: ServiceDecision | None = None
+    counters: tuple[Change, ...] = ()
+    """what MMF could instead; each alone is enough"""
 
 
 class InstanceShare(Shape):

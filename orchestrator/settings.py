@@ -78,6 +78,11 @@ class Settings(SettingsBase):
     local_interval_s: float = Field(
         default=0.5, ge=0, description="pause between the local controllers' looks, seconds; 0: they do not run"
     )
+    monitor_interval_s: float = Field(
+        default=2.0,
+        ge=0,
+        description="pause between VMOF's looks at how MSIs and models do, seconds; 0: it goes by promises and seats",
+    )
     anchor_interval_s: float = Field(
         default=600.0,
         ge=0,

@@ -81,6 +81,8 @@ def page(told: dict[str, Any]) -> list[RenderableType]:
         parts += [_step_ii(told["decision"]), _step_iii(told["decision"]["models"], told["requirements"])]
     if told["offers"]:
         parts.append(_rounds(told["offers"]))
+    if told["moves"]:
+        parts.append(_moves(told["moves"]))
     if told["repacks"]:
         parts.append(_repacks(told["repacks"]))
     parts.append(Text("Times: " + _times(told["times"]), style="dim"))
@@ -188,6 +190,22 @@ def _rounds(offers: list[dict[str, Any]]) -> RenderableType:
             "-" if decision.get("objective") is None else f"{decision['objective']:,}",
             "-" if gap is None else f"{100 * gap:.2f} %", why or "-",
         )  # fmt: skip
+    return table
+
+
+def _moves(moves: list[dict[str, Any]]) -> RenderableType:
+    """What the share and its MSI went through, and why."""
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+
+    table = Table("when (UTC)", "who", "move", "from", "to", "why", title="Moves", box=None,
+                  header_style="bold", title_justify="left", title_style="bold")  # fmt: skip
+    for one in moves:
+        when = datetime.fromtimestamp(one["at"], UTC).strftime("%H:%M:%S")
+        table.add_row(
+            when, f"{one['kind']} {one['subject']}", one["move"], one["before"] or "-", one["after"] or "-", one["why"]
+        )
     return table
 
 

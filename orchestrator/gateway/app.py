@@ -104,6 +104,7 @@ def _add_routes(app: FastAPI) -> None:
     app.add_api_route("/routes/{subscriptionId}", delete_route, methods=["DELETE"])
     app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
     app.add_api_route("/measures", measures, methods=["GET"])
+    app.add_api_route("/performance", performance, methods=["GET"])
     app.add_api_route("/quality/{planId}", quality, methods=["GET"])
 
 
@@ -217,6 +218,11 @@ async def vouchers_to_settle(request: Request, since: int = Query(default=0, ge=
 async def measures(request: Request) -> dict[str, Any]:
     """What was measured of who fetched a frame in the last few seconds (orchestrator.measures)."""
     return _house(request.app).measures.recent().to_json()
+
+
+async def performance(request: Request) -> dict[str, Any]:
+    """How models and services answered within the last minute (orchestrator.performance)."""
+    return _house(request.app).models.performance.recent().to_json()
 
 
 async def quality(

@@ -151,6 +151,7 @@ class House:
         self.claims.forget(subscription)
         self.links.forget(str(subscription))
         self.measures.forget(str(subscription))
+        self.models.performance.services.forget(str(subscription))
         for socket in sorted(set(route.sockets.values())) if route else ():
             with suppress(ModelUnavailable):  # a model that is gone keeps nothing
                 await self.models.configure(socket, {"forget": str(subscription)})

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from orchestrator.gateway.errors import ModelRefused, ModelUnavailable
+from orchestrator.gateway.performance import PerformanceBoard
 
 MOST_BYTES = 64 * 1024 * 1024
 """The longest answer of a model."""
@@ -50,6 +51,7 @@ class ModelClients:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
+        self.performance = PerformanceBoard()
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         """for sockets on which nobody speaks TLS: httpx's own would read all certificates, 20 ms for each model"""
@@ -57,7 +59,8 @@ class ModelClients:
     async def ask(self, socket: str, call: str, tenant: Tenant, params: Mapping[str, Any]) -> ModelAnswer:
         """POST /<call> with JSON parameters."""
         fields = {"params": params, "grant": tenant.grant, "tenant": tenant.subscription}
-        return await self._post(socket, call, json.dumps(fields).encode(), {"Content-Type": "application/json"})
+        with self.performance.models.timed(socket):
+            return await self._post(socket, call, json.dumps(fields).encode(), {"Content-Type": "application/json"})
 
     async def carry(
         self, socket: str, call: str, tenant: Tenant, body: bytes, params: Mapping[str, Any] | None = None
@@ -82,6 +85,7 @@ class ModelClients:
 
     async def hang_up(self, socket: str) -> None:
         """Close the connections to one socket; they are opened anew when it is used again."""
+        self.performance.models.forget(socket)
         client = self._clients.pop(socket, None)
         if client is not None:
             await client.aclose()

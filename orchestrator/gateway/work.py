@@ -88,6 +88,10 @@ class Workshop:
 
     async def make(self, asked: Asked) -> Made:
         """The operation's result, delivered over its link. `ModelUnavailable` or `ModelRefused` where it fails."""
+        with self._models.performance.services.timed(asked.tenant.subscription):
+            return await self._make(asked)
+
+    async def _make(self, asked: Asked) -> Made:
         operation = asked.operation
         if operation.link is None:
             answer = await self._answer(asked)

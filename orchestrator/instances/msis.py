@@ -1,14 +1,16 @@
 """MSIs and their shares as frozen values over their rows. VMOF owns them; readers get the same values.
 
-Every function takes the connection of the caller's transaction. States move only by the tables of `states`.
+Every function takes the connection of the caller's transaction. States move only by the tables of `states`, in the
+functions that move, begin or drop; each move leaves a row (`moves`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
+from orchestrator.instances.moves import record
 from orchestrator.instances.states import MSI_MOVES, SHARE_MOVES, MsiMove, MsiState, ShareMove, ShareState, after
 from orchestrator.instances.tables import MSIS, SHARES
 from orchestrator.requirements import RefusalNotice, RunningModel, ServiceDecision, ServiceRequirements, ServiceType
@@ -36,6 +38,8 @@ class Msi:
     shares: int
     created_at: int
     changed_at: int
+    composition: str = ""
+    """the roles and the models that fill them, of every service that it is an instance of"""
 
     def to_json(self) -> dict[str, Any]:
         """The MSI as a JSON object."""
@@ -89,16 +93,25 @@ class Share:
         }
 
 
-def add_msi(rows: sa.Connection, msi: Msi) -> None:
-    """Write a new MSI."""
+def composition_of(roles: Mapping[str, str]) -> str:
+    """Roles and models as one word: services of the same one can be instantiated as the same MSI."""
+    return ",".join(f"{role}={model}" for role, model in sorted(roles.items()))
+
+
+def add_msi(rows: sa.Connection, msi: Msi, why: str) -> None:
+    """Write a new MSI; it begins in preparation."""
+    begun = after(MSI_MOVES, MsiState.ABSENT, MsiMove.PREPARE)
     values = {name: getattr(msi, name) for name in MSIS.c.keys()}  # noqa: SIM118 (columns)
-    rows.execute(_ADD_MSI, {**values, "isolation": int(msi.isolation), "state": msi.state.value})
+    rows.execute(_ADD_MSI, {**values, "isolation": int(msi.isolation), "state": begun.value})
+    record(rows, "msi", msi.msi_id, MsiMove.PREPARE, MsiState.ABSENT, begun, why, msi.created_at)
 
 
-def move_msi(rows: sa.Connection, msi_id: str, move: MsiMove, now: int) -> MsiState:
+def move_msi(rows: sa.Connection, msi_id: str, move: MsiMove, why: str, now: int) -> MsiState:
     """Move an MSI; IllegalMove where its table has no such move."""
-    moved = after(MSI_MOVES, MsiState(rows.scalars(_MSI_STATE, {"mine": msi_id}).one()), move)
+    before = MsiState(rows.scalars(_MSI_STATE, {"mine": msi_id}).one())
+    moved = after(MSI_MOVES, before, move)
     rows.execute(_CHANGE_MSI, {"mine": msi_id, "state": moved.value, "changed_at": now})
+    record(rows, "msi", msi_id, move, before, moved, why, now)
     return moved
 
 
@@ -107,12 +120,20 @@ def msi(rows: sa.Connection, msi_id: str) -> Msi | None:
     return next(iter(_msis(rows, _ONE_MSI, mine=msi_id)), None)
 
 
-def msis(rows: sa.Connection, service: str | None = None, states: Sequence[MsiState] = ()) -> Sequence[Msi]:
-    """MSIs (of a service, in these states), oldest first."""
-    in_states = [state.value for state in states or MsiState]
-    if service is None:
-        return _msis(rows, _IN_STATES, states=in_states)
-    return _msis(rows, _OF_SERVICE, states=in_states, service=service)
+def msis(rows: sa.Connection) -> Sequence[Msi]:
+    """All MSIs there are and were, oldest first."""
+    return _msis(rows, _EVERY)
+
+
+def joinable(rows: sa.Connection, wanted: ServiceRequirements) -> Sequence[Msi]:
+    """MSIs that take shares and are made of the very models that a service is made of, oldest first."""
+    return _msis(
+        rows,
+        _JOINABLE,
+        composition=composition_of(wanted.roles),
+        cluster=wanted.service_type,
+        states=[state.value for state in JOINABLE],
+    )
 
 
 def live_shares(rows: sa.Connection, msi_id: str) -> int:
@@ -129,11 +150,27 @@ def _count(rows: sa.Connection, msi_id: str, states: Sequence[ShareState]) -> in
     return int(rows.scalars(_COUNT, {"msi": msi_id, "states": [state.value for state in states]}).one())
 
 
-def put_share(rows: sa.Connection, share: Share, now: int) -> None:
-    """Write a share: new, or the next attempt of one that was refused or released."""
-    values: dict[str, Any] = {
+def begin_share(rows: sa.Connection, share: Share, why: str, now: int) -> None:
+    """Write a share in planning: new, or the next attempt of one that was refused or released."""
+    known = rows.scalars(_SHARE_STATE, {"mine": share.subscription_id}).one_or_none()
+    if known is not None:
+        move_share(rows, share.subscription_id, ShareMove.RETRY, why, now)
+        set_share(rows, share, now)
+        return
+    begun = after(SHARE_MOVES, ShareState.ABSENT, ShareMove.JOIN)
+    values = {**_held(share, now), "state": begun.value, "created_at": now}
+    rows.execute(_ADD_SHARE, {"subscription_id": share.subscription_id, **values})
+    record(rows, "share", share.subscription_id, ShareMove.JOIN, ShareState.ABSENT, begun, why, now)
+
+
+def set_share(rows: sa.Connection, share: Share, now: int) -> None:
+    """Write what a share holds; its state stays."""
+    rows.execute(_CHANGE_SHARE, {"mine": share.subscription_id, **_held(share, now)})
+
+
+def _held(share: Share, now: int) -> dict[str, Any]:
+    return {
         "msi_id": share.msi_id,
-        "state": share.state.value,
         "reused": share.reused,
         "rendering_k": share.rendering_k,
         "rendering_instance": rendering.instance if (rendering := share.rendering()) else "",
@@ -144,14 +181,14 @@ def put_share(rows: sa.Connection, share: Share, now: int) -> None:
         "refusal": share.refusal.to_json() if share.refusal else None,
         "changed_at": now,
     }
-    if rows.execute(_CHANGE_SHARE, {"mine": share.subscription_id, **values}).rowcount == 0:
-        rows.execute(_ADD_SHARE, {"subscription_id": share.subscription_id, "created_at": now, **values})
 
 
-def move_share(rows: sa.Connection, subscription_id: str, move: ShareMove, now: int) -> ShareState:
+def move_share(rows: sa.Connection, subscription_id: str, move: ShareMove, why: str, now: int) -> ShareState:
     """Move a share; IllegalMove where its table has no such move."""
-    moved = after(SHARE_MOVES, ShareState(rows.scalars(_SHARE_STATE, {"mine": subscription_id}).one()), move)
+    before = ShareState(rows.scalars(_SHARE_STATE, {"mine": subscription_id}).one())
+    moved = after(SHARE_MOVES, before, move)
     rows.execute(_CHANGE_SHARE, {"mine": subscription_id, "state": moved.value, "changed_at": now})
+    record(rows, "share", subscription_id, move, before, moved, why, now)
     return moved
 
 
@@ -163,9 +200,14 @@ def promise(rows: sa.Connection, one: Msi, latency_ms: float, reliability: float
         rows.execute(_CHANGE_MSI, {"mine": one.msi_id, **values})
 
 
-def drop_share(rows: sa.Connection, subscription_id: str) -> None:
-    """Forget a share that only kept a place."""
+def drop_share(rows: sa.Connection, subscription_id: str, why: str, now: int) -> None:
+    """Forget a share that only kept a place, if it is there."""
+    known = rows.scalars(_SHARE_STATE, {"mine": subscription_id}).one_or_none()
+    if known is None:
+        return
+    gone = after(SHARE_MOVES, ShareState(known), ShareMove.DROP)
     rows.execute(sa.delete(SHARES).where(SHARES.c.subscription_id == subscription_id))
+    record(rows, "share", subscription_id, ShareMove.DROP, ShareState(known), gone, why, now)
 
 
 def share(rows: sa.Connection, subscription_id: str) -> Share | None:
@@ -268,8 +310,12 @@ _ADD_MSI = sa.insert(MSIS)
 _CHANGE_MSI = sa.update(MSIS).where(_MY_MSI)
 _MSI_STATE = sa.select(MSIS.c.state).where(_MY_MSI)
 _ONE_MSI = _msi_query(_MY_MSI)
-_IN_STATES = _msi_query(MSIS.c.state.in_(sa.bindparam("states", expanding=True)))
-_OF_SERVICE = _IN_STATES.where(MSIS.c.service == sa.bindparam("service"))
+_EVERY = _msi_query(sa.true())
+_JOINABLE = _msi_query(
+    (MSIS.c.composition == sa.bindparam("composition"))
+    & (MSIS.c.cluster == sa.bindparam("cluster"))
+    & MSIS.c.state.in_(sa.bindparam("states", expanding=True))
+)
 
 _MY_SHARE = SHARES.c.subscription_id == sa.bindparam("mine")
 _ADD_SHARE = sa.insert(SHARES)

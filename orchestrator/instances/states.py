@@ -14,6 +14,8 @@ from orchestrator.errors import OrchestratorError
 class MsiState(enum.StrEnum):
     """Phases of an MSI: preparation, planning, run-time (`running`), decommission, and its two ends."""
 
+    ABSENT = ""
+    """there is none yet"""
     PREPARATION = "preparation"
     PLANNING = "planning"
     RUNNING = "running"
@@ -25,6 +27,7 @@ class MsiState(enum.StrEnum):
 class MsiMove(enum.StrEnum):
     """What may happen to an MSI."""
 
+    PREPARE = "prepare"
     PLAN = "plan"
     ACTIVATE = "activate"
     DECOMMISSION = "decommission"
@@ -35,6 +38,8 @@ class MsiMove(enum.StrEnum):
 class ShareState(enum.StrEnum):
     """A subscription's share of an MSI."""
 
+    ABSENT = ""
+    """there is none yet, or only a place was kept and was given up"""
     PLANNING = "planning"
     RUNNING = "running"
     DRAINING = "draining"
@@ -45,11 +50,13 @@ class ShareState(enum.StrEnum):
 class ShareMove(enum.StrEnum):
     """What may happen to a share."""
 
+    JOIN = "join"
     ACTIVATE = "activate"
     DRAIN = "drain"
     RELEASE = "release"
     REFUSE = "refuse"
     RETRY = "retry"
+    DROP = "drop"
 
 
 class ModelState(enum.StrEnum):
@@ -73,8 +80,8 @@ class ModelMove(enum.StrEnum):
 
 MSI_MOVES: Mapping[tuple[MsiState, MsiMove], MsiState] = MappingProxyType(
     {
+        (MsiState.ABSENT, MsiMove.PREPARE): MsiState.PREPARATION,
         (MsiState.PREPARATION, MsiMove.PLAN): MsiState.PLANNING,
-        (MsiState.PREPARATION, MsiMove.FAIL): MsiState.FAILED,
         (MsiState.PLANNING, MsiMove.ACTIVATE): MsiState.RUNNING,
         (MsiState.PLANNING, MsiMove.DECOMMISSION): MsiState.DECOMMISSION,
         (MsiState.PLANNING, MsiMove.FAIL): MsiState.FAILED,
@@ -85,9 +92,11 @@ MSI_MOVES: Mapping[tuple[MsiState, MsiMove], MsiState] = MappingProxyType(
 
 SHARE_MOVES: Mapping[tuple[ShareState, ShareMove], ShareState] = MappingProxyType(
     {
+        (ShareState.ABSENT, ShareMove.JOIN): ShareState.PLANNING,
         (ShareState.PLANNING, ShareMove.ACTIVATE): ShareState.RUNNING,
         (ShareState.PLANNING, ShareMove.REFUSE): ShareState.REFUSED,
         (ShareState.PLANNING, ShareMove.DRAIN): ShareState.DRAINING,
+        (ShareState.PLANNING, ShareMove.DROP): ShareState.ABSENT,
         (ShareState.RUNNING, ShareMove.DRAIN): ShareState.DRAINING,
         (ShareState.DRAINING, ShareMove.RELEASE): ShareState.RELEASED,
         (ShareState.REFUSED, ShareMove.RETRY): ShareState.PLANNING,

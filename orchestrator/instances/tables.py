@@ -1,7 +1,7 @@
-"""The tables of MSIs, shares, model instances, uses, offers, service requirements and notices.
+"""The tables of MSIs, shares, their moves and measures, model instances, uses, offers, requirements and notices.
 
-Each belongs to one function: requirements and notices to MSMF; MSIs and shares to VMOF; model instances, uses and
-offers to MMF. They live in the engine's database and change only inside its transactional steps.
+Each belongs to one function: requirements and notices to MSMF; MSIs, shares, moves and measures to VMOF; model
+instances, uses and offers to MMF. They live in the engine's database and change only inside its transactional steps.
 """
 
 import sqlalchemy as sa
@@ -53,6 +53,7 @@ MSIS = sa.Table(
     sa.Column("max_shares", sa.Integer, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("composition", sa.String, nullable=False, server_default="", index=True),
 )
 
 SHARES = sa.Table(
@@ -72,6 +73,38 @@ SHARES = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
 )
+
+MOVES = sa.Table(
+    "moves",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("subject", sa.String, nullable=False, index=True),
+    sa.Column("move", sa.String, nullable=False),
+    sa.Column("before", sa.String, nullable=False),
+    sa.Column("after", sa.String, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+"""Every move of every MSI and share, written in the transaction that makes it."""
+
+MEASURED = sa.Table(
+    "measured",
+    METADATA,
+    sa.Column("subject", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("calls", sa.Integer, nullable=False),
+    sa.Column("latency_ms", sa.Float, nullable=True),
+    sa.Column("queue", sa.Float, nullable=False),
+    sa.Column("error_rate", sa.Float, nullable=False),
+    sa.Column("immersion", sa.Float, nullable=True),
+    sa.Column("under_floor", sa.Integer, nullable=False),
+    sa.Column("free_shares", sa.Integer, nullable=False),
+    sa.Column("shares", sa.Integer, nullable=False),
+    sa.Column("strained", sa.Boolean, nullable=False, index=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+"""VMOF's global view of what stands: how each MSI and model instance did lately, and how many shares it still takes."""
 
 VMOF_CALLS = sa.Table(
     "vmof_calls",
@@ -143,8 +176,10 @@ OFFERS = sa.Table(
     sa.Column("decision", sa.JSON, nullable=False),
     sa.Column("cause", sa.Text, nullable=False, server_default=""),
     sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("instead_of", sa.String, nullable=False, server_default="", index=True),
+    sa.Column("change", sa.JSON(none_as_null=True), nullable=True),
 )
-
+"""`instead_of`: the offer that this one takes the place of; `change`: what a counter-offer has otherwise than asked."""
 
 NUMBERING = 7_305_115_104
 """PostgreSQL's advisory lock of whoever writes a notice."""

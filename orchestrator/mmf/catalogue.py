@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 import sqlalchemy as sa
 
 from orchestrator.instances.lives import Life, ended_lives, life_of
+from orchestrator.instances.measured import measured_named
 from orchestrator.instances.models import ModelInstance, instances
 from orchestrator.instances.states import ModelState
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
+from orchestrator.placement.strain import slowness
 from orchestrator.qoe.reliability import availability
-from orchestrator.requirements import OfferRequest
+from orchestrator.requirements import Measured, OfferRequest
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Node, places_and
 from orchestrator.resources.reservations import kept_for
@@ -61,6 +63,7 @@ def view(
     options = {name: option(models[name], seen.get(name, Life())) for name in wanted}
     standing = {node.node_id: node for node in places_and(rows, [one.instance_id for one in ones])}
     going, moving = on_the_move(rows)
+    slow = _slow(rows, ones, now)
     running: defaultdict[str, list[RunningInstance]] = defaultdict(list)
     for one in ones:
         if one.instance_id in moving:
@@ -79,6 +82,7 @@ def view(
                 shares=one.shares,
                 room=own.free if own else ResourceVector(),
                 availability=_estimate(models[one.model], lives[one.instance_id]),
+                slow_ms=slow.get(one.instance_id, 0.0),
             )
         )
     return Candidates(
@@ -98,6 +102,16 @@ def _seen(ones: Sequence[ModelInstance], lives: Mapping[str, Life], ended: Mappi
 
 def _estimate(manifest: Manifest, seen: Life) -> float:
     return availability(manifest.availability, seen.up_s, seen.down_s)
+
+
+def _slow(rows: sa.Connection, ones: Sequence[ModelInstance], now: int) -> dict[str, float]:
+    """Instance → how slow it was measured, held against the quickest of its own model."""
+    known = measured_named(rows, [one.instance_id for one in ones], now)
+    of_model: defaultdict[str, dict[str, Measured]] = defaultdict(dict)
+    for one in ones:
+        if one.instance_id in known:
+            of_model[one.model][one.instance_id] = known[one.instance_id]
+    return {name: ms for some in of_model.values() for name, ms in slowness(some).items()}
 
 
 def _sites(

@@ -1,4 +1,5 @@
-"""Offers: proposed on what is there, accepted on what is there then, and let go. Rows only; the runtime comes after.
+"""Offers: proposed on what is there, accepted on what is there then, countered, and let go. Rows only; the runtime
+comes after.
 
 Used by MMF's app and workflows; each function is one transaction's work. Between offer and acceptance others may have
 been faster: acceptance decides again in its own turn, and where it would decide otherwise it answers with a new offer.
@@ -28,10 +29,20 @@ from orchestrator.instances.models import (
 )
 from orchestrator.instances.tables import OFFERS
 from orchestrator.mmf.catalogue import supplies, view
+from orchestrator.mmf.counters import counters
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import decide
 from orchestrator.placement.greedy import flow
-from orchestrator.requirements import Decision, Lack, Offer, OfferRequest, Placement, RunningModel
+from orchestrator.requirements import (
+    Change,
+    Decision,
+    Lack,
+    Offer,
+    OfferRequest,
+    Placement,
+    RunningModel,
+    lacks_of,
+)
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Allocation, allocate, free_instance, free_share, held_by, nodes, supply
 from orchestrator.resources.reservations import due, expire
@@ -76,8 +87,12 @@ def propose(
     offer_id: str,
     now: int,
     topology: Topology = ONE_SITE,
+    instead_of: str = "",
 ) -> Offer:
-    """The offer with this id: as it was made, or made now. Nothing is allocated by it."""
+    """The offer with this id: as it was made, or made now. Nothing is allocated by it.
+
+    The one that it takes the place of is rejected, if that was still open.
+    """
     known = find_offer(rows, offer_id)
     if known is not None:
         if known[1] != request:
@@ -91,9 +106,45 @@ def propose(
         subscription_id=request.subscription_id,
         state="open" if decision.feasible else "refused",
         decision=decision,
+        instead_of=instead_of or request.instead_of,
     )
     keep_offer(rows, offer, request, now)
-    return offer
+    if request.instead_of:
+        _reject(rows, request)
+    return offer if decision.feasible else _countered(rows, models, offer, request, topology, now)
+
+
+def _reject(rows: sa.Connection, request: OfferRequest) -> None:
+    known = find_offer(rows, request.instead_of)
+    if known is None or known[0].state != "open":
+        return
+    named = {placement.instance for placement in known[0].decision.placements}
+    causes = [f"{name} lacks {lacks_of(lacks)}" for name, lacks in request.avoid.items() if name in named]
+    rows.execute(_CHANGE, {"mine": request.instead_of, "state": "rejected", "cause": "; ".join(causes)})
+
+
+def _countered(
+    rows: sa.Connection, models: Models, refused: Offer, request: OfferRequest, topology: Topology, now: int
+) -> Offer:
+    """The refused offer with what MMF could instead; each counter-offer is a row with its own reasons."""
+
+    def decided(other: OfferRequest) -> Decision:
+        return _decide(rows, models, other, refused.offer_id, topology, now)
+
+    changes: list[Change] = []
+    for change, other, decision in counters(request, refused.decision, topology, decided):
+        counter = refused.model_copy(
+            update={
+                "offer_id": offer_name(f"{refused.offer_id}/{change.name}"),
+                "state": "counter",
+                "decision": decision,
+                "instead_of": refused.offer_id,
+                "change": change,
+            }
+        )
+        keep_offer(rows, counter, other, now, f"{change.name} {change.offered} instead of {change.asked} would do")
+        changes.append(change)
+    return refused.model_copy(update={"counters": tuple(changes)})
 
 
 def keep_offer(rows: sa.Connection, offer: Offer, request: OfferRequest, now: int, cause: str = "") -> None:
@@ -109,6 +160,8 @@ def keep_offer(rows: sa.Connection, offer: Offer, request: OfferRequest, now: in
             "decision": offer.decision.to_json(),
             "cause": cause,
             "at": now,
+            "instead_of": offer.instead_of,
+            "change": offer.change.to_json() if offer.change else None,
         },
     )
 
@@ -139,14 +192,14 @@ def accept(rows: sa.Connection, models: Models, offer_id: str, now: int, topolog
         raise UnknownOffer(f"{offer_id} was never made or is forgotten. Ask for a new offer.")
     offer, request = known
     if offer.state == "stale":
-        return propose(rows, models, request, _next(offer_id), now, topology)
+        return propose(rows, models, request, _next(offer_id), now, topology, offer_id)
     if offer.state != "open":
         return offer
     if not uses(rows, request.subscription_id, request.msi):
         decision = _decide(rows, models, request, offer_id, topology, now)
         if decision.placements != offer.decision.placements:
-            _mark(rows, offer_id, "stale")
-            return propose(rows, models, request, _next(offer_id), now, topology)
+            rows.execute(_CHANGE, {"mine": offer_id, "state": "stale", "cause": overtaken(offer.decision, decision)})
+            return propose(rows, models, request, _next(offer_id), now, topology, offer_id)
         _place(rows, models, request, decision.placements, offer_id, now, topology)
     _mark(rows, offer_id, "accepted")
     return offer.model_copy(update={"state": "accepted"})
@@ -250,13 +303,23 @@ def fail(rows: sa.Connection, offer_id: str, cause: str) -> None:
 def find_offer(rows: sa.Connection, offer_id: str) -> tuple[Offer, OfferRequest] | None:
     """An offer and what it was made for."""
     row = rows.execute(_ONE, {"mine": offer_id}).mappings().first()
-    return None if row is None else (_offer(row), OfferRequest.model_validate(row["request"]))
+    if row is None:
+        return None
+    return _with_counters(rows, _offer(row)), OfferRequest.model_validate(row["request"])
+
+
+def _with_counters(rows: sa.Connection, offer: Offer) -> Offer:
+    if offer.state != "refused":
+        return offer
+    mine = (OFFERS.c.instead_of == offer.offer_id) & (OFFERS.c.state == "counter")
+    changes = rows.scalars(sa.select(OFFERS.c.change).where(mine).order_by(OFFERS.c.offer_id))
+    return offer.model_copy(update={"counters": tuple(Change.model_validate(change) for change in changes)})
 
 
 def offers_of(rows: sa.Connection, subscription_id: str) -> list[dict[str, Any]]:
     """All offers ever made for a subscription, oldest first, each with when (UTC seconds) and why it failed."""
     ended = sa.case(
-        (OFFERS.c.state.in_(("stale", "failed")), 0), else_=1
+        (OFFERS.c.state.in_(("stale", "rejected", "failed")), 0), (OFFERS.c.state == "counter", 2), else_=1
     )  # within a second, what was left behind first
     query = sa.select(OFFERS).where(OFFERS.c.subscription_id == subscription_id)
     found = rows.execute(query.order_by(OFFERS.c.at, ended, OFFERS.c.offer_id)).mappings()
@@ -270,7 +333,23 @@ def _offer(row: sa.RowMapping) -> Offer:
         subscription_id=row["subscription_id"],
         state=row["state"],
         decision=Decision.model_validate(row["decision"]),
+        instead_of=row["instead_of"],
+        change=Change.model_validate(row["change"]) if row["change"] else None,
     )
+
+
+def overtaken(offered: Decision, now: Decision) -> str:
+    """What each placement that was offered lacks by now; where it lacks nothing, something better has come free."""
+    causes: list[str] = []
+    for one in offered.placements:
+        if one in now.placements:
+            continue
+        name = one.node if one.verdict == "create" else one.instance
+        reasons = now.reasons.get(one.role, ())
+        lacks = next((each.lacks for each in reasons if (each.candidate, each.action) == (name, one.verdict)), ())
+        why = f"lacks {lacks_of(lacks)} by now" if lacks else "is not the best any more"
+        causes.append(f"{one.role}: {one.verdict} {name} {why}")
+    return "; ".join(causes) or "the request cannot be filled any more"
 
 
 def _decide(

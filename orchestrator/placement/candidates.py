@@ -43,6 +43,8 @@ class RunningInstance:
     """what is free of its own supplies"""
     availability: float = 1.0
     """by what was seen of this instance"""
+    slow_ms: float = 0.0
+    """measured time to an answer, where it is noticeably above that of the model's quickest instance; else 0"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Greedy placement of one share: per role reuse a running instance, else scale one, else create one on a node.
+"""Greedy placement of one share: per role reuse a running instance (the quickest, then the fullest), else scale one,
+else create one on a node.
 
 A pure function of one view of the candidates; MMF runs it for an offer and again, inside the transaction, when the
 offer is accepted. Roles are filled in the order given, each seeing what the ones before took. Every candidate that was
@@ -154,7 +155,7 @@ def _options(ask: _Ask, running: Sequence[RunningInstance], *, every: bool = Fal
     modify = tuple(
         _modify(ask, one, more)
         for one, refused in zip(running, reuse, strict=True)
-        if all(lack.kind in ("shares", "resource") for lack in refused.lacks)
+        if all(lack.kind in ("shares", "resource") or lack.name == "queue" for lack in refused.lacks)
     )
     if not every and any(not option.lacks for option in modify):
         return reuse + modify
@@ -166,12 +167,13 @@ def _reuse(ask: _Ask, one: RunningInstance) -> _Option:
     shares = one.shares + ask.taken.shares.get(one.instance_id, 0)
     lacks = (
         *_isolation(ask, one),
+        *ask.request.avoid.get(one.instance_id, ()),
         *_shares(shares, bound),
         *lacking(ask.own, _room(ask, one)),
         *_node_lacks(ask, ask.rest, ask.nodes.get(one.node)),
         *_unreliable(ask, one.availability),
     )
-    order = (0.0 if one.running else 1.0, -shares / bound, one.instance_id)
+    order = (0.0 if one.running else 1.0, one.slow_ms, -shares / bound, one.instance_id)
     return _Option("reuse", one.instance_id, one.node, ask.rest, ask.own, lacks, order, one.availability)
 
 

@@ -4,6 +4,7 @@
 """
 
 from orchestrator.vmof.app import build_vmof
+from orchestrator.vmof.monitor import Monitor
 from orchestrator.vmof.workflows import VmofDeps
 
-__all__ = ["VmofDeps", "build_vmof"]
+__all__ = ["Monitor", "VmofDeps", "build_vmof"]

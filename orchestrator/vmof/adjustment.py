@@ -12,28 +12,26 @@ import sqlalchemy as sa
 from orchestrator.errors import Refusal
 from orchestrator.instances import MsiMove, MsiState, ShareState, take_turn
 from orchestrator.instances.msis import (
-    JOINABLE,
     Share,
+    begin_share,
     drop_share,
     live_shares,
     move_msi,
     msi,
-    msis,
     promise,
-    put_share,
+    set_share,
     share,
 )
 from orchestrator.requirements import (
-    CandidateReason,
     InstanceShare,
+    MsiCandidate,
     RunningModel,
     ServiceDecision,
     ServiceRequirements,
 )
 from orchestrator.resources import ResourceVector
-from orchestrator.vmof.choice import choose_msi
 from orchestrator.vmof.grants import allocated, regrant, regrant_all
-from orchestrator.vmof.life_cycle import create_msi, end_unused
+from orchestrator.vmof.life_cycle import create_msi, end_unused, look_for
 
 PROMISES = frozenset({"latency", "reliability"})
 """Kinds of lack that concern what an MSI promises; degree and seats are the share's already."""
@@ -60,7 +58,9 @@ class Aim:
     msi: str
     from_msi: str
     reused: bool
-    candidates: tuple[CandidateReason, ...]
+    stronger: bool
+    """the MSI is to promise more than it does"""
+    candidates: tuple[MsiCandidate, ...]
 
 
 def aim(rows: sa.Connection, wanted: ServiceRequirements, revision: int, max_shares: int, key: str, now: int) -> Aim:
@@ -73,30 +73,36 @@ def aim(rows: sa.Connection, wanted: ServiceRequirements, revision: int, max_sha
             f"The share of subscription {wanted.subscription_id} is {state}. Only a running one is updated."
         )
     _require_same(held.requirements, wanted)
-    _, reasons = choose_msi(wanted, msis(rows, wanted.service, JOINABLE))
+    _, reasons = look_for(rows, wanted, now)
     lacks = next((one.lacks for one in reasons if one.candidate == held.msi_id), ())
-    if not any(lack.kind in PROMISES for lack in lacks) or live_shares(rows, held.msi_id) == 1:
-        return Aim(held.msi_id, held.msi_id, True, tuple(_stays(one, held.msi_id) for one in reasons))
+    stronger = any(lack.kind in PROMISES for lack in lacks)
+    if not stronger or live_shares(rows, held.msi_id) == 1:
+        return Aim(
+            held.msi_id,
+            held.msi_id,
+            True,
+            stronger,
+            tuple(_stays(one, held.msi_id) for one in reasons if _is_open(one, held.msi_id)),
+        )
     kept = share(rows, _place(wanted, revision))  # by an earlier attempt
     if kept is not None:
-        return Aim(kept.msi_id, held.msi_id, kept.reused, kept.decision.msi_candidates if kept.decision else ())
-    others = [one for one in msis(rows, wanted.service, JOINABLE) if one.msi_id != held.msi_id]
-    best, _ = choose_msi(wanted, others)
+        return Aim(kept.msi_id, held.msi_id, kept.reused, False, kept.decision.msi_candidates if kept.decision else ())
+    best, _ = look_for(rows, wanted, now, without=held.msi_id)
     target = best.msi_id if best else create_msi(rows, wanted, max_shares, key, now)
     place = Share(_place(wanted, revision), target, ShareState.PLANNING, best is not None, wanted, 0)
-    put_share(rows, place, now)
+    begin_share(rows, place, f"keeps the place for revision {revision}", now)
     reused = best is not None
     marked = tuple(one.model_copy(update={"chosen": reused and one.candidate == target}) for one in reasons)
-    return Aim(target, held.msi_id, reused, marked)
+    return Aim(target, held.msi_id, reused, False, marked)
 
 
 def unaim(rows: sa.Connection, wanted: ServiceRequirements, revision: int, target: str, now: int) -> None:
     """The update does not come: the kept place goes, and its MSI if nobody stands there."""
     take_turn(rows, wanted.service_type)
-    drop_share(rows, _place(wanted, revision))
+    drop_share(rows, _place(wanted, revision), f"revision {revision} does not come", now)
     regrant_all(rows)
     if live_shares(rows, target) == 0:
-        end_unused(rows, target, now)
+        end_unused(rows, target, f"revision {revision} of subscription {wanted.subscription_id} does not come", now)
 
 
 def resettle(
@@ -115,7 +121,7 @@ def resettle(
     if held is None or held.state is not ShareState.RUNNING:
         unaim(rows, wanted, revision, target, now)
         return None
-    drop_share(rows, _place(wanted, revision))
+    drop_share(rows, _place(wanted, revision), f"the share itself has come by revision {revision}", now)
     before = held.rendering()
     running = replace(
         held,
@@ -126,7 +132,7 @@ def resettle(
         grant=allocated(models),
         decision=decision,
     )
-    put_share(rows, running, now)
+    set_share(rows, running, now)
     _stand(rows, held.msi_id, target, wanted, decision.models.reliability, now)
     after = running.rendering()
     changed = _regranted(rows, {server.instance for server in (before, after) if server})
@@ -158,7 +164,12 @@ def _place(wanted: ServiceRequirements, revision: int) -> str:
     return f"{wanted.subscription_id}~{revision}"
 
 
-def _stays(one: CandidateReason, msi_id: str) -> CandidateReason:
+def _is_open(one: MsiCandidate, msi_id: str) -> bool:
+    """The share's own MSI is not to be made larger for it: it stands there."""
+    return one.candidate != msi_id or one.action == "reuse"
+
+
+def _stays(one: MsiCandidate, msi_id: str) -> MsiCandidate:
     """Where the share stays, its own seat and promise lack nothing."""
     mine = one.candidate == msi_id
     return one.model_copy(update={"chosen": mine, "lacks": () if mine else one.lacks})
@@ -170,12 +181,12 @@ def _stand(
     """The MSI aimed at runs and promises what is wanted; the one that was left ends if it is empty."""
     there = msi(rows, target)
     if there is not None and there.state is MsiState.PLANNING:
-        move_msi(rows, target, MsiMove.ACTIVATE, now)
+        move_msi(rows, target, MsiMove.ACTIVATE, f"the models of subscription {wanted.subscription_id} run", now)
     if there is not None:
         latency = min(there.latency_ms, wanted.qoe.latency_ms) if source == target else there.latency_ms
         promise(rows, there, latency, reliability, now)
     if source != target and live_shares(rows, source) == 0:
-        end_unused(rows, source, now)
+        end_unused(rows, source, f"subscription {wanted.subscription_id}, its last, has moved to {target}", now)
 
 
 def _regranted(rows: sa.Connection, servers: set[str]) -> dict[str, ResourceVector]:

@@ -6,11 +6,13 @@ from functools import partial
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import FastAPI, Path
+from fastapi import FastAPI, Path, Query
 
 from orchestrator.errors import Refusal
 from orchestrator.instances import ShareState
 from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
+from orchestrator.instances.measured import measured_all
+from orchestrator.instances.moves import moves_of
 from orchestrator.instances.msis import msis, running_grants, running_sockets, shares
 from orchestrator.instances.msis import share as share_of
 from orchestrator.instances.transact import read, snapshot
@@ -118,7 +120,13 @@ def _releasing(door: Door, deps: VmofDeps, workflows: VmofWorkflows) -> None:
 def _views(door: Door, deps: VmofDeps) -> None:
     @door.app.get("/instances")
     async def list_instances(grants: bool = False) -> dict[str, Any]:
-        return await door.run(read, deps.reading, _grants if grants else _instances)
+        if grants:
+            return await door.run(read, deps.reading, _grants)
+        return await door.run(read, deps.reading, _instances, deps.clock())
+
+    @door.app.get("/moves")
+    async def list_moves(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
+        return {"moves": await door.run(read, deps.reading, _moves, subscription_id)}
 
     @door.app.get("/top")
     async def show_top() -> dict[str, Any]:
@@ -139,12 +147,28 @@ def _regranted(msi: str, grants: Mapping[str, Any]) -> list[Notice]:
     ]
 
 
+def _moves(rows: sa.Connection, subscription_id: str) -> list[dict[str, Any]]:
+    """Of the subscription's share and of the MSI in which it stands or stood last."""
+    held = share_of(rows, subscription_id)
+    return moves_of(rows, subscription_id, held.msi_id if held else "")
+
+
 def _grants(rows: sa.Connection) -> dict[str, Any]:
     return {"grants": running_grants(rows), "sockets": running_sockets(rows)}
 
 
-def _instances(rows: sa.Connection) -> dict[str, Any]:
+def _instances(rows: sa.Connection, now: int) -> dict[str, Any]:
     held: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for share in shares(rows):
         held[share.msi_id].append(share.to_json())
-    return {"instances": [{**one.to_json(), "held": held[one.msi_id]} for one in msis(rows)]}
+    known = measured_all(rows, now)
+    return {
+        "instances": [
+            {
+                **one.to_json(),
+                "measured": known[one.msi_id].to_json() if one.msi_id in known else None,
+                "held": held[one.msi_id],
+            }
+            for one in msis(rows)
+        ]
+    }

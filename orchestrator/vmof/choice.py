@@ -1,28 +1,74 @@
-"""Which MSI a service joins: services of like QoE share one where isolation and room permit. Pure; used by VMOF."""
+"""Which MSI a service joins: services of like QoE share one where isolation, room and its measured performance permit.
 
-from collections.abc import Sequence
+Pure; used by VMOF. An MSI whose models are full may be modified; what is measured says both who cannot be joined (it
+is strained, or its users are under their floors) and who is to be joined first (the quickest, then the emptiest).
+"""
+
+from collections.abc import Mapping, Sequence
 
 from orchestrator.instances import MsiState
 from orchestrator.instances.msis import Msi
-from orchestrator.requirements import CandidateReason, Lack, ServiceRequirements
+from orchestrator.placement.strain import slowness, strains
+from orchestrator.requirements import Lack, Measured, MsiCandidate, ServiceRequirements
 from orchestrator.resources import may_share
+
+NOTHING: Mapping[str, Measured] = {}
 
 
 def choose_msi(
-    requirements: ServiceRequirements, candidates: Sequence[Msi]
-) -> tuple[Msi | None, tuple[CandidateReason, ...]]:
-    """The MSI to join, a running and full one before a new and empty one; None = create. A reason for every one."""
-    lacks = {one.msi_id: _lacks(requirements, one) for one in candidates}
-    fit = [one for one in candidates if not lacks[one.msi_id]]
-    best = min(fit, key=lambda one: (one.state is not MsiState.RUNNING, -one.shares, one.msi_id), default=None)
-    reasons = tuple(
-        CandidateReason(candidate=one.msi_id, action="reuse", chosen=one is best, lacks=lacks[one.msi_id])
-        for one in candidates
-    )
-    return best, reasons
+    requirements: ServiceRequirements, candidates: Sequence[Msi], measured: Mapping[str, Measured] = NOTHING
+) -> tuple[Msi | None, tuple[MsiCandidate, ...]]:
+    """The MSI to join, and a reason for every one. None = create.
+
+    One that runs and has room comes before one that would have to be modified; then the quicker one, then the one with
+    more room; where no room was measured, the fuller one, so that few are opened.
+    """
+    slow = slowness({one.msi_id: measured[one.msi_id] for one in candidates if one.msi_id in measured})
+    reasons = [reason for one in candidates for reason in _reasons(requirements, one, measured.get(one.msi_id))]
+    actions = {one.candidate: one.action for one in reasons if not one.lacks}
+
+    def order(one: Msi) -> tuple[bool, bool, float, int, str]:
+        room = room_in(one, measured.get(one.msi_id))
+        full = actions[one.msi_id] == "modify"
+        waiting = one.state is not MsiState.RUNNING
+        return full, waiting, slow.get(one.msi_id, 0.0), -one.shares if room is None else -room, one.msi_id
+
+    best = min((one for one in candidates if one.msi_id in actions), key=order, default=None)
+    chosen = (best.msi_id, actions[best.msi_id]) if best else None
+    return best, tuple(one.model_copy(update={"chosen": (one.candidate, one.action) == chosen}) for one in reasons)
 
 
-def _lacks(wanted: ServiceRequirements, one: Msi) -> tuple[Lack, ...]:
+def room_in(one: Msi, measured: Measured | None) -> int | None:
+    """How many more shares its models take as they are: as measured, less those that came since. None: not measured."""
+    return max(measured.free_shares - (one.shares - measured.shares), 0) if measured else None
+
+
+def _reasons(wanted: ServiceRequirements, one: Msi, measured: Measured | None) -> list[MsiCandidate]:
+    """Reuse; and where room in its models is all that lacks, modify."""
+    lacks = (*_promises(wanted, one), *_performance(wanted, measured))
+    full = _room(one, measured) if not lacks else ()
+    reuse = MsiCandidate(candidate=one.msi_id, action="reuse", chosen=False, lacks=(*lacks, *full), measured=measured)
+    modify = MsiCandidate(candidate=one.msi_id, action="modify", chosen=False, measured=measured)
+    return [reuse, modify] if full else [reuse]
+
+
+def _room(one: Msi, measured: Measured | None) -> tuple[Lack, ...]:
+    if room_in(one, measured) != 0:
+        return ()
+    return (Lack(kind="shares", name="free_shares", needed=1, available=0),)
+
+
+def _performance(wanted: ServiceRequirements, measured: Measured | None) -> tuple[Lack, ...]:
+    if measured is None:
+        return ()
+    lacks = strains(measured)
+    if wanted.qoe.immersion_floor and measured.under_floor:
+        under = Lack(kind="performance", name="under_floor", needed=0, available=measured.under_floor, unit="users")
+        lacks = (*lacks, under)
+    return lacks
+
+
+def _promises(wanted: ServiceRequirements, one: Msi) -> tuple[Lack, ...]:
     lacks: list[Lack] = []
     if not may_share(wanted.isolation, wanted.service_type, one.isolation, one.cluster):
         needed, there = f"degree {int(wanted.isolation)}", f"degree {int(one.isolation)}"

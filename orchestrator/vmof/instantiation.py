@@ -2,21 +2,26 @@
 
 No workflow of the engine's: whoever asks is one, and asks again after a crash. Until then the call's row keeps its key;
 every change here finds its rows where the last try left them, and the first answer stands (docs/decisions/0049). The
-agreement is a talk in rounds: MMF offers, VMOF accepts; where others were faster MMF answers with a newer offer.
+agreement is a talk in rounds: MMF offers, VMOF accepts, or rejects what leads to strained instances and says which;
+where others were faster MMF answers with a newer offer.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict
+from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
 
 from orchestrator.errors import Refusal
+from orchestrator.instances.measured import strained_instances
 from orchestrator.instances.repeats import patient
 from orchestrator.instances.transact import transact_again
+from orchestrator.placement.strain import strains
 from orchestrator.requirements import (
     Acceptance,
-    CandidateReason,
+    Lack,
+    MsiCandidate,
     Offer,
     OfferRequest,
     RefusalNotice,
@@ -24,12 +29,23 @@ from orchestrator.requirements import (
     ServiceDecision,
     ServiceRequirements,
     Shape,
+    Verdict,
 )
 from orchestrator.vmof import life_cycle
 from orchestrator.vmof.calls import Answer, answer_of, begin, conclude
 from orchestrator.vmof.sub_instances import msi_bound, rendering_wish, sub_instances
-from orchestrator.vmof.workflows import VmofDeps, as_json, lacks_told, notice_of, regranted, released_meanwhile
+from orchestrator.vmof.workflows import (
+    VmofDeps,
+    as_json,
+    lacks_told,
+    msi_verdict,
+    notice_of,
+    regranted,
+    released_meanwhile,
+)
 
+Strained = dict[str, tuple[Lack, ...]]
+"""Model instance → why nobody else should share it as it is."""
 ROUNDS = 40
 """Offers until VMOF gives up; each lost round means that somebody else's was accepted."""
 START_FAILURES = 2
@@ -64,7 +80,8 @@ class Instantiation:
         if "answer" in joined:
             known: Answer = joined["answer"]
             return known
-        agreed = self._talk(key, sub_instances(wanted, joined["msi"], self._deps.models))
+        strained = {name: tuple(map(Lack.model_validate, lacks)) for name, lacks in joined["strained"].items()}
+        agreed = self._talk(key, sub_instances(wanted, joined["msi"], self._deps.models), strained)
         decision = _decision(joined, agreed)
         if agreed.code:
             return self._refuse(key, wanted, agreed, decision)
@@ -73,16 +90,16 @@ class Instantiation:
         )
         return settled or self._withdraw(key, wanted, joined["msi"])
 
-    def _talk(self, key: str, request: OfferRequest) -> Agreement:
+    def _talk(self, key: str, request: OfferRequest, strained: Strained) -> Agreement:
         """The talk with MMF. Repeated, its keys are the same, and so are the answers."""
-        offer = self._offer(request, f"{key}:offer-0")
+        offer, first = self._first_offer(key, request, strained)
         failures = 0
-        for number in range(1, ROUNDS + 1):
+        for number in range(first, ROUNDS + 1):
             if not offer.decision.feasible:
                 detail = lacks_told(offer.decision.needed)
                 return Agreement(offer=offer, rounds=number, code="infeasible", detail=detail)
             path = f"/offers/{offer.offer_id}/acceptance"
-            answer = Acceptance.model_validate(patient(self._deps.mmf.post, path, {}, f"{key}:accept-{number}"))
+            answer = Acceptance.model_validate(patient(self._deps.mmf.post, path, {}, f"{key}:accept-{offer.offer_id}"))
             if answer.state == "accepted":
                 return Agreement(offer=offer, rounds=number, models=answer.models)
             failures += answer.state == "failed"
@@ -93,12 +110,34 @@ class Instantiation:
         detail = f"Others were faster in {ROUNDS} rounds. Ask again."
         return Agreement(offer=offer, rounds=ROUNDS, code="no_agreement", detail=detail)
 
+    def _first_offer(self, key: str, request: OfferRequest, strained: Strained) -> tuple[Offer, int]:
+        """MMF's offer, and its number. One that shares strained instances is rejected, and MMF asked for another
+        without; where there is none, a strained instance is better than no service."""
+        offer = self._offer(request, f"{key}:offer-0")
+        shared = {one.instance for one in offer.decision.placements if one.verdict == "reuse"}
+        if offer.state != "rejected" and not shared & strained.keys():
+            return offer, 1
+        sparing = request.model_copy(update={"avoid": strained, "instead_of": offer.offer_id})
+        other = self._offer(
+            sparing, f"{key}:offer-sparing-{sha256(sparing.model_dump_json().encode()).hexdigest()[:8]}"
+        )
+        if other.decision.feasible:
+            return other, 2
+        after_all = request.model_copy(update={"instead_of": other.offer_id})
+        return self._offer(after_all, f"{key}:offer-after-{other.offer_id}"), 3
+
     def _offer(self, request: OfferRequest, key: str) -> Offer:
         return Offer.model_validate(patient(self._deps.mmf.post, "/offers", request.to_json(), key))
 
     def _refuse(self, key: str, wanted: ServiceRequirements, agreed: Agreement, decision: ServiceDecision) -> Answer:
         needed = agreed.offer.decision.needed
-        refusal = RefusalNotice(code=agreed.code, detail=agreed.detail, needed=needed, decision=decision)
+        refusal = RefusalNotice(
+            code=agreed.code,
+            detail=agreed.detail,
+            needed=needed,
+            decision=decision,
+            counters=agreed.offer.counters,
+        )
         refused: Answer = self._change(_refuse, key, wanted.subscription_id, refusal.to_json())
         return refused
 
@@ -114,10 +153,14 @@ class Instantiation:
 
 
 def _decision(joined: dict[str, Any], agreed: Agreement) -> ServiceDecision:
+    looked_at = tuple(MsiCandidate.model_validate(reason) for reason in joined["candidates"])
+    planned: Verdict = "reuse"
+    if agreed.code:  # refused: what VMOF had in mind
+        planned = next((one.action for one in looked_at if one.chosen), "create")
     return ServiceDecision(
         msi=joined["msi"],
-        msi_verdict="reuse" if joined["reused"] else "create",
-        msi_candidates=tuple(CandidateReason.model_validate(reason) for reason in joined["candidates"]),
+        msi_verdict=msi_verdict(joined["reused"], planned, agreed.offer.decision),
+        msi_candidates=looked_at,
         models=agreed.offer.decision,
         rounds=agreed.rounds,
     )
@@ -134,7 +177,12 @@ def _join(rows: sa.Connection, deps: VmofDeps, key: str, document: dict[str, Any
         return {"answer": known}
     bound = msi_bound(wanted, deps.models)
     joined = life_cycle.join(rows, wanted, bound, rendering_wish(wanted), key, deps.clock())
-    return {**asdict(joined), "candidates": [reason.to_json() for reason in joined.candidates]}
+    strained = strained_instances(rows, deps.clock())
+    return {
+        **asdict(joined),
+        "candidates": [reason.to_json() for reason in joined.candidates],
+        "strained": {name: [lack.to_json() for lack in strains(one)] for name, one in strained.items()},
+    }
 
 
 def _settle(

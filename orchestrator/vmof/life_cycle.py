@@ -5,38 +5,40 @@ preparation, planned while its first share's models are agreed and started, runs
 share goes; while it is planned others may join, and whoever's models answer first makes it run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import sqlalchemy as sa
 
 from orchestrator.errors import Refusal
 from orchestrator.instances import MsiMove, MsiState, ShareMove, ShareState, take_turn
+from orchestrator.instances.measured import measured_like
 from orchestrator.instances.msis import (
-    JOINABLE,
     Msi,
     Share,
     add_msi,
+    begin_share,
+    composition_of,
+    joinable,
     live_shares,
     move_msi,
     move_share,
     msi,
-    msis,
     promise,
-    put_share,
+    set_share,
     share,
     staying_shares,
 )
 from orchestrator.requirements import (
-    CandidateReason,
     InstanceShare,
+    MsiCandidate,
     RefusalNotice,
     ReleasedShare,
     RunningModel,
     ServiceDecision,
     ServiceRequirements,
 )
-from orchestrator.resources import Isolation
+from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.vmof.choice import choose_msi
 from orchestrator.vmof.grants import allocated, regrant, regrant_all
 
@@ -54,7 +56,7 @@ class Joined:
 
     msi: str
     reused: bool
-    candidates: tuple[CandidateReason, ...]
+    candidates: tuple[MsiCandidate, ...]
 
 
 def join(
@@ -67,7 +69,7 @@ def join(
         raise Draining(f"Subscription {wanted.subscription_id} is being released from {held.msi_id}. Wait for its end.")
     if held is not None and held.state in (ShareState.PLANNING, ShareState.RUNNING):
         return Joined(held.msi_id, held.reused, held.decision.msi_candidates if held.decision else ())
-    best, reasons = choose_msi(wanted, msis(rows, wanted.service, JOINABLE))
+    best, reasons = look_for(rows, wanted, now)
     msi_id = best.msi_id if best else create_msi(rows, wanted, max_shares, key, now)
     place = Share(
         subscription_id=wanted.subscription_id,
@@ -77,8 +79,17 @@ def join(
         requirements=wanted,
         rendering_k=rendering_k,
     )
-    put_share(rows, place, now)
+    begin_share(rows, place, f"asks for {wanted.service}", now)
     return Joined(msi_id, best is not None, reasons)
+
+
+def look_for(
+    rows: sa.Connection, wanted: ServiceRequirements, now: int, without: str = ""
+) -> tuple[Msi | None, tuple[MsiCandidate, ...]]:
+    """The MSI to join, by what is promised and what was measured; `without` names one that is not to be it."""
+    candidates = [one for one in joinable(rows, wanted) if one.msi_id != without]
+    known = measured_like(rows, composition_of(wanted.roles), wanted.service_type, now) if candidates else {}
+    return choose_msi(wanted, candidates, known)
 
 
 def settle(
@@ -96,23 +107,13 @@ def settle(
     held = share(rows, subscription_id)
     if held is None or held.state not in (ShareState.PLANNING, ShareState.RUNNING):
         return None
-    running = Share(
-        subscription_id=subscription_id,
-        msi_id=held.msi_id,
-        state=ShareState.RUNNING,
-        reused=held.reused,
-        requirements=held.requirements,
-        rendering_k=held.rendering_k,
-        models=models,
-        grant=allocated(models),
-        decision=decision,
-    )
+    running = replace(held, models=models, grant=allocated(models), decision=decision, refusal=None)
     if held.state is ShareState.PLANNING:
-        move_share(rows, subscription_id, ShareMove.ACTIVATE, now)
-    put_share(rows, running, now)
+        move_share(rows, subscription_id, ShareMove.ACTIVATE, "its models run", now)
+    set_share(rows, running, now)
     there = msi(rows, held.msi_id)
     if there is not None and there.state is MsiState.PLANNING:
-        move_msi(rows, held.msi_id, MsiMove.ACTIVATE, now)
+        move_msi(rows, held.msi_id, MsiMove.ACTIVATE, f"the models of subscription {subscription_id} run", now)
     if there is not None:
         promise(rows, there, there.latency_ms, decision.models.reliability, now)
     rendering = running.rendering()
@@ -142,21 +143,11 @@ def refuse(rows: sa.Connection, subscription_id: str, refusal: RefusalNotice, no
     held = share(rows, subscription_id)
     if held is None or held.state is not ShareState.PLANNING:
         return
-    move_share(rows, subscription_id, ShareMove.REFUSE, now)
-    refused = Share(
-        subscription_id=subscription_id,
-        msi_id=held.msi_id,
-        state=ShareState.REFUSED,
-        reused=held.reused,
-        requirements=held.requirements,
-        rendering_k=held.rendering_k,
-        decision=refusal.decision,
-        refusal=refusal,
-    )
-    put_share(rows, refused, now)
+    move_share(rows, subscription_id, ShareMove.REFUSE, refusal.code, now)
+    set_share(rows, replace(held, models=(), grant=ResourceVector(), decision=refusal.decision, refusal=refusal), now)
     regrant_all(rows)
     if live_shares(rows, held.msi_id) == 0:
-        end_unused(rows, held.msi_id, now)
+        end_unused(rows, held.msi_id, f"subscription {subscription_id} was refused ({refusal.code})", now)
 
 
 def drain(rows: sa.Connection, subscription_id: str, now: int) -> ReleasedShare:
@@ -167,12 +158,12 @@ def drain(rows: sa.Connection, subscription_id: str, now: int) -> ReleasedShare:
     take_turn(rows, held.requirements.service_type)
     held = share(rows, subscription_id) or held
     if held.state in (ShareState.PLANNING, ShareState.RUNNING):
-        move_share(rows, subscription_id, ShareMove.DRAIN, now)
+        move_share(rows, subscription_id, ShareMove.DRAIN, "its release was asked for", now)
     there = msi(rows, held.msi_id)
     open_to_all = there is not None and there.state in (MsiState.PLANNING, MsiState.RUNNING)
     gone = held.state in (ShareState.RELEASED, ShareState.REFUSED)
     if open_to_all and not gone and staying_shares(rows, held.msi_id) == 0:
-        move_msi(rows, held.msi_id, MsiMove.DECOMMISSION, now)
+        move_msi(rows, held.msi_id, MsiMove.DECOMMISSION, f"subscription {subscription_id}, its last, is released", now)
     return ReleasedShare(
         subscription_id=subscription_id, msi=held.msi_id, msi_state=_state(rows, held.msi_id), released=gone
     )
@@ -186,10 +177,10 @@ def leave(rows: sa.Connection, subscription_id: str, stopped: tuple[str, ...], n
     take_turn(rows, held.requirements.service_type)
     held = share(rows, subscription_id) or held
     if held.state is ShareState.DRAINING:
-        move_share(rows, subscription_id, ShareMove.RELEASE, now)
+        move_share(rows, subscription_id, ShareMove.RELEASE, "its uses have ended", now)
     there = msi(rows, held.msi_id)
     if there is not None and there.shares == 0:
-        end_unused(rows, held.msi_id, now)
+        end_unused(rows, held.msi_id, f"subscription {subscription_id}, its last, has left", now)
     rendering = held.rendering()
     return ReleasedShare(
         subscription_id=subscription_id,
@@ -218,24 +209,26 @@ def create_msi(rows: sa.Connection, wanted: ServiceRequirements, max_shares: int
             shares=0,
             created_at=now,
             changed_at=now,
+            composition=composition_of(wanted.roles),
         ),
+        f"no other takes subscription {wanted.subscription_id}",
     )
-    move_msi(rows, msi_id, MsiMove.PLAN, now)
+    move_msi(rows, msi_id, MsiMove.PLAN, f"MMF is asked for the models of subscription {wanted.subscription_id}", now)
     return msi_id
 
 
-def end_unused(rows: sa.Connection, msi_id: str, now: int) -> None:
+def end_unused(rows: sa.Connection, msi_id: str, why: str, now: int) -> None:
     """An MSI in which no share stands any more ends."""
     there = msi(rows, msi_id)
     if there is None:
         return
     if there.state is MsiState.PLANNING:
-        move_msi(rows, msi_id, MsiMove.FAIL, now)
+        move_msi(rows, msi_id, MsiMove.FAIL, why, now)
         return
     if there.state is MsiState.RUNNING:
-        move_msi(rows, msi_id, MsiMove.DECOMMISSION, now)
+        move_msi(rows, msi_id, MsiMove.DECOMMISSION, why, now)
     if there.state in (MsiState.RUNNING, MsiState.DECOMMISSION):
-        move_msi(rows, msi_id, MsiMove.FINISH, now)
+        move_msi(rows, msi_id, MsiMove.FINISH, why, now)
 
 
 def _state(rows: sa.Connection, msi_id: str) -> str:

@@ -20,16 +20,18 @@ from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import (
     Adjusted,
     AdjustmentRequest,
-    CandidateReason,
+    Decision,
     FunctionCall,
     GrantProposal,
     Lack,
+    MsiCandidate,
     RefusalNotice,
     ReleasedShare,
     RunningModel,
     ServiceDecision,
     ServiceRequirements,
-    plain_amount,
+    Verdict,
+    lacks_of,
 )
 from orchestrator.vmof import adjustment, life_cycle
 from orchestrator.vmof.calls import begin
@@ -92,8 +94,8 @@ class VmofWorkflows:
         answer = Adjusted.model_validate(step("adjust_uses", patient, self._deps.mmf.put, path, body, once))
         decision = ServiceDecision(
             msi=aimed["msi"],
-            msi_verdict="reuse" if aimed["reused"] else "create",
-            msi_candidates=tuple(CandidateReason.model_validate(reason) for reason in aimed["candidates"]),
+            msi_verdict=_verdict_of_update(aimed, answer),
+            msi_candidates=tuple(MsiCandidate.model_validate(reason) for reason in aimed["candidates"]),
             models=answer.decision,
         )
         if answer.state != "adjusted":
@@ -135,12 +137,21 @@ def notice_of(cause: Refusal) -> RefusalNotice:
 
 def lacks_told(needed: Mapping[str, tuple[Lack, ...]]) -> str:
     """What a refusal says of them, and what to do."""
-    parts = [f"{role} lacks {', '.join(map(_told, lacks))}" for role, lacks in needed.items()]
+    parts = [f"{role} lacks {lacks_of(lacks)}" for role, lacks in needed.items()]
     return "; ".join(parts) + ". Ask for less, for a lower isolation degree, or again when others have left."
 
 
-def _told(lack: Lack) -> str:
-    return f"{lack.name} (needs {plain_amount(lack.needed)}, there is {plain_amount(lack.available)})"
+def _verdict_of_update(aimed: Mapping[str, Any], answer: Adjusted) -> Verdict:
+    """Modify where the MSI is to promise more, or where models of it are scaled or added."""
+    return msi_verdict(aimed["reused"], "modify" if aimed["stronger"] else "reuse", answer.decision)
+
+
+def msi_verdict(reused: bool, planned: Verdict, models: Decision) -> Verdict:
+    """What became of the MSI: by the models where they were agreed on, else what VMOF had planned."""
+    if not reused:
+        return "create"
+    changed = models.feasible and models.verdict != "reuse"
+    return "modify" if changed or planned == "modify" else "reuse"
 
 
 def _not_adjusted(answer: Adjusted, decision: ServiceDecision) -> RefusalNotice:

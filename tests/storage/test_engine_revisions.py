@@ -41,6 +41,7 @@ NEW = {
     "up_s": 0,
     "down_s": 0,
     "down_since": 0,
+    "composition": "",
 } | {f"reserved_{name}": 0 for name in ResourceVector().all_amounts()}  # what the newer columns hold in rows of before
 
 
@@ -163,6 +164,24 @@ def test_the_history_begins_with_what_stands_so_a_new_offer_gets_its_part_of_it(
     for change in ("UPDATE pool_history SET at_ms = 0", "DELETE FROM pool_history"):
         with pytest.raises(sa.exc.IntegrityError, match="append-only"), upgraded.writer.begin() as rows:
             rows.execute(sa.text(change))
+
+
+OLD_SHARE = """
+INSERT INTO shares (subscription_id, msi_id, state, reused, requirements, models, "grant", created_at, changed_at)
+ VALUES ('7', 'm', 'running', false, '{"roles": {"view": "renderer", "link": "terahertz-link"}}', '[]', '{}', 0, 0)
+"""
+
+
+def test_an_msi_of_an_old_home_tells_what_it_is_made_of_so_others_join_it_still(database: str) -> None:
+    make_old_home(database)
+    engine = sa.create_engine(database_url(database))
+    with engine.begin() as rows:
+        rows.execute(sa.text(OLD_SHARE.replace(": ", "\\: ")))
+    engine.dispose()
+    store = open_store(database)
+    with store.reader.connect() as rows:
+        assert rows.scalar(sa.text("SELECT composition FROM msis")) == "link=terahertz-link,view=renderer"
+    store.close()
 
 
 TEARING = """

@@ -81,6 +81,18 @@ async def arrived(house: CoreHouse, attention: int, rate_mbps: float) -> Travell
     return Traveller(subscription, session, rate_mbps)
 
 
+def is_measured(house: CoreHouse) -> bool:
+    """VMOF's view has their MSI: its uses, their times and immersion, and that no room is left beside the party."""
+    with house.client("orchestrator", "vmof", at="orchestrator") as client:
+        (msi,) = client.get("/vmof/instances").json()["instances"]
+    seen = msi["measured"]
+    if seen is None or not seen["calls"] or seen["immersion"] is None:
+        return False
+    assert (seen["latencyMs"] > 0, seen["immersion"] > 0, seen["shares"], seen["errorRate"]) == (True, True, 3, 0.0)
+    assert seen["freeShares"] == 0  # the party of fourteen and the two have the server's 4,000 K
+    return True
+
+
 def granted(house: CoreHouse) -> dict[str, int]:
     """Subscription → K; in sum never above what the one server has."""
     with house.client("orchestrator", "vmof", at="orchestrator") as client:
@@ -112,6 +124,7 @@ async def test_link_falls_the_neighbour_gets_the_rendering_and_gives_it_back(tmp
             shown_s = await until(lambda _: two.shown_k > 250 > one.shown_k > 0, house)
             print(f"link fell: granted after {decided_s:.2f} s, both frames so {shown_s:.2f} s later")
             one.rate_mbps = 1_000.0
+            await asyncio.to_thread(wait_for, lambda: is_measured(house), 20, house.tail)
             back_s = await until(lambda grants: grants[first] > grants[second], house)
             print(f"link rose: granted after {back_s:.2f} s")
         finally:

@@ -37,6 +37,7 @@ class House:
     repacking: Repacking
     apps: tuple[FastAPI, ...]
     """callers before those whom they call"""
+    vmof_deps: VmofDeps
     tried: dict[str, int] = field(default_factory=dict)
 
     def requirements(self, subscription: int, service: str = "virtual-beach-travel", **request: Any) -> dict[str, Any]:
@@ -137,7 +138,8 @@ def build(
     deps = MmfDeps(datasource, runtime, models, msmf, clock, topology, grace_s=0.0, reader=store.reader)
     mmf_app = build_mmf(deps)
     mmf = FunctionClient("mmf", None, loop, app=mmf_app)
-    vmof_app = build_vmof(VmofDeps(datasource, models, mmf, msmf, reader=store.reader))
+    vmof_deps = VmofDeps(datasource, models, mmf, msmf, reader=store.reader)
+    vmof_app = build_vmof(vmof_deps)
     DBOS.launch()
     house = House(
         store,
@@ -148,6 +150,7 @@ def build(
         mmf,
         mmf_app.state.repacking,
         (vmof_app, mmf_app, msmf_app),
+        vmof_deps,
     )
     if supplied:
         house.keeper()

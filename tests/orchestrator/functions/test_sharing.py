@@ -19,12 +19,12 @@ from memory_runtime import MemoryRuntime
 
 from orchestrator.errors import PeerRefused
 from orchestrator.instances.states import MODEL_MOVES, MSI_MOVES, SHARE_MOVES
-from orchestrator.instances.tables import INSTANCES, MSIS, SHARES, USES
+from orchestrator.instances.tables import INSTANCES, MOVES, MSIS, SHARES, USES
 from orchestrator.models.manifests import manifests
 from orchestrator.resources.pool import ALLOCATIONS, NODES
 from orchestrator.runtime.port import RunState
 
-TABLES = (MSIS, SHARES, INSTANCES, USES, ALLOCATIONS, NODES)
+TABLES = (MSIS, SHARES, INSTANCES, USES, ALLOCATIONS, NODES, MOVES)
 SERVICES = ("rendering-server", "monitoring", "virtual-beach-travel", "product-twin")
 REFUSALS = {"infeasible", "start_failed", "no_agreement", "released_meanwhile", "share_draining", "share_not_running"}
 
@@ -141,6 +141,7 @@ class Sharing(RuleBasedStateMachine):
         self.grants_are_within_what_is_supplied()
         self.what_runs_is_what_the_rows_say()
         self.states_move_by_their_tables()
+        self.every_recorded_move_is_allowed_and_leads_to_where_things_stand()
 
     def uses_are_counted_and_belong_to_running_shares(self) -> None:
         uses, shares = self.rows("uses"), {row["subscription_id"]: row for row in self.rows("shares")}
@@ -214,6 +215,20 @@ class Sharing(RuleBasedStateMachine):
                 before = self.seen.get((table, row[key]))
                 assert before is None or row["state"] in reachable(moves, before), (row, before)
                 self.seen[table, row[key]] = row["state"]
+
+    def every_recorded_move_is_allowed_and_leads_to_where_things_stand(self) -> None:
+        """No state changes without a row, and no row tells of a move that its table does not have."""
+        stands: dict[tuple[str, str], str] = {}
+        for row in sorted(self.rows("moves"), key=lambda row: int(row["number"])):
+            moves: Mapping[Any, Any] = MSI_MOVES if row["kind"] == "msi" else SHARE_MOVES
+            allowed = {(before.value, move.value): after.value for (before, move), after in moves.items()}
+            assert allowed.get((row["before"], row["move"])) == row["after"], row
+            assert stands.get((row["kind"], row["subject"]), "") == row["before"], row
+            assert row["why"]
+            stands[row["kind"], row["subject"]] = row["after"]
+        told = {("msi", row["msi_id"]): row["state"] for row in self.rows("msis")}
+        told |= {("share", row["subscription_id"]): row["state"] for row in self.rows("shares")}
+        assert {subject: state for subject, state in stands.items() if state} == told
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         return self.now[table]
