@@ -37,7 +37,7 @@ from orchestrator.resources.pool import supply
 from orchestrator.resources.reservations import due, expire
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
-STOPPING_S = 30
+STOPPING_S = 60
 """How long a workflow may take to stop an instance until the keeper does it, seconds."""
 log = structlog.get_logger("mmf")
 UNOWNED = frozenset({ModelState.GONE, ModelState.FAILED})

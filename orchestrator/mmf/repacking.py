@@ -12,12 +12,11 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 import structlog
-from dbos import DBOS
 from fastapi import Query
 
 from orchestrator.instances import take_turn
 from orchestrator.instances.door import Door
-from orchestrator.instances.models import instances_named, users_of
+from orchestrator.instances.models import instances_named, sockets_of, users_of
 from orchestrator.instances.repeats import run_once
 from orchestrator.instances.transact import durable, read, snapshot, step, transact
 from orchestrator.mmf import drain, offers
@@ -77,10 +76,13 @@ class Repacking:
             return "; ".join(started["failed"].values())
         idle = self._change(_switch, repack_id, begun["moved"], started["sockets"])
         if idle:
-            DBOS.sleep(self._deps.grace_s)
+            step("part", self._part, idle)
             step("stop", self._starter.down, idle)
             self._change(_finish, idle)
         return ""
+
+    def _part(self, idle: list[str]) -> None:
+        self._deps.part(read(self._deps.reading, sockets_of, idle))
 
     def _start(self, specs: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
         started = self._starter.up([InstanceSpec.of(spec) for spec in specs])

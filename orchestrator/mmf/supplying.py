@@ -16,8 +16,8 @@ from pydantic import Field
 from orchestrator.errors import OrchestratorError
 from orchestrator.instances import take_turn
 from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
-from orchestrator.instances.models import instances_named
-from orchestrator.instances.repeats import run_once
+from orchestrator.instances.models import instances_named, sockets_of
+from orchestrator.instances.repeats import start_once
 from orchestrator.instances.transact import durable, read, step, transact
 from orchestrator.mmf import drain, offers
 from orchestrator.mmf.starter import Starter, specs_of
@@ -85,11 +85,12 @@ class Supplying:
         self.begin_payments = durable("mmf.supply_payments", lambda: self._change(_begin_payments))
 
     def end_overdue(self) -> list[str]:
-        """Withdraw what has come to its end; the keeper calls it. What cannot be moved is tried again later."""
+        """Begin to withdraw what has come to its end; the keeper calls it, and must not wait: the routes are put right
+        after its look, and moves wait for them. What cannot be moved is tried again later."""
         now = self._deps.clock()
         overdue = read(self._deps.reading, _overdue, now)
         for offer_id in overdue:
-            run_once(f"supply-end:{offer_id}:{now // RETRY_S}", self.withdraw, offer_id, None)
+            start_once(f"supply-end:{offer_id}:{now // RETRY_S}", self.withdraw, offer_id, None)
         return overdue
 
     def _withdraw(self, offer_id: str, signed: dict[str, Any] | None) -> dict[str, Any]:
@@ -105,9 +106,12 @@ class Supplying:
             return dict(self._change(_give_up, offer_id, begun["moved"], started["failed"]))
         idle = self._change(_switch, begun["moved"], started["sockets"])
         if idle:
-            DBOS.sleep(self._deps.grace_s)
+            step("part", self._part, idle)
             step("stop", self._starter.down, idle)
         return dict(self._change(_end, offer_id, idle))
+
+    def _part(self, idle: list[str]) -> None:
+        self._deps.part(read(self._deps.reading, sockets_of, idle))
 
     def _start(self, specs: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
         started = self._starter.up([InstanceSpec.of(spec) for spec in specs])

@@ -132,7 +132,7 @@ def build(
     runtime = runtime or SandboxRuntime(home)
     msmf_app = build_msmf(MsmfDeps(datasource, reader=store.reader))
     msmf = FunctionClient("msmf", None, loop, app=msmf_app)
-    deps = MmfDeps(datasource, runtime, models, msmf, topology=topology, grace_s=0.0, reader=store.reader)
+    deps = MmfDeps(datasource, runtime, models, msmf, topology=topology, reader=store.reader)
     mmf_app = build_mmf(deps)
     mmf = FunctionClient("mmf", None, loop, app=mmf_app)
     vmof_app = build_vmof(VmofDeps(datasource, models, mmf, msmf, reader=store.reader))

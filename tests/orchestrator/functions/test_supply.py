@@ -187,9 +187,11 @@ def test_an_offer_ends_at_its_time_and_what_stood_on_it_goes_on(coast: House) ->
     while int(time.time()) < until:
         time.sleep(0.05)
     coast.keeper()
+    while coast.mmf.get("/supplies")["supplies"][0]["state"] != "ended":
+        assert int(time.time()) < until + 20
+        time.sleep(0.05)
     assert site(coast)["capacity"] == {}
     assert coast.rows("SELECT node_id FROM uses JOIN model_instances USING (instance_id)") == [{"node_id": "harbour"}]
-    assert coast.mmf.get("/supplies")["supplies"][0]["state"] == "ended"
 
 
 def test_offers_that_cannot_be_are_refused_by_name_and_change_nothing(coast: House) -> None:
