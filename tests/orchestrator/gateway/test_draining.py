@@ -7,13 +7,17 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_house import NEVER, Bought, GatewayHouse
+from gateway_house import GRANT, NEVER, Bought, GatewayHouse
 
 from ledger.values import to_hex
 from marketplace.wallet.use import UsageSession, Use, UseRefused
+from orchestrator.calls import FunctionClient
 from orchestrator.gateway.errors import Draining
 from orchestrator.gateway.shapes import Route
 from orchestrator.gateway.under_way import UnderWay
+from orchestrator.mmf import Parting
+from orchestrator.runtime.port import InstanceSpec
+from trust.gate import GateAuth
 
 SLOW = {"rate_mbps": 5.0, "snr_db": 60.0}
 """A frame takes seconds over this link."""
@@ -117,6 +121,36 @@ async def test_route_put_again_while_it_drains_serves_again(
     assert (await slow.session.use("frame", {"budget_k": 20})).record.total > 0
     await slow.call
     await slow.session.close()
+
+
+async def test_a_model_that_was_moved_is_parted_from_after_the_last_call_over_it(
+    house: GatewayHouse, operators: httpx.AsyncClient
+) -> None:
+    """New calls go over the new one meanwhile; then the old one can be stopped, and nobody notices."""
+    old, new = (str(house.runtime.ensure(link_named(name)).socket) for name in ("link-old", "link-new"))
+    bought = await house.served(sockets={**house.sockets, "link": old})
+    session = await house.session(bought, habit=NEVER, patience_s=0)
+    call = asyncio.create_task(session.use("frame", {"budget_k": 30}, radio=SLOW))
+    await until(lambda: under_way(house, old))
+    auth = GateAuth(house.identities["mmf"], "gateway")
+    gateway = FunctionClient("gateway", auth, asyncio.get_running_loop(), base_url=house.url)
+    parting = asyncio.create_task(asyncio.to_thread(Parting(gateway), [old]))
+    await asyncio.sleep(0.3)
+    moved = house.route(bought, sockets={**house.sockets, "link": new})
+    assert (await operators.put(f"/routes/{bought.id}", json=moved)).status_code == 200
+    assert (await session.use("frame", {"budget_k": 20})).record.seq == 0
+    assert not parting.done()
+    assert not call.done()
+    await parting
+    house.runtime.delete("link-old")
+    assert (await call).record.seq == 1
+    assert (await session.use("frame", {"budget_k": 20})).record.seq == 2
+    await session.close()
+    await gateway.close()
+
+
+def link_named(name: str) -> InstanceSpec:
+    return InstanceSpec(name, "orchestrator.models.terahertz_link", GRANT, 512)
 
 
 async def test_socket_that_nobody_knows_is_not_in_use(house: GatewayHouse, mmf: httpx.AsyncClient) -> None:
