@@ -14,6 +14,7 @@ import pytest
 from function_house import House, Loop, build, tear_down
 from memory_runtime import MemoryRuntime
 
+from marketplace.notice_kinds import STANDING, WORDS
 from orchestrator.errors import PeerRefused
 from orchestrator.mmf import Keeper
 from orchestrator.models.manifests import manifests, parse_manifest
@@ -205,6 +206,21 @@ async def test_a_silent_stream_sends_a_comment(house: House) -> None:
     chunks = [await asyncio.wait_for(anext(stream), 5) for _ in range(3)]
     assert chunks == [b": notices\n\n", b": heartbeat\n\n", b": heartbeat\n\n"]
     await stream.aclose()  # type: ignore[attr-defined]
+
+
+def test_the_newest_and_some_kinds_alone_are_read(house: House) -> None:
+    house.instantiate(1, "monitoring")
+    wait_for_kinds(house, {"msi.running"})
+    everything = heard(house)
+    newest = house.msmf.get("/notices", {"newest": "2"})["notices"]
+    assert newest == everything[-2:]
+    only = house.msmf.get("/notices", {"kinds": "msi.running,share.joined", "subscriptionId": "1"})["notices"]
+    assert [one["kind"] for one in only] == ["msi.running"]
+
+
+def test_the_marketplaces_kinds_are_of_these_and_all_have_words() -> None:
+    assert set(STANDING) < {kind.value for kind in NoticeKind}
+    assert set(STANDING) == set(WORDS)
 
 
 def test_an_event_is_one_block_with_its_number() -> None:
