@@ -24,8 +24,9 @@ import pytest
 import rfc8785
 from command_runner import Answer, Run, runner
 
-from ledger.values import to_hex
+from ledger.values import SubscriptionId, model_of, plan_of, to_hex
 from marketplace.wallet.client import MarketClient
+from s4m.accounts import ACCOUNTS
 from s4m.supervisor import House
 from tests.webhook_receiver import Receiver
 from trust.gate import GateAuth
@@ -197,9 +198,12 @@ def test_a_running_request_is_changed_and_its_buyer_hears_of_it(
 def test_a_change_is_told_by_webhook_and_on_the_page_that_needs_no_script(
     house: House, run: Run, subscription: str
 ) -> None:
+    """The model's owner, who sells it, has it told to a server of its own."""
     receiver = Receiver()
+    owner = house.contracts.catalog.owner_of(model_of(plan_of(SubscriptionId(int(subscription)))))
+    [provider] = [key for name in ACCOUNTS if (key := house.keys.account(name)).address == owner]
     with MarketClient(house.urls.marketplace, house.chain, house.deployment) as market:
-        hooks = market.webhooks(house.keys.wallet("eva"))
+        hooks = market.webhooks(provider)
         hook = hooks.register(receiver.url, ["update.accepted"], int(subscription))
         try:
             revision = run("request", "update", subscription, "--users", "2").json["revision"]
