@@ -211,6 +211,9 @@ class Notice(TypedDict):
 
     number: Annotated[int, Field(examples=[17])]
     kind: Annotated[str, Field(examples=["share.joined"])]
+    subject: Annotated[str, Field(examples=["msi-5d1c0c5e6a77"])]
+    subscriptionId: Annotated[str, Field(examples=["534955578137634078721"])]
+    at: Annotated[int, Field(examples=[1764216600])]
 
 
 class Notices(TypedDict):

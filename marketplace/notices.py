@@ -23,6 +23,7 @@ from marketplace.errors import (
     TooManyReaders,
     UnknownSubscription,
 )
+from marketplace.notice_kinds import STANDING
 from marketplace.openapi import problems
 from marketplace.parts import Parts
 from marketplace.rights import Binding, Reader, may_read, require_reader
@@ -31,6 +32,8 @@ from marketplace.streams import Event, EventStream, Source
 POLL_S = 0.5
 """Pause between looks, seconds, each for one reader."""
 CHECK_S = 30.0
+SHOWN = 12
+"""Notices on a service's page."""
 
 
 def router(parts: Parts) -> APIRouter:
@@ -56,6 +59,16 @@ def router(parts: Parts) -> APIRouter:
         return EventStream(_stream(parts, reader, id, after), parts.notice_readers)
 
     return routes
+
+
+def standing(parts: Parts, subscription_id: str) -> list[Notice]:
+    """How the service stood lately, newest first, as anybody may know it. Nothing while the orchestrator is away."""
+    params = {"subscriptionId": subscription_id, "kinds": ",".join(STANDING), "newest": str(SHOWN)}
+    try:
+        found = ask_orchestrator(parts, "GET", "/notices", params=params)["notices"]
+    except MarketplaceError:
+        return []
+    return cast(list[Notice], found[::-1])
 
 
 def _page(parts: Parts, subscription_id: str, after: int) -> list[Notice]:

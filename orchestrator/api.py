@@ -204,15 +204,20 @@ def _add_notices(app: FastAPI, api: Api) -> None:
         request: Request,
         since: Annotated[int, Query(ge=0, lt=2**63)] = 0,
         subscription: Annotated[str | None, Query(alias="subscriptionId", pattern=r"^[0-9]{1,29}$")] = None,
+        kinds: Annotated[str, Query(pattern=r"^[a-z.,]{0,1000}$", description="only these, comma-separated")] = "",
+        newest: Annotated[int | None, Query(ge=1, le=1000, description="only so many; no stream")] = None,
     ) -> Response:
-        async def page(after: int, of_subscription: str | None) -> list[dict[str, Any]]:
+        only = {"kinds": kinds} if kinds else {}
+
+        async def page(after: int, of_subscription: str | None, **few: str) -> list[dict[str, Any]]:
             of_it = {} if of_subscription is None else {"subscriptionId": of_subscription}
-            answer = await asyncio.to_thread(api.msmf.get, "/notices", {"since": str(after), **of_it})
-            return list(answer["notices"])
+            asked = {"since": str(after), **of_it, **few}
+            return list((await asyncio.to_thread(api.msmf.get, "/notices", asked))["notices"])
 
         after = resume_from(request.headers.get("last-event-id"), since)
         if "text/event-stream" not in request.headers.get("accept", ""):
-            return JSONResponse({"notices": await page(after, subscription)})
+            last = {} if newest is None else {"newest": str(newest)}
+            return JSONResponse({"notices": await page(after, subscription, **only, **last)})
         board = api.board(page)
         if board.readers >= MOST_READERS:
             raise TooManyReaders(

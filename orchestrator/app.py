@@ -39,7 +39,7 @@ from orchestrator.errors import HomeGone, NoSandbox
 from orchestrator.in_process import AsgiApp
 from orchestrator.instances import take_turn
 from orchestrator.listener import Listener
-from orchestrator.mmf import Keeper, MmfDeps, Repacking, build_mmf
+from orchestrator.mmf import Keeper, MmfDeps, Parting, Repacking, build_mmf
 from orchestrator.models.manifests import manifests
 from orchestrator.models.programs import InstalledModels, Programs
 from orchestrator.msmf import MsmfDeps, build_msmf
@@ -311,6 +311,7 @@ class Program:
             models,
             self._client("mmf", "msmf", ground.settings.msmf_url, msmf),
             topology=ground.topology,
+            part=Parting(self._client("mmf", "gateway", ground.settings.gateway_url)),
             reader=ground.store.reader,
         )
         mmf = ground.guard("mmf", build_mmf(deps))

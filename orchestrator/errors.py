@@ -8,7 +8,8 @@ OrchestratorError
 │   └── BadActivation         the activation does not carry the session key's signature
 ├── TryLater                passing: the same call may succeed in a moment
 │   ├── DocumentNotYet        the request document has not been put yet
-│   └── PeerUnavailable       a neighbour is down, slow or failed inside
+│   ├── PeerUnavailable       a neighbour is down, slow or failed inside
+│   └── CallsUnderWay         a service that ends still answers calls
 ├── UnknownSubscription     no final purchase with this id
 ├── HomeGone                the state directory was deleted under the running house
 ├── NotReady                the service is not in the state that the call needs
@@ -123,6 +124,11 @@ class DocumentNotYet(TryLater):
 class PeerUnavailable(TryLater):
     code = "peer_unavailable"
     title = "A neighbour did not answer"
+
+
+class CallsUnderWay(TryLater):
+    code = "calls_under_way"
+    title = "Calls under way are finished first"
 
 
 class StepFailed(TryLater):

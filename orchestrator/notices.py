@@ -30,6 +30,7 @@ class NoticeKind(enum.StrEnum):
     SHARE_JOINED = "share.joined"
     SHARE_REFUSED = "share.refused"
     SHARE_MOVED = "share.moved"
+    SHARE_MIGRATED = "share.migrated"
     SHARE_DRAINING = "share.draining"
     SHARE_RELEASED = "share.released"
     GRANT_CHANGED = "grant.changed"
@@ -39,7 +40,11 @@ class NoticeKind(enum.StrEnum):
     MODEL_STOPPED = "model.stopped"
     MODEL_ENDED = "model.ended"
     MODEL_RESTARTED = "model.restarted"
+    MODEL_PUBLISHED = "model.published"
     POOL_SUPPLIED = "pool.supplied"
+    POOL_WITHDRAWN = "pool.withdrawn"
+    RESERVATION_MADE = "reservation.made"
+    RESERVATION_ENDED = "reservation.ended"
 
 
 class Board:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from orchestrator import store as tables
 from orchestrator.documents import Documents, Purchase, endpoint_of, outcome_of, route_of, served_by
-from orchestrator.errors import OrchestratorError, Refusal, StepFailed, TryLater
+from orchestrator.errors import CallsUnderWay, OrchestratorError, Refusal, StepFailed, TryLater
 from orchestrator.instances.transact import options, transact_again
 from orchestrator.reconcile import Routes
 from orchestrator.requirements import FunctionCall
@@ -34,6 +34,8 @@ OPEN = ("PENDING", "ENQUEUED")
 
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 5_000
 """Pauses between attempts double from the first to the longest, milliseconds."""
+DRAIN_PAUSE_MS = 500
+"""Pause until a service that ends is asked again whether it still answers calls, milliseconds."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,16 +100,24 @@ class Pipeline(DBOSConfiguredInstance):
 
     @DBOS.workflow(name="release", max_recovery_attempts=None)
     def release(self, subscription_id: str, attempt: int, reason: str) -> str:
-        """The share goes: first the buyers' door, then the models, then the row."""
+        """The share goes: first the buyers' door, then the models, then the row. While calls are under way the share
+        drains: nothing waits here for them, a later attempt asks again."""
         key = f"{subscription_id}:release:{attempt}"
         try:
             if not self._change(self._let_go, subscription_id):
                 return "overtaken"
-            self._step("close_route", self._peers.routes.withdraw, subscription_id)
+            under_way = self._step("close_route", self._peers.routes.withdraw, subscription_id)
+            if under_way:
+                self._drain(subscription_id, under_way)
             released = self._step("release_share", self._peers.vmof.delete, f"/shares/{subscription_id}", key)
             return self._change(self._end, subscription_id, reason, released or {})
         except (TryLater, Refusal) as cause:
             return self._change(self._postpone, subscription_id, attempt, cause, None)
+
+    def _drain(self, subscription_id: str, under_way: int) -> NoReturn:
+        path, key = f"/shares/{subscription_id}/draining", f"{subscription_id}:draining"
+        self._step("drain_share", self._peers.vmof.post, path, {}, key)
+        raise CallsUnderWay(f"{under_way} calls are under way; they are answered and billed before the service ends.")
 
     # calls, each at least once, each idempotent at the callee
 
@@ -201,6 +211,8 @@ class Pipeline(DBOSConfiguredInstance):
         pause = min(FIRST_PAUSE_MS * 2 ** min(attempt, 10), LONGEST_PAUSE_MS)
         if cause.code == "document_not_yet":
             pause = self._document_retry_ms
+        if isinstance(cause, CallsUnderWay):
+            pause = DRAIN_PAUSE_MS
         changes: dict[str, Any] = {"state": state.value} if state else {}
         tables.amend(
             rows,

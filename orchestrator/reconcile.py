@@ -61,11 +61,13 @@ class Routes:
             if row is not None and row["route"] is not None:
                 self._put(row["route"], row["signer"], row["cap"])
 
-    def withdraw(self, subscription_id: str) -> None:
-        """Delete one route whose row has let go of it; one that is not there is no error."""
+    def withdraw(self, subscription_id: str) -> int:
+        """Delete one route whose row has let go of it; one that is not there is no error. How many calls under way
+        still keep it: the gateway takes no new ones, and wants to be asked again."""
         with self._lock:
-            self._gateway.delete(f"/routes/{subscription_id}")
+            answer = self._gateway.delete(f"/routes/{subscription_id}")
             self._pushed.pop(subscription_id, None)
+        return int(answer["underWay"]) if answer else 0
 
     def sync(self) -> int:
         """Put every route that the gateway lacks or has in an older form; returns how many."""

@@ -16,6 +16,8 @@ from marketplace.answers import ChainSide, PlanAnswer
 from marketplace.catalog import queries
 from marketplace.desks.provider import quality
 from marketplace.errors import MalformedInput
+from marketplace.notice_kinds import WORDS
+from marketplace.notices import standing
 from marketplace.pagination import Window
 from marketplace.parts import Parts
 from marketplace.subscriptions import service
@@ -51,7 +53,7 @@ def router(parts: Parts) -> APIRouter:
             request, "service.html", title=model["heading"], id=id, chain_side=found["chain"],
             service_side=found["service"], plan=plan, model=model, money=spend(found["chain"], plan, now),
             settled=settlements(parts, id), pictures=operations(spec)["picture"], measured=quality(parts, dict(plan)),
-            facts=live_facts(id, found["chain"], plan, spec),
+            facts=live_facts(id, found["chain"], plan, spec), told=standing(parts, id),
         )  # fmt: skip
 
     return routes
@@ -64,7 +66,7 @@ def live_facts(subscription_id: str, chain: ChainSide, plan: PlanAnswer, spec: d
         "subscriptionId": subscription_id, "isActive": chain["status"] == "active",
         "cap": chain["cap"], "unitPrice": plan["unitPrice"], "floor": plan["qoeFloor"],
         "discountBps": int(qoe.get("discount_bps", 0)),
-        "operations": sorted(spec.get("operations") or {}),
+        "operations": sorted(spec.get("operations") or {}), "noticeWords": WORDS,
     }  # fmt: skip
 
 

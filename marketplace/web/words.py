@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 
 from markupsafe import Markup, escape
 
+from marketplace.notice_kinds import WORDS as NOTICE_WORDS
+
 DECIMALS = 6
 """Of the devnet's credit token (MaaSCredit)."""
 SYMBOL = "MAAS"
@@ -153,6 +155,11 @@ def stage(name: str) -> str:
     return STAGES.get(name, plain(name).capitalize())
 
 
+def happened(kind: str) -> str:
+    """What a notice tells of a service."""
+    return NOTICE_WORDS.get(kind, plain(kind))
+
+
 ISOLATION = {0: "shared with all", 1: "shared within the cluster", 2: "dedicated"}
 
 
@@ -164,5 +171,5 @@ def isolation(degree: int | str | None) -> str:
 FILTERS = {
     each.__name__: each
     for each in (money, decimal, ether, short, moment, machine_moment, duration, milli, percent, plain, sentence, coded,
-                 stage, clock, resource, service_type, isolation)
+                 stage, clock, resource, service_type, isolation, happened)
 }  # fmt: skip

@@ -1,19 +1,16 @@
-"""Carries messages out: final events become messages, messages are sent until they are taken or given up.
+"""Carries messages out: final events and notices become messages, which are sent until they are taken or given up.
 
 One thread looks, a few send. A message is written down in the transaction that moves the feed on, so a crash loses
-none; it may be sent twice, under the same id. Only final events are told: none is ever taken back.
+none; it may be sent twice, under the same id. Only final events are told: none is ever taken back. What becomes of
+notices is in `notice_feed`.
 """
 
 from __future__ import annotations
 
-import json
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -23,12 +20,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from ledger.errors import LedgerError
 from marketplace.activity import answer, place_of
 from marketplace.database import activity, deliveries, feeds, models, plans, subscriptions, webhooks
-from marketplace.errors import WebhookRefused
+from marketplace.errors import MarketplaceError, WebhookRefused
 from marketplace.parts import Parts
+from marketplace.webhooks.notice_feed import collect_notices
+from marketplace.webhooks.outbox import EVENTS as FEED
+from marketplace.webhooks.outbox import move_feed, now_ms, pending
 from marketplace.webhooks.secrets import headers_of
 from storage import upsert
 
-FEED = "webhooks"
 LOOK_S = 0.5
 AT_ONCE = 8
 """Messages on their way at the same time."""
@@ -40,11 +39,6 @@ LONGEST_PAUSE_S = 3600.0
 def pause_s(first_s: float, tries: int) -> float:
     """Before the next try after so many in vain: four times as long each time, an hour at most."""
     return min(first_s * 4.0 ** (tries - 1), LONGEST_PAUSE_S)
-
-
-def message_id(webhook_id: str, place: str, tx_hash: str) -> str:
-    """The same event for the same webhook has the same id, whatever happens in between: receivers know repeats."""
-    return "msg_" + sha256(f"{webhook_id}|{place}|{tx_hash}".encode()).hexdigest()[:24]
 
 
 class Courier:
@@ -61,6 +55,8 @@ class Courier:
             while not self._stopped.wait(LOOK_S):
                 with suppress(LedgerError, SQLAlchemyError):  # what is written down can go out all the same
                     self.collect()
+                with suppress(MarketplaceError, LedgerError, SQLAlchemyError):  # asked again in half a second
+                    collect_notices(self._parts)
                 with suppress(SQLAlchemyError):  # looked for again in half a second
                     for row in self._due():
                         self._on_way.add(row["message_id"])
@@ -84,7 +80,7 @@ class Courier:
 
     def _due(self) -> Sequence[RowMapping]:
         room = AT_ONCE - len(self._on_way)
-        due = (deliveries.c.state == "pending", deliveries.c.next_try <= _now_ms())
+        due = (deliveries.c.state == "pending", deliveries.c.next_try <= now_ms())
         query = select(deliveries, webhooks.c.url).join(webhooks, webhooks.c.webhook_id == deliveries.c.webhook_id)
         query = query.where(*due, deliveries.c.message_id.not_in(tuple(self._on_way))).order_by(deliveries.c.next_try)
         with self._parts.engine.connect() as rows:
@@ -112,7 +108,7 @@ class Courier:
     def _note(self, row: RowMapping, status: int | None, error: str | None) -> None:
         settings, tries = self._parts.settings, row["tries"] + 1
         state = "delivered" if error is None else "dead" if tries >= settings.webhook_tries else "pending"
-        later = _now_ms() + int(1000 * pause_s(settings.webhook_pause_s, tries))
+        later = now_ms() + int(1000 * pause_s(settings.webhook_pause_s, tries))
         values = {"state": state, "tries": tries, "next_try": later, "last_status": status, "last_error": error}
         with self._parts.engine.begin() as rows:
             rows.execute(update(deliveries).where(deliveries.c.message_id == row["message_id"]).values(values))
@@ -133,13 +129,7 @@ def _write_messages(rows: Connection, last: int, final: int) -> None:
         for hook in hooks:
             if _concerns(hook, event):
                 rows.execute(upsert(deliveries).values(_message(hook, event)).on_conflict_do_nothing())
-    move_feed(rows, final)
-
-
-def move_feed(rows: Connection, block: int) -> None:
-    """Events up to this block are done with."""
-    row = {"name": FEED, "block_number": block}
-    rows.execute(upsert(feeds).values(row).on_conflict_do_update(index_elements=["name"], set_=row))
+    move_feed(rows, FEED, final)
 
 
 def _concerns(hook: RowMapping, event: RowMapping) -> bool:
@@ -153,19 +143,4 @@ def _concerns(hook: RowMapping, event: RowMapping) -> bool:
 
 def _message(hook: RowMapping, event: RowMapping) -> dict[str, Any]:
     place = str(place_of(event))
-    said_at = datetime.fromtimestamp(event["at"], UTC).isoformat().replace("+00:00", "Z")
-    body = {"type": event["name"], "timestamp": said_at, "data": answer(event)}
-    return {
-        "message_id": message_id(hook["webhook_id"], place, event["tx_hash"]),
-        "webhook_id": hook["webhook_id"],
-        "kind": event["name"],
-        "place": place,
-        "body": json.dumps(body, separators=(",", ":")),
-        "state": "pending",
-        "tries": 0,
-        "next_try": _now_ms(),
-    }
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return pending(hook["webhook_id"], event["name"], place, event["tx_hash"], event["at"], dict(answer(event)))

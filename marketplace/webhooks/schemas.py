@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from marketplace.notice_kinds import NoticeKind
 from marketplace.orders.schemas import Decimal, HexAddress, HexBytes, Shape
 
 Kind = Literal[
@@ -19,7 +20,9 @@ class WebhookRequest(Shape):
 
     owner: HexAddress
     url: str = Field(min_length=1, max_length=2048, examples=["https://shop.example/hooks"])
-    kinds: tuple[Kind, ...] = Field(min_length=1, max_length=13, examples=[["Subscribed", "Settled"]])
+    kinds: tuple[Kind | NoticeKind, ...] = Field(
+        min_length=1, max_length=25, examples=[["Subscribed", "share.migrated"]]
+    )
     subscriptionId: Decimal | None = Field(default=None, examples=["534955578137634078721"])
     expires: int = Field(ge=0, lt=2**53, examples=[1764216600])
     signature: HexBytes

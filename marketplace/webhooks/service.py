@@ -12,7 +12,7 @@ from marketplace.database import deliveries, webhooks
 from marketplace.errors import BadSignature, TooManyWebhooks, UnknownWebhook
 from marketplace.pagination import Window
 from marketplace.parts import Parts
-from marketplace.webhooks.courier import move_feed
+from marketplace.webhooks.outbox import EVENTS, move_feed
 from marketplace.webhooks.schemas import WebhookRequest
 from marketplace.webhooks.words import WebhookReading, WebhookRegistration, WebhookRemoval, signer_in, signer_of
 from storage import upsert
@@ -45,7 +45,7 @@ def register(parts: Parts, request: WebhookRequest) -> WebhookAnswer:
                 f"{len(known)} are yours, {count} there are.", remedy="Remove one that is not needed."
             )
         if not count:
-            move_feed(rows, final)
+            move_feed(rows, EVENTS, final)
         rows.execute(upsert(webhooks).values(row).on_conflict_do_nothing())
     return _shown(parts, str(row["webhook_id"]))
 

@@ -28,6 +28,7 @@ from orchestrator.gateway.errors import (
     CapReached,
     ChainUnreachable,
     ClaimRequired,
+    Draining,
     Erased,
     MalformedUse,
     ModelRefused,
@@ -62,8 +63,8 @@ S = TypeVar("S", bound=BaseModel)
 AUDIT_GRANT_HEADER = "S4M-Audit-Grant"
 SubscriptionPath = Annotated[int, Path(ge=0, lt=2**96)]
 USE_PROBLEMS = problems(
-    MalformedUse, NoRoute, NotEntitled, ClaimRequired, VoucherRequired, CapReached, PassRefused, PassSpent, TooManyUses,
-    RequestIdReused, AnswerGone, Erased, ModelRefused, ModelUnavailable, ChainUnreachable,
+    MalformedUse, NoRoute, Draining, NotEntitled, ClaimRequired, VoucherRequired, CapReached, PassRefused, PassSpent,
+    TooManyUses, RequestIdReused, AnswerGone, Erased, ModelRefused, ModelUnavailable, ChainUnreachable,
 )  # fmt: skip
 USE = {
     "summary": "Use",
@@ -102,6 +103,7 @@ def _add_routes(app: FastAPI) -> None:
         "/routes/{subscriptionId}", put_route, methods=["PUT"], responses=unserved, openapi_extra=body_of(Route)
     )
     app.add_api_route("/routes/{subscriptionId}", delete_route, methods=["DELETE"])
+    app.add_api_route("/sockets", socket_in_use, methods=["GET"])
     app.add_api_route("/vouchers", vouchers_to_settle, methods=["GET"])
     app.add_api_route("/measures", measures, methods=["GET"])
     app.add_api_route("/performance", performance, methods=["GET"])
@@ -202,11 +204,18 @@ async def _serve(house: House, routes: Sequence[Route]) -> None:
 
 
 async def delete_route(request: Request, subscriptionId: SubscriptionPath) -> dict[str, Any]:
-    """Serve it no longer; its log and vouchers stay."""
+    """Serve it no longer; its log and vouchers stay. While calls are `underWay` it is not `deleted` but takes no new
+    ones: ask again. After the gateway's drain limit it is, whatever is under way."""
     house = _house(request.app)
     await asyncio.to_thread(house.store.delete_route, subscriptionId)
-    await house.drop_route(subscriptionId)
-    return {"subscriptionId": str(subscriptionId), "deleted": True}
+    under_way = await house.drop_route(subscriptionId)
+    return {"subscriptionId": str(subscriptionId), "deleted": not under_way, "underWay": under_way}
+
+
+async def socket_in_use(request: Request, path: Annotated[str, Query(max_length=200)]) -> dict[str, Any]:
+    """Whether any route leads over a model's socket, and how many calls under way may use it."""
+    uses = _house(request.app).uses
+    return {"path": path, "routed": uses.serves_by(path), "underWay": uses.calls_by(path)}
 
 
 async def vouchers_to_settle(request: Request, since: int = Query(default=0, ge=0, lt=2**63)) -> dict[str, Any]:

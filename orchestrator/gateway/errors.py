@@ -3,6 +3,7 @@
 GatewayError
 ├── NoRoute              404  the orchestrator has put no running service for this subscription
 ├── MalformedUse         422  the request is not what the operation takes
+├── Draining             409  the service is ending: what is under way is finished, nothing new is taken
 ├── NotEntitled          403  released, refunded, lapsed or never active; sessions have ended
 ├── ClaimRequired        403  the plan asks for a claim about its user that is not shown or does not hold
 ├── BadBinding           401  the session binding is not the session key's, or not for this proof key
@@ -34,6 +35,10 @@ class GatewayError(OrchestratorError):
 
 class NoRoute(GatewayError):
     code, status, title = "no_route", 404, "No running service for this subscription"
+
+
+class Draining(GatewayError):
+    code, status, title = "draining", 409, "The service is ending"
 
 
 class MalformedUse(GatewayError):

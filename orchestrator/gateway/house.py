@@ -58,6 +58,7 @@ class House:
     claims: ClaimDesk
     uses: UseDesk
     retention: Retention
+    drain_limit_s: float
     enrolment: Enrolment
     replay: SeenProofs
     revocations: Revocations
@@ -129,6 +130,7 @@ class House:
             claims=claims,
             uses=uses,
             retention=Retention(store, settings.retention_days),
+            drain_limit_s=settings.drain_limit_s,
             enrolment=enrolment,
             replay=replay,
             revocations=revocations,
@@ -144,8 +146,16 @@ class House:
         self.uses.put_route(route)
         self.watch.watch(route.subscription)
 
-    async def drop_route(self, subscription: int) -> None:
-        """Serve it no longer, and let its models drop what they keep of it."""
+    async def drop_route(self, subscription: int) -> int:
+        """Take no new calls of it; once none is under way, or they had their time, serve it no longer and let its
+        models drop what they keep of it. How many calls keep it: ask again."""
+        under_way, waited_s = self.uses.drain_route(subscription)
+        if under_way and waited_s < self.drain_limit_s:
+            return under_way
+        await self._end_route(subscription)
+        return 0
+
+    async def _end_route(self, subscription: int) -> None:
         route = self.uses.route(subscription)
         self.uses.drop_route(subscription)
         self.claims.forget(subscription)

@@ -14,6 +14,9 @@ class GatewaySettings(SettingsBase):
     poll_interval_s: float = Field(default=0.4, gt=0, description="pause between looks at the latest block, seconds")
     blind_limit_s: float = Field(default=10.0, description="longest time without a look at the chain before refusing")
     model_timeout_s: float = Field(default=30.0, description="longest wait for a model; a link may shape for seconds")
+    drain_limit_s: float = Field(
+        default=30.0, ge=0, description="how long calls under way may still take when their service ends, seconds"
+    )
     session_limit_s: int = Field(default=86_400, description="longest life of a session binding, seconds")
     answer_row_bytes: int = Field(default=65_536, description="answers up to this size are kept in the record's commit")
     answer_memory_bytes: int = Field(default=64 * 1024 * 1024, description="memory for repeats of larger answers")

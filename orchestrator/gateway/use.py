@@ -32,6 +32,7 @@ from orchestrator.gateway.errors import (
 from orchestrator.gateway.passes import Delegate, PassDesk
 from orchestrator.gateway.shapes import Route, UseRequest
 from orchestrator.gateway.store import Kept, UsageStore
+from orchestrator.gateway.under_way import UnderWay
 from orchestrator.gateway.vouchers import VoucherDesk
 from orchestrator.gateway.watch import Right, Watch
 from orchestrator.gateway.work import Asked, Made, Workshop
@@ -100,14 +101,21 @@ class UseDesk:
         self._row_bytes = row_bytes
         self._recent = Recent(memory_bytes)
         self._routes: dict[int, tuple[Route, Terms]] = {}
+        self._under_way = UnderWay()
 
     def put_route(self, route: Route) -> None:
         """Serve this route from now on. `TermsInvalid` or `MalformedUse` where it cannot be served."""
         self._routes[route.subscription] = (route, route.servable_terms())
+        self._under_way.reopen(route.subscription)
+
+    def drain_route(self, subscription: int) -> tuple[int, float]:
+        """Take no new calls of it; how many are under way, and for how many seconds none has been taken."""
+        return len(self._books.of(subscription).in_flight), self._under_way.drain(subscription)
 
     def drop_route(self, subscription: int) -> None:
         """Serve it no longer."""
         self._routes.pop(subscription, None)
+        self._under_way.reopen(subscription)
 
     def route(self, subscription: int) -> Route | None:
         """The route as it was put last."""
@@ -117,6 +125,10 @@ class UseDesk:
     def serves_by(self, socket: str) -> bool:
         """Whether any route leads over this socket."""
         return any(socket in route.sockets.values() for route, _ in self._routes.values())
+
+    def calls_by(self, socket: str) -> int:
+        """How many calls under way may use this socket."""
+        return self._under_way.calls(socket)
 
     async def erase(self, subscription: int) -> int:
         """Forget a subscription's behaviour, here and in the store; of how many records."""
@@ -160,6 +172,8 @@ class UseDesk:
         if found is None:
             found = await asyncio.to_thread(self._store.known, *asked)
         kept, erased = found
+        if kept is None and erased is None:
+            self._under_way.require_open(book.subscription)
         async with book.slots:
             if kept is not None:
                 return await self._again(book, kept, request, raw)
@@ -176,7 +190,7 @@ class UseDesk:
         self._vouchers.require_cap(book, _cap(asked, right), asked.most_units)
         started = _now_ms()
         with _reserved(book, asked.most_units), self._passes.held(delegate, asked.most_units):
-            made = await self._workshop.make(asked)
+            made = await self._make(asked)
             async with book.lock:
                 kept = self._billed(book, asked, made, started)
                 if delegate is not None:
@@ -199,9 +213,13 @@ class UseDesk:
                     "times. Ask with a new request id."
                 )
             await asyncio.to_thread(self._store.count_again, kept.record)
-            body = (await self._workshop.make(self._asked(book.subscription, request, raw))).body
+            body = (await self._make(self._asked(book.subscription, request, raw))).body
             self._recent.put((book.subscription, request.requestId), body)
         return Served(kept, body, self._vouchers.propose(book))
+
+    async def _make(self, asked: Asked) -> Made:
+        with self._under_way.over(asked.route):
+            return await self._workshop.make(asked)
 
     def _asked(self, subscription: int, request: UseRequest, raw: bytes) -> Asked:
         route, terms = self._routes.get(subscription, (None, None))
@@ -215,7 +233,7 @@ class UseDesk:
 
     def _billed(self, book: Book, asked: Asked, made: Made, started: int) -> Kept:
         """The record of this use, right after the book's last one; the caller holds the book's lock."""
-        right, ended = self._watch.require(book.subscription), max(_now_ms(), started)
+        right, ended = self._watch.require_settling(book.subscription), max(_now_ms(), started)
         meter, before = asked.operation.meter, book.tally
         after = bill(asked.terms, before, meter, made.quantity, made.immersion, _free(asked, right, ended))
         self._vouchers.require_cap(book, _cap(asked, right), after.billed - before.billed - asked.most_units)

@@ -117,16 +117,31 @@ class Watch:
 
     def require(self, subscription: int) -> Right:
         """The right to use now; `NotEntitled` or `ChainUnreachable`. Asks nobody."""
-        if time.monotonic() - self._seen_at > self._blind_limit_s:
-            raise ChainUnreachable(
-                "The chain's latest block has not been seen for too long, so nobody's right can be checked. "
-                "Bring the Ethereum node back (S4M_RPC_URL); use passes again by itself."
-            )
+        self._require_sight()
         right = self._rights.get(subscription)
         reason = self._ended.get(subscription) or (_why_not(right, self._now()) if right else "not known here")
         if right is None or reason:
             raise NotEntitled(f"Subscription {subscription}: {reason}. Its use has ended; buy again to go on.")
         return right
+
+    def require_settling(self, subscription: int) -> Right:
+        """The right of a call that was let in and is done: it is billed while its voucher still can be settled, that
+        is until a release is executed. `NotEntitled` or `ChainUnreachable`: what nobody would pay is not answered."""
+        self._require_sight()
+        right = self._rights.get(subscription)
+        if right is None or right.subscription.status not in _SETTLES:
+            raise NotEntitled(
+                f"Subscription {subscription} ended on the chain while this call was under way, so it could not be "
+                "billed any more. Nothing was recorded; buy again to go on."
+            )
+        return right
+
+    def _require_sight(self) -> None:
+        if time.monotonic() - self._seen_at > self._blind_limit_s:
+            raise ChainUnreachable(
+                "The chain's latest block has not been seen for too long, so nobody's right can be checked. "
+                "Bring the Ethereum node back (S4M_RPC_URL); use passes again by itself."
+            )
 
     async def known(self, subscription: int) -> Right:
         """The subscription as last read, whatever its state; read now where it never was."""

@@ -37,6 +37,8 @@ class MalformedCall(OrchestratorError):
     title = "The call does not have the shape it must have"
 
 
+Tell = Callable[[str, Sequence[Notice]], None]
+"""`Door.tell`, for workflows"""
 CHANGING = (MalformedCall, KeyReused, IllegalMove, TryLater)
 """What any call that changes something can be refused with."""
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200)]

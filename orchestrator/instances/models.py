@@ -119,6 +119,11 @@ def set_least_scale(rows: sa.Connection, instance_id: str, least: int) -> None:
     rows.execute(_CHANGE, {"mine": instance_id, "least_scale": least})
 
 
+def sockets_of(rows: sa.Connection, instance_ids: Collection[str]) -> list[str]:
+    """Where these instances answer, or did last."""
+    return [one.socket for one in instances_named(rows, instance_ids) if one.socket]
+
+
 def instance(rows: sa.Connection, instance_id: str) -> ModelInstance | None:
     """One model instance."""
     return next(iter(_instances(rows, _ONE, mine=instance_id)), None)

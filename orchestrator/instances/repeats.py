@@ -33,6 +33,12 @@ class KeyReused(OrchestratorError):
 
 def run_once(workflow_id: str, workflow: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """The result of the one run of `workflow` with this id. Blocks; call it outside any durable step."""
+    result: R = start_once(workflow_id, workflow, *args, **kwargs).get_result(polling_interval_sec=POLLING_S)
+    return result
+
+
+def start_once(workflow_id: str, workflow: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Any:
+    """The handle of the one run of `workflow` with this id, begun now unless it was before."""
     try:
         with SetWorkflowID(workflow_id):
             handle: Any = DBOS.start_workflow(workflow, *args, **kwargs)
@@ -40,8 +46,7 @@ def run_once(workflow_id: str, workflow: Callable[P, R], *args: P.args, **kwargs
         raise _reused(workflow_id) from cause
     if isinstance(handle, WorkflowHandlePolling):
         _require_same(workflow_id, handle, args)
-    result: R = handle.get_result(polling_interval_sec=POLLING_S)
-    return result
+    return handle
 
 
 def _require_same(workflow_id: str, handle: Any, args: tuple[Any, ...]) -> None:

@@ -6,7 +6,8 @@ owns model instances, uses and offers, and knows neither users nor money.
 
 from orchestrator.mmf.app import build_mmf
 from orchestrator.mmf.keeper import Keeper
+from orchestrator.mmf.parting import Parting
 from orchestrator.mmf.repacking import Repacking
 from orchestrator.mmf.workflows import MmfDeps
 
-__all__ = ["Keeper", "MmfDeps", "Repacking", "build_mmf"]
+__all__ = ["Keeper", "MmfDeps", "Parting", "Repacking", "build_mmf"]

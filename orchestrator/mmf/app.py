@@ -1,6 +1,7 @@
 """MMF's door: offers, their acceptance, the end of uses, and the views of models and pool."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -81,7 +82,8 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         if wanted.request.subscription_id != subscription_id:
             raise MalformedCall(f"The path names {subscription_id}, the body {wanted.request.subscription_id}.")
         answer = await door.once(key, workflows.adjust, key, msi, wanted.to_json())
-        told = [Notice(kind=NoticeKind.MODEL_STOPPED, subject=one) for one in answer["stopped"]]
+        stopped = partial(Notice, kind=NoticeKind.MODEL_STOPPED, subscription_id=subscription_id)
+        told = [stopped(subject=one) for one in answer["stopped"]]
         changed = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
         door.tell(key, [*(Notice(kind=NoticeKind.MODEL_RUNNING, subject=one) for one in changed), *told])
         return answer
@@ -93,7 +95,8 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
         key: IdempotencyKey,
     ) -> dict[str, Any]:
         ended = await door.once(key, workflows.release, msi, subscription_id)
-        door.tell(key, [Notice(kind=NoticeKind.MODEL_STOPPED, subject=one) for one in ended["stopped"]])
+        stopped = partial(Notice, kind=NoticeKind.MODEL_STOPPED, subscription_id=subscription_id)
+        door.tell(key, [stopped(subject=one) for one in ended["stopped"]])
         return ended
 
     reservation_routes(door, deps)

@@ -19,15 +19,18 @@ from orchestrator.instances.models import (
     add_instance,
     instance,
     instances,
+    instances_named,
     move_instance,
     move_uses,
+    users_of,
     uses_at,
 )
 from orchestrator.instances.msis import move_models, share
 from orchestrator.mmf.catalogue import supplies
 from orchestrator.mmf.offers import Models, find_offer, size
+from orchestrator.notices import NoticeKind
 from orchestrator.placement.greedy import flow, instance_name, lacking
-from orchestrator.requirements import Lack, RoleRequirement
+from orchestrator.requirements import Lack, Notice, RoleRequirement
 from orchestrator.resources import ResourceVector
 from orchestrator.resources.pool import (
     ALLOCATIONS,
@@ -153,6 +156,36 @@ def switch(rows: sa.Connection, moved: Mapping[str, str], sockets: Mapping[str, 
         move_instance(rows, old_id, ModelMove.STOP, now)
         idle.append(old_id)
     return idle
+
+
+def moves_of(rows: sa.Connection, moved: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What was moved (old → new instance), from where to where, and whom it concerned."""
+    ones = {one.instance_id: one for one in instances_named(rows, [*moved, *moved.values()])}
+    return [
+        {
+            "instance": old,
+            "model": ones[old].model,
+            "origin": ones[old].node_id,
+            "target": ones[new].node_id,
+            "movedTo": new,
+            "subscriptions": list(users_of(rows, new)),
+        }
+        for old, new in moved.items()
+    ]
+
+
+def migrated(moves: Sequence[Mapping[str, Any]], cause: str) -> list[Notice]:
+    """Word of moves to each user whom they concern."""
+    return [
+        Notice(
+            kind=NoticeKind.SHARE_MIGRATED,
+            subject=move["movedTo"],
+            subscription_id=subscription_id,
+            detail={**{name: move[name] for name in ("instance", "model", "origin", "target")}, "cause": cause},
+        )
+        for move in moves
+        for subscription_id in move["subscriptions"]
+    ]
 
 
 def give_up(rows: sa.Connection, moved: Mapping[str, str], now: int) -> None:

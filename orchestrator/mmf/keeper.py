@@ -25,6 +25,7 @@ from orchestrator.instances.models import (
 )
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf.catalogue import is_supply
+from orchestrator.mmf.herald import Herald
 from orchestrator.mmf.offers import finish
 from orchestrator.mmf.starter import Started, Starter, specs_of
 from orchestrator.mmf.warming import end_idle
@@ -38,7 +39,7 @@ from orchestrator.resources.pool import supply
 from orchestrator.resources.reservations import due, expire
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
-STOPPING_S = 30
+STOPPING_S = 60
 """How long a workflow may take to stop an instance until the keeper does it, seconds."""
 COUNT_S = 60
 """How often it is written that what runs was up, seconds."""
@@ -60,6 +61,7 @@ class Keeper:
         self._deps = deps
         self._end_overdue = end_overdue
         self._starter = Starter(deps.runtime)
+        self._herald = Herald(deps)
         self._untold: list[tuple[str, Notice]] = []
         """notices, each with its key, that MSMF has not taken yet"""
         self._counted = deps.clock()
@@ -70,6 +72,7 @@ class Keeper:
         whose time is over."""
         for manifest in read(self._deps.reading, self._unexpected):
             transact(self._deps.datasource, _expect_supply, self._deps, manifest)
+        self._herald.look()  # before what is over is forgotten
         overdue = self._end_overdue()
         if read(self._deps.reading, due, self._deps.clock()):
             transact(self._deps.datasource, _expire, self._deps)
@@ -89,6 +92,7 @@ class Keeper:
             died = _died(seen, [spec.instance_id for spec in amiss])
             self._untold += transact(self._deps.datasource, _answered, self._deps, started, died)
         self._tell()
+        self._herald.look()
         if started.failed:
             raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
         return [*overdue, *orphans, *left, *idle, *(spec.instance_id for spec in amiss)]
@@ -143,11 +147,14 @@ class Keeper:
                 continue
             detail = {"cause": one.last_death, "times": one.deaths}
             log.warning("instance.ended", instance=one.instance_id, **detail)
-            notice = Notice(kind=NoticeKind.MODEL_ENDED, subject=one.instance_id, detail=detail)
+            users = read(self._deps.reading, users_of, one.instance_id) or [""]
+            told = [
+                Notice(kind=NoticeKind.MODEL_ENDED, subject=one.instance_id, subscription_id=user, detail=detail)
+                for user in users
+            ]
             with suppress(TryLater):  # the log has it
-                self._deps.msmf.post(
-                    "/notices", {"notices": [notice.to_json()]}, f"ended:{one.instance_id}:{one.deaths}"
-                )
+                body = {"notices": [notice.to_json() for notice in told]}
+                self._deps.msmf.post("/notices", body, f"ended:{one.instance_id}:{one.deaths}")
 
 
 def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None) -> bool:

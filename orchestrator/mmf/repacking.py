@@ -12,12 +12,11 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 import structlog
-from dbos import DBOS
 from fastapi import Query
 
 from orchestrator.instances import take_turn
-from orchestrator.instances.door import Door
-from orchestrator.instances.models import instances_named, users_of
+from orchestrator.instances.door import Door, Tell
+from orchestrator.instances.models import instances_named, sockets_of
 from orchestrator.instances.repeats import run_once
 from orchestrator.instances.transact import durable, read, snapshot, step, transact
 from orchestrator.mmf import drain, offers
@@ -36,8 +35,9 @@ log = structlog.get_logger("mmf")
 class Repacking:
     """The looks and their workflow, registered with the engine when made: make it once, before it is launched."""
 
-    def __init__(self, deps: MmfDeps) -> None:
+    def __init__(self, deps: MmfDeps, tell: Tell) -> None:
         self._deps = deps
+        self._tell = tell
         self._starter = Starter(deps.runtime)
         self.carry_out = durable("mmf.repack", self._carry_out)
 
@@ -75,12 +75,17 @@ class Repacking:
         if started["failed"]:
             self._change(_give_up, begun["moved"])
             return "; ".join(started["failed"].values())
-        idle = self._change(_switch, repack_id, begun["moved"], started["sockets"])
+        switched = self._change(_switch, repack_id, begun["moved"], started["sockets"])
+        idle = switched["idle"]
+        self._tell(f"{repack_id}:{','.join(sorted(begun['moved']))}", drain.migrated(switched["moves"], "repack"))
         if idle:
-            DBOS.sleep(self._deps.grace_s)
+            step("part", self._part, idle)
             step("stop", self._starter.down, idle)
             self._change(_finish, idle)
         return ""
+
+    def _part(self, idle: list[str]) -> None:
+        self._deps.part(read(self._deps.reading, sockets_of, idle))
 
     def _start(self, specs: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
         started = self._starter.up([InstanceSpec.of(spec) for spec in specs])
@@ -97,7 +102,7 @@ def repacking_routes(door: Door, deps: MmfDeps) -> Repacking:
     async def of_subscription(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
         return {"repacks": await door.run(read, deps.reading, kept.repacks_of, subscription_id)}
 
-    return Repacking(deps)
+    return Repacking(deps, door.tell)
 
 
 def _decision(found: Repack) -> dict[str, Any]:
@@ -138,28 +143,14 @@ def _give_up(rows: sa.Connection, deps: MmfDeps, moved: dict[str, str]) -> None:
 
 def _switch(
     rows: sa.Connection, deps: MmfDeps, repack_id: str, moved: dict[str, str], sockets: dict[str, str]
-) -> list[str]:
+) -> dict[str, Any]:
+    """The instances to be stopped, and what was moved."""
     for turn in ("ar_vr", "digital_twin", "pool"):
         take_turn(rows, turn)
     idle = drain.switch(rows, moved, sockets, deps.clock())
-    kept.add_moves(rows, repack_id, _moves(rows, {old: new for old, new in moved.items() if old in idle}))
-    return idle
-
-
-def _moves(rows: sa.Connection, moved: dict[str, str]) -> list[dict[str, Any]]:
-    """What was moved, from where to where, and whom it concerned."""
-    ones = {one.instance_id: one for one in instances_named(rows, [*moved, *moved.values()])}
-    return [
-        {
-            "instance": old,
-            "model": ones[old].model,
-            "origin": ones[old].node_id,
-            "target": ones[new].node_id,
-            "movedTo": new,
-            "subscriptions": list(users_of(rows, new)),
-        }
-        for old, new in moved.items()
-    ]
+    moves = drain.moves_of(rows, {old: new for old, new in moved.items() if old in idle})
+    kept.add_moves(rows, repack_id, moves)
+    return {"idle": idle, "moves": moves}
 
 
 def _finish(rows: sa.Connection, deps: MmfDeps, idle: Sequence[str]) -> None:

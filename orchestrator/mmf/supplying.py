@@ -4,7 +4,7 @@ The orchestrator calls it after it has verified the owner's signature against th
 workflow: hold room elsewhere, start, move all uses in one transaction, stop the old, take the capacity out of the pool.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -15,16 +15,17 @@ from pydantic import Field
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.instances import take_turn
-from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
-from orchestrator.instances.models import instances_named
-from orchestrator.instances.repeats import run_once
+from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall, Tell
+from orchestrator.instances.models import instances_named, sockets_of
+from orchestrator.instances.repeats import start_once
 from orchestrator.instances.transact import durable, read, step, transact
 from orchestrator.mmf import drain, offers
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.mmf.warming import Warming, warm_and_unused
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
-from orchestrator.requirements import Shape
+from orchestrator.notices import NoticeKind
+from orchestrator.requirements import Notice, Shape
 from orchestrator.resources import RESOURCES, Resources, ResourceVector, payments
 from orchestrator.resources import supplied as pool
 from orchestrator.resources.pool import OverAllocated
@@ -76,24 +77,33 @@ class Paid(Shape):
 class Supplying:
     """The workflows, registered with the engine when made: make it once, before the engine is launched."""
 
-    def __init__(self, deps: MmfDeps, warming: Warming) -> None:
+    def __init__(self, deps: MmfDeps, warming: Warming, tell: Tell) -> None:
         self._deps = deps
         self._warming = warming
+        self._tell = tell
         self._starter = Starter(deps.runtime)
         self.offer = durable("mmf.supply_offer", lambda document: self._change(_take, document))
         self.withdraw = durable("mmf.supply_withdraw", self._withdraw)
         self.begin_payments = durable("mmf.supply_payments", lambda: self._change(_begin_payments))
 
     def end_overdue(self) -> list[str]:
-        """Withdraw what has come to its end; the keeper calls it. What cannot be moved is tried again later."""
+        """Begin to withdraw what has come to its end; the keeper calls it, and must not wait: the routes are put right
+        after its look, and moves wait for them. What cannot be moved is tried again later."""
         now = self._deps.clock()
         overdue = read(self._deps.reading, _overdue, now)
         for offer_id in overdue:
-            run_once(f"supply-end:{offer_id}:{now // RETRY_S}", self.withdraw, offer_id, None)
+            start_once(f"supply-end:{offer_id}:{now // RETRY_S}", self.withdraw, offer_id, None)
         return overdue
 
     def _withdraw(self, offer_id: str, signed: dict[str, Any] | None) -> dict[str, Any]:
         """{"offer": …} or {"refusal": …}; `signed` is None where the offer's time is over."""
+        answer = self._withdrawn(offer_id, signed)
+        ended = answer.get("offer", {})
+        if ended.get("state") == OfferState.ENDED:
+            self._tell(f"supply:{offer_id}:ended", [_told(NoticeKind.POOL_WITHDRAWN, ended)])
+        return answer
+
+    def _withdrawn(self, offer_id: str, signed: dict[str, Any] | None) -> dict[str, Any]:
         begun = self._change(_begin, offer_id, signed, DBOS.workflow_id)
         if "warm" in begun:
             self._warming.make_room_now()
@@ -103,11 +113,16 @@ class Supplying:
         started = step("start", self._start, begun["specs"])
         if started["failed"]:
             return dict(self._change(_give_up, offer_id, begun["moved"], started["failed"]))
-        idle = self._change(_switch, begun["moved"], started["sockets"])
+        switched = self._change(_switch, begun["moved"], started["sockets"])
+        idle = switched["idle"]
+        self._tell(f"{DBOS.workflow_id}:moved", drain.migrated(switched["moves"], "withdrawal"))
         if idle:
-            DBOS.sleep(self._deps.grace_s)
+            step("part", self._part, idle)
             step("stop", self._starter.down, idle)
         return dict(self._change(_end, offer_id, idle))
+
+    def _part(self, idle: list[str]) -> None:
+        self._deps.part(read(self._deps.reading, sockets_of, idle))
 
     def _start(self, specs: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
         started = self._starter.up([InstanceSpec.of(spec) for spec in specs])
@@ -123,11 +138,13 @@ RETRY_S = 10
 
 def supply_routes(door: Door, deps: MmfDeps, warming: Warming) -> Supplying:
     """Add the routes and register their workflows; before the engine is launched."""
-    supplying = Supplying(deps, warming)
+    supplying = Supplying(deps, warming, door.tell)
 
     @door.app.post("/supplies", responses=problems(*CHANGING, BadSupplyOffer, pool.SupplyReplayed))
     async def offer(request: SupplyRequest, key: IdempotencyKey) -> dict[str, Any]:
-        return await door.once(key, supplying.offer, request.to_json())
+        answer: dict[str, Any] = await door.once(key, supplying.offer, request.to_json())
+        door.tell(f"supply:{request.offer}:taken", [_told(NoticeKind.POOL_SUPPLIED, answer["offer"])])
+        return answer
 
     @door.app.post(
         "/supplies/{offerId}/withdrawal",
@@ -154,6 +171,12 @@ def supply_routes(door: Door, deps: MmfDeps, warming: Warming) -> Supplying:
         return await door.run(transact, deps.datasource, _confirm, payment_id, paid.tx_hash)
 
     return supplying
+
+
+def _told(kind: NoticeKind, offer: Mapping[str, Any]) -> Notice:
+    """What an offer adds to the pool, or took out of it again."""
+    detail = {"supplies": offer["amounts"], **{name: offer[name] for name in ("model", "modelId", "site", "owner")}}
+    return Notice(kind=kind, subject=offer["offer"], detail=detail)
 
 
 def _take(rows: sa.Connection, deps: MmfDeps, document: dict[str, Any]) -> dict[str, Any]:
@@ -249,10 +272,12 @@ def _give_up(
     return {"refusal": {"detail": detail, "offer": offer_id, "needed": {}, "standing": []}}
 
 
-def _switch(rows: sa.Connection, deps: MmfDeps, moved: dict[str, str], sockets: dict[str, str]) -> list[str]:
+def _switch(rows: sa.Connection, deps: MmfDeps, moved: dict[str, str], sockets: dict[str, str]) -> dict[str, Any]:
+    """The instances to be stopped, and what was moved."""
     for turn in ("ar_vr", "digital_twin", "pool"):
         take_turn(rows, turn)
-    return drain.switch(rows, moved, sockets, deps.clock())
+    idle = drain.switch(rows, moved, sockets, deps.clock())
+    return {"idle": idle, "moves": drain.moves_of(rows, {old: new for old, new in moved.items() if old in idle})}
 
 
 def _end(rows: sa.Connection, deps: MmfDeps, offer_id: str, idle: list[str]) -> dict[str, Any]:

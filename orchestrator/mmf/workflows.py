@@ -7,7 +7,7 @@ undoes its allocation and touches nothing that others use. MMF's app starts them
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from orchestrator.instances import ModelState
 from orchestrator.instances.models import instances_named
 from orchestrator.instances.transact import durable, step, transact, transact_again
 from orchestrator.mmf import adjustment, offers
+from orchestrator.mmf.parting import at_once
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.models.manifests import Manifest
 from orchestrator.requirements import Acceptance, Adjusted, Decision, FunctionCall, Offer, RunningModel, UseAdjustment
@@ -47,8 +48,8 @@ class MmfDeps:
     clock: Callable[[], int] = now_s
     topology: Topology = ONE_SITE
     clock_ms: Callable[[], int] = now_ms
-    grace_s: float = 3.0
-    """how long an instance that was moved goes on answering, seconds: routes are put right once a second"""
+    part: Callable[[Collection[str]], None] = at_once
+    """waits until nobody calls over these sockets any more; an instance that was moved is stopped after it"""
     reader: sa.Engine | None = None
     """for reads outside transactions, where the datasource's engine would lock for them"""
 

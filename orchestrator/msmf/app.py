@@ -9,7 +9,15 @@ from fastapi import FastAPI, Query
 from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
 from orchestrator.instances.transact import read, transact_again
 from orchestrator.intent.errors import TextTooLong
-from orchestrator.msmf.rows import MsmfDeps, keep_notice, keep_notices, keep_requirements, notices, requirements_of
+from orchestrator.msmf.rows import (
+    MOST_AT_ONCE,
+    MsmfDeps,
+    keep_notice,
+    keep_notices,
+    keep_requirements,
+    notices,
+    requirements_of,
+)
 from orchestrator.msmf.translation import BadRequest, BadSpec, IsolationMismatch, ServiceMismatch, translate
 from orchestrator.notices import NoticeKind
 from orchestrator.requirements import Notice, Notices, RequestInWords, ServiceRequirements, TranslationRequest
@@ -44,8 +52,11 @@ def build_msmf(deps: MsmfDeps) -> FastAPI:
     async def list_notices(
         since: Annotated[int, Query(ge=0, lt=2**63)] = 0,
         subscription_id: Annotated[str | None, Query(alias="subscriptionId")] = None,
+        kinds: Annotated[str, Query(max_length=1000)] = "",
+        newest: Annotated[int | None, Query(ge=1, le=MOST_AT_ONCE)] = None,
     ) -> dict[str, Any]:
-        return {"notices": await door.run(read, deps.reading, notices, since, subscription_id)}
+        only = tuple(kinds.split(",")) if kinds else ()
+        return {"notices": await door.run(read, deps.reading, notices, since, subscription_id, only, newest)}
 
     return door.app
 

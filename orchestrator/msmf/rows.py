@@ -11,6 +11,8 @@ from dbos import SQLAlchemyDatasource
 from orchestrator.instances.tables import NOTICES, REQUIREMENTS, number_in_order
 from orchestrator.requirements import Notice, ServiceRequirements, ToldNotice
 
+MOST_AT_ONCE = 1000
+"""Notices of one page."""
 _KEPT_REQUIREMENTS = sa.select(REQUIREMENTS.c.requirements).where(REQUIREMENTS.c.key == sa.bindparam("mine"))
 _ADD_REQUIREMENTS = sa.insert(REQUIREMENTS)
 _KEPT_NOTICE = sa.select(NOTICES.c.number).where(NOTICES.c.key == sa.bindparam("mine"))
@@ -69,13 +71,20 @@ def keep_notices(rows: sa.Connection, key: str, told: Sequence[ToldNotice], now:
         keep_notice(rows, notice.key or f"{key}/{number}", notice, now)
 
 
-def notices(rows: sa.Connection, since: int, subscription_id: str | None) -> list[dict[str, Any]]:
-    """Notices after a number (of one subscription), oldest first, each with its number."""
+def notices(
+    rows: sa.Connection, since: int, subscription_id: str | None, kinds: Sequence[str] = (), newest: int | None = None
+) -> list[dict[str, Any]]:
+    """Notices after a number (of one subscription; of these kinds), oldest first, each with its number: the first
+    thousand, or the `newest` so many."""
     wanted = NOTICES.c.number > since
     if subscription_id is not None:
         wanted &= NOTICES.c.subscription_id == subscription_id
-    query = sa.select(NOTICES).where(wanted).order_by(NOTICES.c.number).limit(1000)
-    return [{"number": row["number"], **_notice(row).to_json()} for row in rows.execute(query).mappings()]
+    if kinds:
+        wanted &= NOTICES.c.kind.in_(kinds)
+    order = NOTICES.c.number if newest is None else NOTICES.c.number.desc()
+    query = sa.select(NOTICES).where(wanted).order_by(order).limit(newest or MOST_AT_ONCE)
+    found = [{"number": row["number"], **_notice(row).to_json()} for row in rows.execute(query).mappings()]
+    return found if newest is None else found[::-1]
 
 
 def _notice(row: sa.RowMapping) -> Notice:

@@ -103,14 +103,25 @@ def _changing(door: Door, workflows: VmofWorkflows) -> None:
 
 
 def _releasing(door: Door, deps: VmofDeps, workflows: VmofWorkflows) -> None:
+    async def tell_draining(subscription_id: str, key: str) -> None:
+        """Once: who drains already was told."""
+        held = await door.run(read, deps.reading, share_of, subscription_id)
+        if held is not None and held.state in (ShareState.PLANNING, ShareState.RUNNING):
+            told = Notice(kind=NoticeKind.SHARE_DRAINING, subject=held.msi_id, subscription_id=subscription_id)
+            door.tell(f"{key}:begun", [told])
+
+    @door.app.post("/shares/{subscriptionId}/draining", responses=problems(*CHANGING))
+    async def drain(
+        subscription_id: Annotated[str, Path(alias="subscriptionId")], key: IdempotencyKey
+    ) -> dict[str, Any]:
+        await tell_draining(subscription_id, key)
+        return await door.once(key, workflows.drain, key, subscription_id)
+
     @door.app.delete("/shares/{subscriptionId}", responses=problems(*CHANGING))
     async def release(
         subscription_id: Annotated[str, Path(alias="subscriptionId")], key: IdempotencyKey
     ) -> dict[str, Any]:
-        held = await door.run(read, deps.reading, share_of, subscription_id)
-        if held is not None and held.state in (ShareState.PLANNING, ShareState.RUNNING):
-            draining = Notice(kind=NoticeKind.SHARE_DRAINING, subject=held.msi_id, subscription_id=subscription_id)
-            door.tell(f"{key}:begun", [draining])
+        await tell_draining(subscription_id, key)
         released = await door.once(key, workflows.release, key, subscription_id)
         told = Notice(kind=NoticeKind.SHARE_RELEASED, subject=released["msi"], subscription_id=subscription_id)
         door.tell(key, [told, *_regranted(released["msi"], released["grants"])])

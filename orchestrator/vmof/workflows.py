@@ -68,6 +68,7 @@ class VmofWorkflows:
 
     def __init__(self, deps: VmofDeps) -> None:
         self._deps = deps
+        self.drain = durable("vmof.drain", lambda key, name: self._change(_drain, key, name))
         self.release = durable("vmof.release", self._release)
         self.adjust = durable("vmof.adjust", self._adjust)
         self.grant = durable("vmof.grant", self._grant)

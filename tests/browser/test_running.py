@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
@@ -68,6 +70,30 @@ def test_page_follows_each_use_as_it_is_recorded(walker: Walker, used: int) -> N
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         assert accessibility_faults(page) == []
     assert [said for said in walker.complaints if PAY_FIRST not in said] == []
+
+
+def test_page_follows_what_happens_to_its_service(house: House, walker: Walker, used: int) -> None:
+    """A model dies and is started again: the page says so, with the instance, without being asked."""
+    page = service_page(walker)
+    told = page.locator("#told-live")
+    expect(told.locator("li")).not_to_have_count(0)
+    expect(page.locator("#told-hint")).to_contain_text("Live")
+    restarts = told.locator('li[data-kind="model.restarted"]')
+    expect(restarts).to_have_count(0)
+    caches = [path for path in (house.home / "instances").glob("*/process.json") if "cache" in path.parent.name]
+    process = psutil.Process(json.loads(caches[0].read_text())["pid"])
+    process.kill()
+    expect(restarts.first).to_contain_text(caches[0].parent.name, timeout=30_000)
+    assert accessibility_faults(page) == []
+
+
+def test_page_tells_what_happened_without_script(house: House, browser: Browser, walker: Walker, used: int) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{walker.url}/services/{walker.subscription}")
+    expect(page.locator("#told li").last).to_contain_text(re.compile("instance of the service"))
+    assert page.locator('#told li[data-kind="grant.changed"]').count() == 0
+    context.close()
 
 
 def test_use_below_the_promise_is_shown_with_its_discount(walker: Walker, used: int) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
 import sys
 import termios
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -21,15 +24,20 @@ import pytest
 import rfc8785
 from command_runner import Answer, Run, runner
 
-from ledger.values import to_hex
+from ledger.values import SubscriptionId, model_of, plan_of, to_hex
+from marketplace.wallet.client import MarketClient
+from s4m.accounts import ACCOUNTS
 from s4m.supervisor import House
+from tests.webhook_receiver import Receiver
 from trust.gate import GateAuth
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with House.start(tmp_path_factory.mktemp("house"), port_base=0) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("S4M_WEBHOOK_LOOPBACK", "true")
+        with House.start(tmp_path_factory.mktemp("house"), port_base=0) as running:
+            yield running
 
 
 @pytest.fixture
@@ -187,6 +195,41 @@ def test_a_running_request_is_changed_and_its_buyer_hears_of_it(
     listed = run("notices", subscription, "--since", later[-1]["number"]).json
     assert [row["kind"] for row in listed] == ["request.translated", "update.accepted"]
     assert "update.accepted" in run("notices", subscription, as_json=False).text
+
+
+def test_a_change_is_told_by_webhook_and_on_the_page_that_needs_no_script(
+    house: House, run: Run, subscription: str
+) -> None:
+    """The model's owner, who sells it, has it told to a server of its own."""
+    receiver = Receiver()
+    owner = house.contracts.catalog.owner_of(model_of(plan_of(SubscriptionId(int(subscription)))))
+    [provider] = [key for name in ACCOUNTS if (key := house.keys.account(name)).address == owner]
+    with MarketClient(house.urls.marketplace, house.chain, house.deployment) as market:
+        hooks = market.webhooks(provider)
+        hook = hooks.register(receiver.url, ["update.accepted"], int(subscription))
+        try:
+            revision = run("request", "update", subscription, "--users", "2").json["revision"]
+            until = time.monotonic() + 20
+            while not receiver.told:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        finally:
+            receiver.stop()
+        headers, body = receiver.told[0]
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        secret = b64decode(hooks.secret(hook["webhookId"]).removeprefix("whsec_"))
+        assert headers["webhook-signature"] == f"v1,{b64encode(hmac.digest(secret, signed, sha256)).decode()}"
+        event = json.loads(body)
+        assert (event["type"], event["data"]["subscriptionId"]) == ("update.accepted", subscription)
+        assert event["data"]["detail"] == {"revision": revision}
+        hooks.remove(hook["webhookId"])
+    page = httpx.get(f"{house.urls.marketplace}/services/{subscription}").text
+    told = page[page.index('<ol class="told"') :]
+    kinds = re.findall(r'<li data-kind="([a-z.]+)">', told[: told.index("</ol>")])
+    assert kinds[0] == "update.accepted"
+    assert "msi.running" in kinds
+    assert "Its request was changed." in told
+    assert "grant.changed" not in kinds
 
 
 @pytest.mark.parametrize(

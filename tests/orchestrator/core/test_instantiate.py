@@ -1,5 +1,6 @@
 """The whole orchestrator as a process: a final purchase becomes a running service, once, whatever is killed."""
 
+import asyncio
 import json
 import os
 import signal
@@ -14,10 +15,12 @@ import httpx
 import pytest
 from core_house import SERVICE, CoreHouse, sandboxes
 from core_market import HOUR, Market
+from core_traffic import activate, session_of
 from core_wait import wait_for
 
 from ledger.devnet import Devnet
 from ledger.values import Kind, from_hex, to_hex
+from marketplace.wallet.use import UseRefused
 from orchestrator.models.manifests import service_named
 
 
@@ -53,6 +56,41 @@ def test_a_purchase_runs_is_activated_and_ends(house: CoreHouse) -> None:
     market.sender.send(market.contracts.market.request_release(bought))
     assert house.wait_state(bought, "decommissioned")["endReason"] == "released"
     assert str(bought) not in routes_at_the_gateway(house)
+
+
+async def test_a_call_under_way_at_a_release_is_answered_billed_and_settled(house: CoreHouse) -> None:
+    market, spec = house.market, service_named(SERVICE)
+    bought = market.buy(house.plan, house.documents.put(house.request()))
+    await asyncio.to_thread(house.wait_state, bought, "running")
+    await asyncio.to_thread(activate, house, bought)
+    session = await session_of(house, bought, spec.terms, spec.document["operations"])
+    slow = {"rate_mbps": 2.0, "snr_db": 60.0}
+    call = asyncio.create_task(session.use("frame", {"budget_k": 30}, radio=slow))
+    await asyncio.sleep(1.0)
+    await asyncio.to_thread(market.sender.send, market.contracts.market.request_release(bought))
+
+    await asyncio.to_thread(wait_for, lambda: share_state(house, bought) == "draining")
+    await asyncio.to_thread(wait_for, lambda: (house.service(bought)["waiting"] or {}).get("code") == "calls_under_way")
+    assert not call.done()
+    with pytest.raises(UseRefused) as refused:
+        await session.use("frame", {"budget_k": 30})
+    assert refused.value.server_code == "not_entitled"
+    assert "releasing" in str(refused.value)
+    used = await call
+    await session.close()
+    assert (await asyncio.to_thread(house.wait_state, bought, "decommissioned"))["waiting"] is None
+    assert share_state(house, bought) == "released"
+    with house.client() as client:
+        told = client.get("/notices", params={"subscriptionId": str(bought)}).json()["notices"]
+        assert [one["kind"] for one in told].count("share.draining") == 1
+        assert client.post("/settlements").status_code == 200
+    assert market.contracts.market.subscription(bought).used == used.record.total > 0
+
+
+def share_state(house: CoreHouse, subscription: object) -> str:
+    with closing(sqlite3.connect(house.home / "db" / "engine.db", timeout=10)) as engine:
+        query = "SELECT state FROM shares WHERE subscription_id = ?"
+        return str(engine.execute(query, (str(subscription),)).fetchone()[0])
 
 
 def test_a_second_purchase_of_like_kind_reuses_the_instance(house: CoreHouse) -> None:

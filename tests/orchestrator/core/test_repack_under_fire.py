@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from core_house import CoreHouse
+from core_traffic import activate, traffic
 from core_wait import wait_for
 from test_supply_moves import rows
 
@@ -44,7 +45,7 @@ def bought(house: CoreHouse, model: str, access: str, latency_ms: float, users: 
     plan = house.market.register(house.documents.put(manifest.document), house.documents.put(manifest.terms))
     qoe = {"immersion_floor": 0, "rate_mbps": 100, "latency_ms": latency_ms, "reliability": 0.9}
     request = house.request(service=model, access=access, objects=[], qoe=qoe, users=users)
-    return house.market.buy(plan, house.documents.put(request))
+    return house.market.buy(plan, house.documents.put(request), cap=10**9)
 
 
 def decisions(house: CoreHouse, subscription: SubscriptionId) -> dict[str, Any]:
@@ -53,29 +54,32 @@ def decisions(house: CoreHouse, subscription: SubscriptionId) -> dict[str, Any]:
     return told
 
 
-def test_a_killed_repack_is_carried_on_and_the_refused_buyer_gets_in(house: CoreHouse) -> None:
+def test_a_killed_repack_is_carried_on_loses_no_call_and_the_refused_buyer_gets_in(house: CoreHouse) -> None:
     small = {"hill": bought(house, "monitoring", "hill", 0.2), "dune": bought(house, "ar-navigation", "dune", 0.3)}
-    before = {site: house.wait_state(one, "running", "refused") for site, one in small.items()}
-    assert {site: one["models"][0]["node"] for site, one in before.items()} == {"hill": "hill", "dune": "dune"}
-    big = bought(house, "monitoring", "hill", 0.2, users=15)
-    assert house.wait_state(big, "running", "refused")["state"] == "refused"
+    models_of = {one: house.wait_state(one, "running", "refused")["models"][0] for one in small.values()}
+    assert {site: models_of[one]["node"] for site, one in small.items()} == {"hill": "hill", "dune": "dune"}
+    for one in small.values():
+        activate(house, one)
+    models, way = manifests(), {"x": 20.0, "y": 10.0, "to": {"x": 24.0, "y": 12.0}}
+    with (
+        traffic(house, small["hill"], models["monitoring"], "conditions", {"beach": "palm"}) as hill,
+        traffic(house, small["dune"], models["ar-navigation"], "navigate", way) as dune,
+    ):
+        wait_for(lambda: all(one.answered or one.lost for one in (hill, dune)), 30)
+        big = repacked_with_a_kill(house)
+        [move] = json.loads(rows(house, "SELECT moves FROM repacks")[0][0])
+        moved = small[move["origin"]]
+        sockets = dict(rows(house, "SELECT instance_id, socket FROM model_instances"))
+        wait_for(lambda: house.route(moved)["sockets"] == {"model": sockets[move["movedTo"]]}, 20)
+        wait_for(lambda: not (house.home / "instances" / move["instance"]).exists(), 60)
+        before = [one.answered for one in (hill, dune)]
+        wait_for(lambda: all(one.answered > was for one, was in zip((hill, dune), before, strict=True)), 30)
+    assert hill.lost == dune.lost == []
 
-    wait_for(lambda: rows(house, "SELECT 1 FROM repacks WHERE state = 'moving'"), 30)
-    house.kill("orchestrator")
-    house.start("orchestrator")
-    wait_for(lambda: rows(house, "SELECT 1 FROM repacks WHERE state != 'moving'"), 30)
-    assert rows(house, "SELECT state, cause FROM repacks") == [("done", "")]
-
-    [move] = json.loads(rows(house, "SELECT moves FROM repacks")[0][0])
-    moved = small[move["origin"]]
     assert move["subscriptions"] == [str(moved)]
     uses = dict(rows(house, "SELECT subscription_id, instance_id FROM uses"))
     stayed = next(one for one in small.values() if one != moved)
-    assert uses == {str(moved): move["movedTo"], str(stayed): before[move["target"]]["models"][0]["instance"]}
-    sockets = dict(rows(house, "SELECT instance_id, socket FROM model_instances"))
-    wait_for(lambda: house.route(moved)["sockets"] == {"model": sockets[move["movedTo"]]}, 20)
-    wait_for(lambda: not (house.home / "instances" / move["instance"]).exists(), 40)
-
+    assert uses == {str(moved): move["movedTo"], str(stayed): models_of[stayed]["instance"]}
     told = decisions(house, moved)["repacks"]
     assert [(one["state"], one["moves"]) for one in told] == [("done", [move])]
     assert told[0]["objectiveBefore"] == 0 < told[0]["objective"] <= told[0]["bound"]
@@ -85,3 +89,15 @@ def test_a_killed_repack_is_carried_on_and_the_refused_buyer_gets_in(house: Core
     service = house.wait_state(again, "running", "refused")
     assert service["state"] == "running", service
     assert len(rows(house, "SELECT 1 FROM repacks")) == 1
+
+
+def repacked_with_a_kill(house: CoreHouse) -> SubscriptionId:
+    """A buyer is refused, and the orchestrator killed while it makes room; who was refused."""
+    big = bought(house, "monitoring", "hill", 0.2, users=15)
+    assert house.wait_state(big, "running", "refused")["state"] == "refused"
+    wait_for(lambda: rows(house, "SELECT 1 FROM repacks WHERE state = 'moving'"), 30)
+    house.kill("orchestrator")
+    house.start("orchestrator")
+    wait_for(lambda: rows(house, "SELECT 1 FROM repacks WHERE state != 'moving'"), 30)
+    assert rows(house, "SELECT state, cause FROM repacks") == [("done", "")]
+    return big

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from core_house import CoreHouse
+from core_traffic import activate, traffic
 from core_wait import wait_for
 from test_supply_on_chain import send, withdrawal
 
@@ -63,7 +64,7 @@ def bought_monitoring(house: CoreHouse, access: str, **request_changes: Any) -> 
     hashes = [house.documents.put(manifest.document), house.documents.put(manifest.terms)]
     plan = house.market.register(hashes[0], hashes[1])
     request = house.request(service="monitoring", access=access, objects=[], **request_changes)
-    return house.market.buy(plan, house.documents.put(request))
+    return house.market.buy(plan, house.documents.put(request), cap=10**9)
 
 
 def rows(house: CoreHouse, query: str) -> list[tuple[Any, ...]]:
@@ -90,7 +91,7 @@ def test_a_topology_that_is_none_ends_the_start_with_cause_and_remedy(house: Cor
     assert rows(house, "SELECT * FROM nodes ORDER BY node_id") == before
 
 
-def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: CoreHouse) -> None:
+def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing_and_loses_no_call(house: CoreHouse) -> None:
     with house.client() as client:
         pool = client.get("/pool").json()
     assert [site["node"] for site in pool["sites"]] == ["harbour", "hill"]
@@ -106,6 +107,29 @@ def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: C
     old = in_use(house)
     assert house.route(bought)["sockets"] == {"model": old[2]}
 
+    activate(house, bought)
+    with traffic(house, bought, manifests()["monitoring"], "conditions", {"beach": "palm"}) as calls:
+        wait_for(lambda: calls.answered > 0 or bool(calls.lost), 30)
+        withdraw_with_a_kill(house, offer, model)
+        new = in_use(house)
+        wait_for(lambda: house.route(bought)["sockets"] == {"model": new[2]}, 20)
+        before = calls.answered
+        wait_for(lambda: not (house.home / "instances" / old[0]).exists(), 60)
+        wait_for(lambda: calls.answered > before + 5 or bool(calls.lost), 30)
+    assert calls.lost == []
+    assert calls.units == 2 * calls.answered
+
+    assert new[1] == "harbour"
+    assert new[0] != old[0]
+    assert rows(house, "SELECT DISTINCT instance_id FROM uses") == [(new[0],)]
+    assert rows(house, "SELECT DISTINCT instance_id FROM allocations") == [(new[0],)]
+    assert rows(house, "SELECT state FROM supply_offers") == [("ended",)]
+    assert (house.home / "instances" / new[0]).is_dir()
+    assert house.service(bought)["state"] == "active"
+
+
+def withdraw_with_a_kill(house: CoreHouse, offer: str, model: ModelId) -> None:
+    """The orchestrator is killed while the offer's instance is being moved; asked again it ends the withdrawal."""
     ended = withdrawal(house, offer, model, 2)
     answers: list[httpx.Response] = []
 
@@ -123,17 +147,6 @@ def test_routes_follow_what_moves_and_a_kill_on_the_way_doubles_nothing(house: C
     house.start("orchestrator")
     withdraw()
     assert answers[-1].json()["offer"]["state"] == "ended", answers[-1].text
-
-    new = in_use(house)
-    assert new[1] == "harbour"
-    assert new[0] != old[0]
-    wait_for(lambda: house.route(bought)["sockets"] == {"model": new[2]}, 20)
-    assert rows(house, "SELECT DISTINCT instance_id FROM uses") == [(new[0],)]
-    assert rows(house, "SELECT DISTINCT instance_id FROM allocations") == [(new[0],)]
-    assert rows(house, "SELECT state FROM supply_offers") == [("ended",)]
-    assert (house.home / "instances" / new[0]).is_dir()
-    wait_for(lambda: not (house.home / "instances" / old[0]).exists(), 40)
-    assert house.service(bought)["state"] == "running"
 
 
 def test_the_command_shows_what_stands_on_an_offer_that_cannot_be_moved(house: CoreHouse) -> None:

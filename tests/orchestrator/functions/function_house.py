@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class House:
     vmof: FunctionClient
     mmf: FunctionClient
     repacking: Repacking
+    deps: MmfDeps
     apps: tuple[FastAPI, ...]
     """callers before those whom they call"""
     vmof_deps: VmofDeps
@@ -70,6 +72,16 @@ class House:
     def release(self, subscription: int) -> dict[str, Any]:
         answer: dict[str, Any] = self.vmof.delete(f"/shares/{subscription}", f"{subscription}:release:0")
         return answer
+
+    def told(self, kind: str, count: int) -> list[dict[str, Any]]:
+        """The notices of a kind, once there are so many: they are told after the answer."""
+        until = time.monotonic() + 20
+        while True:
+            found = [one for one in self.msmf.get("/notices")["notices"] if one["kind"] == kind]
+            if len(found) >= count:
+                return found
+            assert time.monotonic() < until, f"{kind}: {found}"
+            time.sleep(0.05)
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         with self.store.reader.connect() as rows:
@@ -135,7 +147,7 @@ def build(
     runtime = runtime or SandboxRuntime(home)
     msmf_app = build_msmf(MsmfDeps(datasource, reader=store.reader))
     msmf = FunctionClient("msmf", None, loop, app=msmf_app)
-    deps = MmfDeps(datasource, runtime, models, msmf, clock, topology, grace_s=0.0, reader=store.reader)
+    deps = MmfDeps(datasource, runtime, models, msmf, clock, topology, reader=store.reader)
     mmf_app = build_mmf(deps)
     mmf = FunctionClient("mmf", None, loop, app=mmf_app)
     vmof_deps = VmofDeps(datasource, models, mmf, msmf, reader=store.reader)
@@ -149,6 +161,7 @@ def build(
         FunctionClient("vmof", None, loop, app=vmof_app),
         mmf,
         mmf_app.state.repacking,
+        deps,
         (vmof_app, mmf_app, msmf_app),
         vmof_deps,
     )

@@ -91,6 +91,10 @@ def test_a_fragmented_pool_is_consolidated_and_a_refused_big_request_gets_in(bay
     assert move["subscriptions"] == [moved_share]
     assert bay.mmf.get("/repacks", {"subscriptionId": moved_share})["repacks"] == kept
     assert bay.mmf.get("/repacks", {"subscriptionId": "3"})["repacks"] == []
+    [told] = bay.told("share.migrated", 1)
+    assert (told["subject"], told["subscriptionId"]) == (move["movedTo"], moved_share)
+    assert told["detail"]["cause"] == "repack"
+    assert told["detail"]["target"] == move["target"]
 
     shown = bay.vmof.get("/instances", {"grants": "true"})
     assert shown["grants"][moved_share] == gone["grant"]

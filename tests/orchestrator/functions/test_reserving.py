@@ -40,7 +40,12 @@ def test_what_is_reserved_for_one_cluster_is_kept_from_the_other_until_it_ends(h
     drawn = {one["reservation"]: one["drawn"] for one in house.mmf.get("/reservations")["reservations"]}
     assert drawn == {"forecast-1": {}, "forecast-2": {"bandwidth_mbps": 90}}
 
+    house.keeper()
+    made = [(one["subject"], one["detail"]["cluster"]) for one in house.told("reservation.made", 2)]
+    assert made == [("forecast-1", "digital_twin"), ("forecast-2", "ar_vr")]
     house.mmf.delete("/reservations/forecast-1", "controller:3")
+    house.keeper()
+    assert [one["subject"] for one in house.told("reservation.ended", 1)] == ["forecast-1"]
     assert house.instantiate(2, "terahertz-link", qoe={"rate_mbps": 250})["state"] == "running"
     house.release(1)
     assert house.mmf.get("/pool")["reserved"] == {"bandwidth_mbps": 90}
@@ -52,6 +57,8 @@ def test_the_keeper_ends_what_is_over(house: House) -> None:
     while int(time.time()) < until:
         time.sleep(0.05)
     house.keeper()
+    [told] = house.told("reservation.ended", 1)
+    assert (told["subject"], told["detail"]["until"]) == ("forecast-1", until)
     assert house.mmf.get("/reservations") == {"reservations": []}
     assert house.mmf.get("/pool")["reserved"] == {}
 

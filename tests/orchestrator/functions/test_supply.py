@@ -97,6 +97,9 @@ def test_an_offer_adds_capacity_that_is_used_stated_and_withdrawn_by_moving(coas
     assert {one["kind"] for one in lack["needed"]["model"]} <= {"resource", "latency"}
 
     assert offer(house)["state"] == "standing"
+    supplied = next(one for one in house.told("pool.supplied", 3) if one["subject"] == f"{1:064x}")
+    assert supplied["detail"]["supplies"] == {"computing_mcores": 500}
+    assert (supplied["detail"]["owner"], supplied["detail"]["site"]) == (OWNER, "hill")
     assert site(house)["capacity"] == {"computing_mcores": 500}
     first = house.instantiate(1, "monitoring", access="hill")
     second = house.instantiate(2, "monitoring", access="hill")
@@ -123,6 +126,12 @@ def test_an_offer_adds_capacity_that_is_used_stated_and_withdrawn_by_moving(coas
     ]
     assert ask(Path(new_socket), "GET", "/health").status == 200
     assert house.keeper() == []
+    migrated = {one["subscriptionId"]: one for one in house.told("share.migrated", 2)}
+    assert migrated.keys() == {"1", "2"}
+    assert {one["subject"] for one in migrated.values()} == {new}
+    way = {"instance": old, "model": "monitoring", "origin": "hill", "target": "harbour", "cause": "withdrawal"}
+    assert migrated["1"]["detail"] == migrated["2"]["detail"] == way
+    assert [one["subject"] for one in house.told("pool.withdrawn", 1)] == [f"{1:064x}"]
 
     shown = house.mmf.get("/supplies")["supplies"][0]
     assert int(shown["earned"]) > 0
@@ -187,9 +196,12 @@ def test_an_offer_ends_at_its_time_and_what_stood_on_it_goes_on(coast: House) ->
     while int(time.time()) < until:
         time.sleep(0.05)
     coast.keeper()
+    while coast.mmf.get("/supplies")["supplies"][0]["state"] != "ended":
+        assert int(time.time()) < until + 20
+        time.sleep(0.05)
     assert site(coast)["capacity"] == {}
+    assert [one["subject"] for one in coast.told("pool.withdrawn", 1)] == [f"{1:064x}"]
     assert coast.rows("SELECT node_id FROM uses JOIN model_instances USING (instance_id)") == [{"node_id": "harbour"}]
-    assert coast.mmf.get("/supplies")["supplies"][0]["state"] == "ended"
 
 
 def test_offers_that_cannot_be_are_refused_by_name_and_change_nothing(coast: House) -> None:

@@ -89,7 +89,7 @@ class GatewayHouse:
         self.meter_key = WalletKey.load_or_create(accounts / "meter.json")
         self.identities = {
             name: ComponentIdentity.load_or_create(self.home / "keys" / f"{name}.json", name)
-            for name in ("orchestrator", "operator", "gateway")
+            for name in ("orchestrator", "mmf", "operator", "gateway")
         }
         enrol_components(self.contracts, self.sender_of(self.operator), self.identities.values())
         self.contracts.deployment.save(self.home)
@@ -109,9 +109,9 @@ class GatewayHouse:
         spec = InstanceSpec(role, f"orchestrator.models.{MODELS[role]}", GRANT, 512)
         self.sockets[role] = str(self.runtime.ensure(spec).socket)
 
-    def start_gateway(self) -> None:
+    def start_gateway(self, **environment: str) -> None:
         arguments = ["--home", str(self.home), "--port", str(self.port), "--rpc-url", self.devnet.rpc_url]
-        self.process = Program("orchestrator.gateway", arguments, self.home / "gateway.log", {})
+        self.process = Program("orchestrator.gateway", arguments, self.home / "gateway.log", environment)
         give_up = time.monotonic() + 60
         while True:
             try:
