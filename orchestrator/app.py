@@ -47,8 +47,9 @@ from orchestrator.onchain import OnChain
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
 from orchestrator.reconcile import Grants, Reconciler, Routes
 from orchestrator.resources.physical import establish
-from orchestrator.resources.topology import Topology, load_topology
-from orchestrator.runtime.errors import SandboxUnavailable
+from orchestrator.resources.topology import SANDBOX, BadTopology, Topology, load_topology
+from orchestrator.runtime.domains import Domains
+from orchestrator.runtime.errors import SandboxUnavailable, UnknownDomain
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
@@ -126,6 +127,8 @@ class Ground:
     contracts: Contracts
     store: Store
     topology: Topology
+    sandbox: SandboxRuntime
+    runtime: Domains
     sender: Sender
     enrolment: Enrolment
     replay: SeenProofs
@@ -144,6 +147,8 @@ class Ground:
         store = open_store(settings.database_url)
         tenure = _tenure(settings, store)
         topology = load_topology(settings.topology, settings.access)
+        sandbox = SandboxRuntime(home, provided=settings.programs_dir)
+        runtime = _runtime_of(topology, sandbox)
         with store.writer.begin() as rows:
             take_turn(rows, "pool")
             establish(rows, topology)
@@ -152,7 +157,7 @@ class Ground:
         domain_id = contracts.identity.domain_id_of(operator.address, settings.domain)
         enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
         return cls(
-            settings, chain, deployment, contracts, store, topology, sender, enrolment,
+            settings, chain, deployment, contracts, store, topology, sandbox, runtime, sender, enrolment,
             replay=open_replay(settings.database, home / "db" / "replay.db"),
             revocations=open_revocations(settings.database, home),
             journal=Journal(settings.journal_file),
@@ -242,7 +247,7 @@ class Program:
 
     def start(self) -> None:
         """Recover, then begin to listen and to look. Blocks for a moment: call it in a thread."""
-        self._runtime.observe()  # whoever was stopped for its processor time when the last one was killed goes on
+        self._ground.runtime.observe()  # whoever was stopped for its processor time at the last kill goes on
         self._ground.sender.recover()
         DBOS.launch()
         if self._ground.store.shared:
@@ -275,7 +280,7 @@ class Program:
             "listener": {"lookedMs": self._listener.looked_ms, "trouble": self._listener.trouble},
             "finalTimestamp": self._listener.final_timestamp(),
             "services": dict(states),
-            "bounds": dict(self._runtime.bounds()),
+            "bounds": dict(self._ground.runtime.bounds()),
         }
 
     def _look_for_sandbox(self) -> None:
@@ -288,25 +293,24 @@ class Program:
 
     def _require_runtime(self) -> None:
         try:
-            self._runtime.check()
+            self._ground.sandbox.check()
         except SandboxUnavailable as cause:
             raise NoSandbox(str(cause), cause=cause.cause, remedy=cause.remedy) from cause
 
     async def close(self) -> None:
         """Close the connections to the neighbours; sandboxes run on, and nobody is left stopped."""
-        self._runtime.let_go()
+        self._ground.sandbox.let_go()
         for client in self._clients:
             await client.close()
 
     def _functions(self, transactions: SQLAlchemyDatasource) -> dict[str, FastAPI]:
         """MSMF, VMOF and MMF, each behind its own gate, each with its own key towards the others."""
         ground = self._ground
-        self._runtime = SandboxRuntime(ground.settings.home_dir, provided=ground.settings.programs_dir)
         models = self._models = InstalledModels(manifests(), Programs(ground.settings.programs_dir))
         msmf = ground.guard("msmf", build_msmf(MsmfDeps(transactions, reader=ground.store.reader)))
         deps = MmfDeps(
             transactions,
-            self._runtime,
+            ground.runtime,
             models,
             self._client("mmf", "msmf", ground.settings.msmf_url, msmf),
             topology=ground.topology,
@@ -445,6 +449,14 @@ class Program:
 
     def _acts(self) -> bool:
         return self._ground.tenure.leads and self._listener.halted is None
+
+
+def _runtime_of(topology: Topology, sandbox: SandboxRuntime) -> Domains:
+    """Which runtime serves which domain: here another domain's orchestrator is added."""
+    try:
+        return Domains({SANDBOX: sandbox}, topology.domains)
+    except UnknownDomain as cause:
+        raise BadTopology(f"{topology.name}: {cause}") from cause
 
 
 def _tenure(settings: Settings, store: Store) -> Tenure:

@@ -32,7 +32,7 @@ INSERT INTO allocations (allocation_id, node_id, instance_id, subscription_id, r
 INSERT INTO uses VALUES ('7', 'rendering', 'm', 'r-1', 'reused', 'o-1')
 """
 TABLES = ("nodes", "supplies", "msis", "model_instances", "allocations", "uses")
-NEW = {"part_of": "", "reservation_id": None, "warm_until": 0, "least_scale": 1} | {
+NEW = {"part_of": "", "reservation_id": None, "warm_until": 0, "least_scale": 1, "closed": ""} | {
     f"reserved_{name}": 0 for name in ResourceVector().all_amounts()
 }  # what the newer columns hold in rows of before
 
