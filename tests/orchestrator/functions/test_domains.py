@@ -11,17 +11,24 @@ from memory_runtime import MemoryRuntime
 
 from orchestrator.errors import PeerRefused
 from orchestrator.models.manifests import manifests
+from orchestrator.resources import ResourceVector
 from orchestrator.resources.topology import SITE_CAPACITY, BadTopology, Link, Site, Topology, parse_topology
 from orchestrator.runtime.domains import Domains
 from orchestrator.runtime.errors import UnknownDomain
 from orchestrator.runtime.port import RunState
 from orchestrator.runtime.sandbox import SandboxRuntime
 
+NARROW = ResourceVector(bandwidth_mbps=150, spectrum_mhz=500)
 COAST = Topology(
-    "coast", "harbour", (Site("harbour"), Site("pier", SITE_CAPACITY, domain="edge")), (Link("harbour", "pier", 100),)
+    "coast",
+    "harbour",
+    (Site("harbour"), Site("pier", SITE_CAPACITY, domain="edge")),
+    (Link("harbour", "pier", 100, NARROW),),
 )
-FAR = {"service": "terahertz-link", "access": "pier", "qoe": {"rate_mbps": 100, "latency_ms": 0.4}}
-"""A link whose user enters at the pier and is too far from the harbour."""
+FAR = {"service": "terahertz-link", "access": "pier", "qoe": {"rate_mbps": 200, "latency_ms": 0.4}}
+"""Whose user enters at the pier, is too far from the harbour, and wants more than leads there."""
+PATIENT = {"service": "terahertz-link", "qoe": {"rate_mbps": 100, "latency_ms": 5}}
+"""Whose user enters at the harbour and is well served from both sites."""
 OFF = "the edge's host is off; switch it on"
 
 
@@ -65,23 +72,26 @@ def test_a_placement_reaches_the_domain_of_its_site_and_leaves_it_with_its_user(
 
 def test_a_domain_that_is_down_is_avoided_and_a_refusal_says_what_would_do(house: House, edge: MemoryRuntime) -> None:
     (far,) = house.instantiate(1, **FAR)["models"]
+    assert house.instantiate(2, **PATIENT)["models"][0]["instance"] == far["instance"]
+    house.release(2)
     edge.down = OFF
     house.keeper()
     sites = {site["node"]: site.get("closed") for site in house.mmf.get("/pool")["sites"]}
     assert sites == {"harbour": None, "pier": OFF}
 
     before = house.rows("SELECT * FROM allocations ORDER BY allocation_id")
-    reason = refused(house, 2, **FAR)
-    lack = next(lack for lack in reason["needed"]["model"] if lack["kind"] == "runtime")
-    assert (lack["name"], lack["available"]) == ("domain of pier", OFF)
+    reason = refused(house, 3, **FAR)
+    (lack,) = reason["needed"]["model"]
+    assert (lack["kind"], lack["name"], lack["available"]) == ("runtime", "domain of pier", OFF)
     assert OFF in reason["detail"]
     assert house.rows("SELECT * FROM allocations ORDER BY allocation_id") == before
 
-    patient = {**FAR, "qoe": {"rate_mbps": 100, "latency_ms": 5}}
-    share = house.instantiate(3, **patient)
+    share = house.instantiate(4, **PATIENT)
     assert [model["node"] for model in share["models"]] == ["harbour"]
     candidates = share["decision"]["models"]["reasons"]["model"]
-    assert ["runtime"] in [[lack["kind"] for lack in one["lacks"]] for one in candidates]
+    assert [lack["kind"] for one in candidates for lack in one["lacks"] if one["candidate"] == far["instance"]] == [
+        "runtime"
+    ]
     house.release(1)  # is let go at once; the edge itself is rid of it when it is back
 
     edge.down = ""
@@ -89,7 +99,7 @@ def test_a_domain_that_is_down_is_avoided_and_a_refusal_says_what_would_do(house
     house.keeper()
     assert at_edge(edge) == []
     assert all("closed" not in site for site in house.mmf.get("/pool")["sites"])
-    assert house.instantiate(4, **FAR)["models"][0]["node"] == "pier"
+    assert house.instantiate(5, **FAR)["models"][0]["node"] == "pier"
 
 
 def test_what_died_while_its_domain_was_down_waits_for_it(house: House, edge: MemoryRuntime) -> None:
