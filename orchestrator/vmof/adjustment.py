@@ -30,9 +30,8 @@ from orchestrator.requirements import (
     ServiceDecision,
     ServiceRequirements,
 )
-from orchestrator.resources import ResourceVector
 from orchestrator.vmof.choice import choose_msi
-from orchestrator.vmof.grants import allocated, regrant, regrant_all
+from orchestrator.vmof.grants import allocated, regrant, regrant_all, suppliers
 from orchestrator.vmof.life_cycle import create_msi, end_unused
 
 PROMISES = frozenset({"latency", "resource"})
@@ -109,14 +108,13 @@ def resettle(
     decision: ServiceDecision,
     now: int,
 ) -> InstanceShare | None:
-    """The share runs as wanted, in the MSI aimed at; rendering is shared anew. None = released meanwhile."""
+    """The share runs as wanted, in the MSI aimed at; rates are shared anew. None = released meanwhile."""
     take_turn(rows, wanted.service_type)
     held = share(rows, wanted.subscription_id)
     if held is None or held.state is not ShareState.RUNNING:
         unaim(rows, wanted, revision, target, now)
         return None
     drop_share(rows, _place(wanted, revision))
-    before = held.rendering()
     running = replace(
         held,
         msi_id=target,
@@ -128,8 +126,7 @@ def resettle(
     )
     put_share(rows, running, now)
     _stand(rows, held.msi_id, target, wanted, now)
-    after = running.rendering()
-    changed = _regranted(rows, {server.instance for server in (before, after) if server})
+    changed = regrant(rows, suppliers(held, running))
     return InstanceShare(
         subscription_id=wanted.subscription_id,
         msi=target,
@@ -178,10 +175,3 @@ def _stand(rows: sa.Connection, source: str, target: str, wanted: ServiceRequire
             promise(rows, target, latency, reliability, now)
     if source != target and live_shares(rows, source) == 0:
         end_unused(rows, source, now)
-
-
-def _regranted(rows: sa.Connection, servers: set[str]) -> dict[str, ResourceVector]:
-    changed: dict[str, ResourceVector] = {}
-    for server in sorted(servers):
-        changed |= regrant(rows, server)
-    return changed

@@ -37,7 +37,7 @@ from orchestrator.requirements import (
 )
 from orchestrator.resources import Isolation
 from orchestrator.vmof.choice import choose_msi
-from orchestrator.vmof.grants import allocated, regrant, regrant_all
+from orchestrator.vmof.grants import allocated, regrant, regrant_all, suppliers
 
 
 class Draining(Refusal):
@@ -87,7 +87,7 @@ def settle(
     decision: ServiceDecision,
     now: int,
 ) -> InstanceShare | None:
-    """The share's models run: it runs, its MSI runs, and rendering is shared anew. None = released meanwhile."""
+    """The share's models run: it runs, its MSI runs, and rates are shared anew. None = released meanwhile."""
     known = share(rows, subscription_id)
     if known is None:
         return None
@@ -112,8 +112,7 @@ def settle(
     there = msi(rows, held.msi_id)
     if there is not None and there.state is MsiState.PLANNING:
         move_msi(rows, held.msi_id, MsiMove.ACTIVATE, now)
-    rendering = running.rendering()
-    grants = regrant(rows, rendering.instance if rendering else "")
+    grants = regrant(rows, suppliers(running))
     mine = grants.pop(subscription_id, running.grant)
     return InstanceShare(
         subscription_id=subscription_id,
@@ -176,7 +175,7 @@ def drain(rows: sa.Connection, subscription_id: str, now: int) -> ReleasedShare:
 
 
 def leave(rows: sa.Connection, subscription_id: str, stopped: tuple[str, ...], now: int) -> ReleasedShare:
-    """The share's uses have ended: it is released, its MSI is gone if it was the last, rendering is shared anew."""
+    """The share's uses have ended: it is released, its MSI is gone if it was the last, rates are shared anew."""
     held = share(rows, subscription_id)
     if held is None:
         return ReleasedShare(subscription_id=subscription_id, msi="", msi_state="", released=True)
@@ -187,14 +186,13 @@ def leave(rows: sa.Connection, subscription_id: str, stopped: tuple[str, ...], n
     there = msi(rows, held.msi_id)
     if there is not None and there.shares == 0:
         end_unused(rows, held.msi_id, now)
-    rendering = held.rendering()
     return ReleasedShare(
         subscription_id=subscription_id,
         msi=held.msi_id,
         msi_state=_state(rows, held.msi_id),
         released=True,
         stopped=stopped,
-        grants=regrant(rows, rendering.instance if rendering else ""),
+        grants=regrant(rows, suppliers(held)),
     )
 
 
