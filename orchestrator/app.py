@@ -56,6 +56,7 @@ from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
 from orchestrator.supervise_global import GlobalSupervisor
 from orchestrator.supervise_local import LocalSupervisor
+from orchestrator.supplier_pay import SupplierPay
 from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
 from orchestrator.tenure import Alone, SharedTenure, Tenure
@@ -78,6 +79,8 @@ DISPATCH_INTERVAL_S = 0.25
 
 DESIGN_LOOK_S = 1.0
 """Longest pause between the global controller's looks whether an epoch is over, seconds."""
+PAY_LOOK_S = 5.0
+"""Pause between looks whether payments of suppliers that were sent are final, seconds."""
 QUEUE = "services"
 """The engine's queue from which all workers on one PostgreSQL take instantiations and releases."""
 QUEUE_POLLING_S = 0.05
@@ -240,6 +243,7 @@ class Program:
         self._reconciler = Reconciler(routes, Grants(ground.store, self._vmof), self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)
         self._supply = SupplyDesk(chain, self._mmf)
+        self._payer: Sender | None = None
         self._stop = threading.Event()
         self._pool_stands = threading.Event()
         self._workers = self._make_workers()
@@ -300,6 +304,8 @@ class Program:
     async def close(self) -> None:
         """Close the connections to the neighbours; sandboxes run on, and nobody is left stopped."""
         self._ground.sandbox.let_go()
+        if self._payer is not None:
+            self._payer.close()
         for client in self._clients:
             await client.close()
 
@@ -362,6 +368,8 @@ class Program:
             workers["repack"] = Worker("repack", self._repack, settings.repack_interval_s)
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
+        if (paying := self._supplier_pay()) is not None:
+            workers["suppliers"] = Worker("suppliers", lambda: self._pay(paying), PAY_LOOK_S)
         if settings.anchor_interval_s > 0:
             ground, folder = self._ground, settings.journal_file.parent
             anchoring = Anchoring(ground.contracts, ground.sender, folder, settings.anchor_interval_s)
@@ -371,6 +379,18 @@ class Program:
         if settings.design_epoch_s > 0:
             workers["design"] = Worker("design", self._design, min(settings.design_epoch_s, DESIGN_LOOK_S))
         return workers
+
+    def _supplier_pay(self) -> SupplierPay | None:
+        """Whoever pays suppliers without being told to, if anybody does."""
+        ground, settings = self._ground, self._ground.settings
+        if settings.supply_pay_interval_s == 0:
+            return None
+        if not settings.supply_payer_key.exists():
+            log.info("suppliers.by_command", missing=str(settings.supply_payer_key), command="s4m supply pay")
+            return None
+        journal = settings.home_dir / "db" / f"{settings.supply_payer}-sends.db"
+        payer = self._payer = Sender(ground.chain, WalletKey.load(settings.supply_payer_key), journal)
+        return SupplierPay(self._supply, ground.contracts, payer, settings.supply_pay_interval_s)
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
         ground = self._ground
@@ -424,6 +444,10 @@ class Program:
     def _settle(self) -> None:
         if self._acts():
             self._settlement.settle()
+
+    def _pay(self, paying: SupplierPay) -> None:
+        if self._acts() and self._pool_stands.is_set():
+            paying.look()
 
     def _repack(self) -> None:
         if self._acts() and self._pool_stands.is_set():
