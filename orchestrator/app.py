@@ -80,7 +80,7 @@ DISPATCH_INTERVAL_S = 0.25
 DESIGN_LOOK_S = 1.0
 """Longest pause between the global controller's looks whether an epoch is over, seconds."""
 PAY_LOOK_S = 5.0
-"""Pause between looks whether payments of suppliers that were sent are final, seconds."""
+"""Longest pause between looks whether payments of suppliers that were sent are final, seconds."""
 QUEUE = "services"
 """The engine's queue from which all workers on one PostgreSQL take instantiations and releases."""
 QUEUE_POLLING_S = 0.05
@@ -369,7 +369,9 @@ class Program:
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
         if (paying := self._supplier_pay()) is not None:
-            workers["suppliers"] = Worker("suppliers", lambda: self._pay(paying), PAY_LOOK_S)
+            workers["suppliers"] = Worker(
+                "suppliers", lambda: self._pay(paying), min(settings.supply_pay_interval_s, PAY_LOOK_S)
+            )
         if settings.anchor_interval_s > 0:
             ground, folder = self._ground, settings.journal_file.parent
             anchoring = Anchoring(ground.contracts, ground.sender, folder, settings.anchor_interval_s)
