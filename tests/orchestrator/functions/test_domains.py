@@ -1,7 +1,7 @@
 """Two domains in one topology: a placement reaches its site's domain, and what is down is avoided and told."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from orchestrator.resources import ResourceVector
 from orchestrator.resources.topology import SITE_CAPACITY, BadTopology, Link, Site, Topology, parse_topology
 from orchestrator.runtime.domains import Domains
 from orchestrator.runtime.errors import UnknownDomain
-from orchestrator.runtime.port import RunState
+from orchestrator.runtime.port import RunState, Runtime
 from orchestrator.runtime.sandbox import SandboxRuntime
 
 NARROW = ResourceVector(bandwidth_mbps=150, spectrum_mhz=500)
@@ -39,9 +39,19 @@ def edge(tmp_path: Path) -> MemoryRuntime:
 
 @pytest.fixture
 def house(tmp_path: Path, loop: Loop, edge: MemoryRuntime) -> Iterator[House]:
-    """The harbour's models run in sandboxes, the pier's at the edge."""
-    runtime = Domains({"sandbox": SandboxRuntime(tmp_path), "edge": edge}, COAST.domains)
-    house = build(tmp_path, loop.loop, manifests(), topology=COAST, runtime=runtime)
+    """The pier's models run at the edge, all others in a memory of their own."""
+    yield from running(tmp_path, loop, {"sandbox": MemoryRuntime(tmp_path), "edge": edge})
+
+
+@pytest.fixture
+def sandboxed(tmp_path: Path, loop: Loop, edge: MemoryRuntime) -> Iterator[House]:
+    """The pier's models run at the edge, all others in sandboxes."""
+    yield from running(tmp_path, loop, {"sandbox": SandboxRuntime(tmp_path), "edge": edge})
+
+
+def running(home: Path, loop: Loop, runtimes: Mapping[str, Runtime]) -> Iterator[House]:
+    runtime = Domains(runtimes, COAST.domains)
+    house = build(home, loop.loop, manifests(), topology=COAST, runtime=runtime)
     yield house
     tear_down(house, loop)
 
@@ -57,8 +67,9 @@ def refused(house: House, subscription: int, **request: Any) -> Any:
 
 
 def test_a_placement_reaches_the_domain_of_its_site_and_leaves_it_with_its_user(
-    house: House, edge: MemoryRuntime
+    sandboxed: House, edge: MemoryRuntime
 ) -> None:
+    house = sandboxed
     (near,) = house.instantiate(1, "terahertz-link", qoe={"rate_mbps": 100})["models"]
     assert (near["node"], at_edge(edge)) == ("harbour", [])
     (far,) = house.instantiate(2, **FAR)["models"]
