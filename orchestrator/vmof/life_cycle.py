@@ -150,9 +150,15 @@ def refuse(rows: sa.Connection, subscription_id: str, refusal: RefusalNotice, no
         refusal=refusal,
     )
     put_share(rows, refused, now)
-    regrant_all(rows)
+    if not _was_never_offered(refusal):
+        regrant_all(rows)
     if live_shares(rows, held.msi_id) == 0:
         end_unused(rows, held.msi_id, now)
+
+
+def _was_never_offered(refusal: RefusalNotice) -> bool:
+    """Whether the first answer of MMF was that there is no room: then nothing was scaled, and nothing shrank again."""
+    return refusal.code == "infeasible" and refusal.decision is not None and refusal.decision.rounds == 1
 
 
 def drain(rows: sa.Connection, subscription_id: str, now: int) -> ReleasedShare:
