@@ -47,14 +47,16 @@ from orchestrator.onchain import OnChain
 from orchestrator.pipeline import Dispatcher, Peers, Pipeline
 from orchestrator.reconcile import Grants, Reconciler, Routes
 from orchestrator.resources.physical import establish
-from orchestrator.resources.topology import Topology, load_topology
-from orchestrator.runtime.errors import SandboxUnavailable
+from orchestrator.resources.topology import SANDBOX, BadTopology, Topology, load_topology
+from orchestrator.runtime.domains import Domains
+from orchestrator.runtime.errors import SandboxUnavailable, UnknownDomain
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import APPLICATION_VERSION, Settings
 from orchestrator.settlement import Settlement
 from orchestrator.store import Store, open_store
 from orchestrator.supervise_global import GlobalSupervisor
 from orchestrator.supervise_local import LocalSupervisor
+from orchestrator.supplier_pay import SupplierPay
 from orchestrator.supplying import SupplyDesk
 from orchestrator.takeover import Register, Takeover
 from orchestrator.tenure import Alone, SharedTenure, Tenure
@@ -77,6 +79,8 @@ DISPATCH_INTERVAL_S = 0.25
 
 DESIGN_LOOK_S = 1.0
 """Longest pause between the global controller's looks whether an epoch is over, seconds."""
+PAY_LOOK_S = 5.0
+"""Longest pause between looks whether payments of suppliers that were sent are final, seconds."""
 QUEUE = "services"
 """The engine's queue from which all workers on one PostgreSQL take instantiations and releases."""
 QUEUE_POLLING_S = 0.05
@@ -126,6 +130,8 @@ class Ground:
     contracts: Contracts
     store: Store
     topology: Topology
+    sandbox: SandboxRuntime
+    runtime: Domains
     sender: Sender
     enrolment: Enrolment
     replay: SeenProofs
@@ -144,6 +150,8 @@ class Ground:
         store = open_store(settings.database_url)
         tenure = _tenure(settings, store)
         topology = load_topology(settings.topology, settings.access)
+        sandbox = SandboxRuntime(home, provided=settings.programs_dir)
+        runtime = _runtime_of(topology, sandbox)
         with store.writer.begin() as rows:
             take_turn(rows, "pool")
             establish(rows, topology)
@@ -152,7 +160,7 @@ class Ground:
         domain_id = contracts.identity.domain_id_of(operator.address, settings.domain)
         enrolment = Enrolment(contracts, domain_id, domain=settings.domain)
         return cls(
-            settings, chain, deployment, contracts, store, topology, sender, enrolment,
+            settings, chain, deployment, contracts, store, topology, sandbox, runtime, sender, enrolment,
             replay=open_replay(settings.database, home / "db" / "replay.db"),
             revocations=open_revocations(settings.database, home),
             journal=Journal(settings.journal_file),
@@ -236,6 +244,7 @@ class Program:
         self._reconciler = Reconciler(routes, Grants(ground.store, self._vmof), self._keeper)
         self._activations = Activations(pipeline, chain.signer_of)
         self._supply = SupplyDesk(chain, self._mmf)
+        self._payer: Sender | None = None
         self._stop = threading.Event()
         self._pool_stands = threading.Event()
         self._workers = self._make_workers()
@@ -243,7 +252,7 @@ class Program:
 
     def start(self) -> None:
         """Recover, then begin to listen and to look. Blocks for a moment: call it in a thread."""
-        self._runtime.observe()  # whoever was stopped for its processor time when the last one was killed goes on
+        self._ground.runtime.observe()  # whoever was stopped for its processor time at the last kill goes on
         self._ground.sender.recover()
         DBOS.launch()
         if self._ground.store.shared:
@@ -276,7 +285,7 @@ class Program:
             "listener": {"lookedMs": self._listener.looked_ms, "trouble": self._listener.trouble},
             "finalTimestamp": self._listener.final_timestamp(),
             "services": dict(states),
-            "bounds": dict(self._runtime.bounds()),
+            "bounds": dict(self._ground.runtime.bounds()),
         }
 
     def _look_for_sandbox(self) -> None:
@@ -289,25 +298,26 @@ class Program:
 
     def _require_runtime(self) -> None:
         try:
-            self._runtime.check()
+            self._ground.sandbox.check()
         except SandboxUnavailable as cause:
             raise NoSandbox(str(cause), cause=cause.cause, remedy=cause.remedy) from cause
 
     async def close(self) -> None:
         """Close the connections to the neighbours; sandboxes run on, and nobody is left stopped."""
-        self._runtime.let_go()
+        self._ground.sandbox.let_go()
+        if self._payer is not None:
+            self._payer.close()
         for client in self._clients:
             await client.close()
 
     def _functions(self, transactions: SQLAlchemyDatasource) -> dict[str, FastAPI]:
         """MSMF, VMOF and MMF, each behind its own gate, each with its own key towards the others."""
         ground = self._ground
-        self._runtime = SandboxRuntime(ground.settings.home_dir, provided=ground.settings.programs_dir)
         models = self._models = InstalledModels(manifests(), Programs(ground.settings.programs_dir))
         msmf = ground.guard("msmf", build_msmf(MsmfDeps(transactions, reader=ground.store.reader)))
         deps = MmfDeps(
             transactions,
-            self._runtime,
+            ground.runtime,
             models,
             self._client("mmf", "msmf", ground.settings.msmf_url, msmf),
             topology=ground.topology,
@@ -361,6 +371,10 @@ class Program:
             workers["repack"] = Worker("repack", self._repack, settings.repack_interval_s)
         if settings.settle_interval_s > 0:
             workers["settle"] = Worker("settle", self._settle, settings.settle_interval_s)
+        if (paying := self._supplier_pay()) is not None:
+            workers["suppliers"] = Worker(
+                "suppliers", lambda: self._pay(paying), min(settings.supply_pay_interval_s, PAY_LOOK_S)
+            )
         if settings.anchor_interval_s > 0:
             ground, folder = self._ground, settings.journal_file.parent
             anchoring = Anchoring(ground.contracts, ground.sender, folder, settings.anchor_interval_s)
@@ -372,6 +386,18 @@ class Program:
         if settings.design_epoch_s > 0:
             workers["design"] = Worker("design", self._design, min(settings.design_epoch_s, DESIGN_LOOK_S))
         return workers
+
+    def _supplier_pay(self) -> SupplierPay | None:
+        """Whoever pays suppliers without being told to, if anybody does."""
+        ground, settings = self._ground, self._ground.settings
+        if settings.supply_pay_interval_s == 0:
+            return None
+        if not settings.supply_payer_key.exists():
+            log.info("suppliers.by_command", missing=str(settings.supply_payer_key), command="s4m supply pay")
+            return None
+        journal = settings.home_dir / "db" / f"{settings.supply_payer}-sends.db"
+        payer = self._payer = Sender(ground.chain, WalletKey.load(settings.supply_payer_key), journal)
+        return SupplierPay(self._supply, ground.contracts, payer, settings.supply_pay_interval_s)
 
     def _make_app(self, functions: dict[str, FastAPI]) -> FastAPI:
         ground = self._ground
@@ -426,6 +452,10 @@ class Program:
         if self._acts():
             self._settlement.settle()
 
+    def _pay(self, paying: SupplierPay) -> None:
+        if self._acts() and self._pool_stands.is_set():
+            paying.look()
+
     def _repack(self) -> None:
         if self._acts() and self._pool_stands.is_set():
             self._repacking.look()
@@ -454,6 +484,14 @@ class Program:
 
     def _acts(self) -> bool:
         return self._ground.tenure.leads and self._listener.halted is None
+
+
+def _runtime_of(topology: Topology, sandbox: SandboxRuntime) -> Domains:
+    """Which runtime serves which domain: here another domain's orchestrator is added."""
+    try:
+        return Domains({SANDBOX: sandbox}, topology.domains)
+    except UnknownDomain as cause:
+        raise BadTopology(f"{topology.name}: {cause}") from cause
 
 
 def _tenure(settings: Settings, store: Store) -> Tenure:

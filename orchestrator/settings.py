@@ -64,6 +64,18 @@ class Settings(SettingsBase):
     log_span_blocks: int = Field(default=500, description="most blocks asked for in one getLogs; public nodes cap it")
     reconcile_interval_s: float = Field(default=1.0, description="pause between reconciliations, seconds")
     settle_interval_s: float = Field(default=5.0, description="pause between settlements, seconds; 0 only on request")
+    supply_pay_interval_s: float = Field(
+        default=600.0,
+        ge=0,
+        description="pause between payments of what is due to suppliers of capacity, seconds: each is a transaction; "
+        "0: only by `s4m supply pay`",
+    )
+    supply_payer: str = Field(
+        default="provider-worlds",
+        pattern=r"^[a-z][a-z0-9-]{0,31}$",
+        description="account in keys/accounts that pays suppliers: the one that the house's own services pay; without "
+        "its key in this home only `s4m supply pay` pays",
+    )
     repack_interval_s: float = Field(
         default=0.0,
         ge=0,
@@ -99,6 +111,11 @@ class Settings(SettingsBase):
     def programs_dir(self) -> Path:
         """Where `s4m models publish` of this machine puts programs."""
         return self.programs.expanduser() if self.programs else self.home_dir / "programs"
+
+    @property
+    def supply_payer_key(self) -> Path:
+        """The key of the account that pays suppliers."""
+        return self.home_dir / "keys" / "accounts" / f"{self.supply_payer}.json"
 
     @property
     def database_url(self) -> str:

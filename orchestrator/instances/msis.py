@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from orchestrator.instances.moves import record
 from orchestrator.instances.states import MSI_MOVES, SHARE_MOVES, MsiMove, MsiState, ShareMove, ShareState, after
-from orchestrator.instances.tables import MSIS, SHARES
+from orchestrator.instances.tables import MSIS, SHARES, USES
 from orchestrator.requirements import RefusalNotice, RunningModel, ServiceDecision, ServiceRequirements, ServiceType
 from orchestrator.resources import Isolation, ResourceVector
 
@@ -256,6 +256,12 @@ def rendered_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
     return _shares(rows, _RENDERED, by=instance_id, state=ShareState.RUNNING.value)
 
 
+def served_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
+    """The running shares, of any MSI, that use one model instance."""
+    found = _shares(rows, _SERVED, by=instance_id, state=ShareState.RUNNING.value)
+    return [share for share in found if any(model.instance == instance_id for model in share.models)]
+
+
 def rendering_servers(rows: sa.Connection) -> Sequence[str]:
     """The model instances that render for running shares."""
     running = (SHARES.c.state == ShareState.RUNNING.value) & (SHARES.c.rendering_instance != "")
@@ -324,6 +330,10 @@ _SHARE_STATE = sa.select(SHARES.c.state).where(_MY_SHARE)
 _ONE_SHARE = _share_query(_MY_SHARE)
 _RENDERED = _share_query(
     (SHARES.c.rendering_instance == sa.bindparam("by")) & (SHARES.c.state == sa.bindparam("state"))
+)
+_SERVED = _share_query(
+    SHARES.c.subscription_id.in_(sa.select(USES.c.subscription_id).where(USES.c.instance_id == sa.bindparam("by")))
+    & (SHARES.c.state == sa.bindparam("state"))
 )
 _COUNT = sa.select(sa.func.count()).where(
     (SHARES.c.msi_id == sa.bindparam("msi")) & SHARES.c.state.in_(sa.bindparam("states", expanding=True))

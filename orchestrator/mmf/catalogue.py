@@ -126,7 +126,7 @@ def _sites(
     free |= {name: free[name] - amounts for name, amounts in going.items()}
     rooms = {name: LinkRoom(name, free[name]) for name, node in standing.items() if node.kind == "link"}
     return tuple(
-        NodeRoom(site, free[site], way.latency_ms, tuple(rooms[link] for link in way.links))
+        NodeRoom(site, free[site], way.latency_ms, tuple(rooms[link] for link in way.links), standing[site].closed)
         for site, way in topology.paths(access).items()
         if site in standing
     )

@@ -97,7 +97,7 @@ def plan(rows: sa.Connection, models: Models, topology: Topology, offer: SupplyO
         lacks = {
             name: _lacks(models, topology, one, tenants, holds, node, rooms)
             for name, node in there.items()
-            if node.kind == "site" and name != offer.site
+            if node.kind == "site" and name != offer.site and not node.closed
         }
         fit = [name for name, why in lacks.items() if not why]
         if not fit:

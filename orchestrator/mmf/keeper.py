@@ -35,7 +35,7 @@ from orchestrator.notices import NoticeKind
 from orchestrator.placement.greedy import instance_name
 from orchestrator.requirements import Notice
 from orchestrator.resources import Isolation, ResourceVector
-from orchestrator.resources.pool import supply
+from orchestrator.resources.pool import close_sites, closed_sites, supply
 from orchestrator.resources.reservations import due, expire
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
@@ -76,9 +76,10 @@ class Keeper:
         overdue = self._end_overdue()
         if read(self._deps.reading, due, self._deps.clock()):
             transact(self._deps.datasource, _expire, self._deps)
+        closed = self._closed()
         seen = {one.instance_id: one for one in self._deps.runtime.observe()}
         self._count(seen)
-        amiss = read(self._deps.reading, self._amiss, seen)
+        amiss = read(self._deps.reading, self._amiss, seen, closed)
         self._tell_ended(amiss, seen)
         orphans = read(self._deps.reading, _orphans, seen)
         self._starter.down(orphans)
@@ -108,6 +109,15 @@ class Keeper:
             transact(self._deps.datasource, _counted, fallen, risen, min(up_s, 2 * COUNT_S), now)
             self._counted = now
 
+    def _closed(self) -> Mapping[str, str]:
+        """The sites whose domain is down: written down, so that every decision avoids them and can say why."""
+        closed = self._deps.runtime.closed([site.name for site in self._deps.topology.sites])
+        known = read(self._deps.reading, closed_sites)
+        if closed != known:
+            log.warning("sites.closed", closed=dict(closed), opened=sorted(known.keys() - closed.keys()))
+            transact(self._deps.datasource, _close, self._deps, dict(closed))
+        return closed
+
     def _end_idle(self) -> list[str]:
         """End what was kept warm until now and has no users."""
         now = self._deps.clock()
@@ -134,8 +144,12 @@ class Keeper:
         known = {one.instance_id for one in instances_named(rows, parts)}
         return [manifest for name, manifest in parts.items() if name not in known]
 
-    def _amiss(self, rows: sa.Connection, seen: Mapping[str, Observation]) -> list[InstanceSpec]:
+    def _amiss(
+        self, rows: sa.Connection, seen: Mapping[str, Observation], closed: Mapping[str, str]
+    ) -> list[InstanceSpec]:
+        """What is not as wanted, but for what waits until its site's domain is back."""
         kept = [one for one in instances(rows) if one.supply or one.state is ModelState.RUNNING]
+        kept = [one for one in kept if one.node_id not in closed]
         specs = specs_of(rows, self._deps.models, kept)
         pairs = zip(kept, specs, strict=True)
         return [spec for one, spec in pairs if not _as_wanted(one, spec, seen.get(one.instance_id))]
@@ -189,6 +203,11 @@ def _has_idle(rows: sa.Connection, now: int) -> bool:
 def _idle(rows: sa.Connection, deps: MmfDeps) -> list[str]:
     take_turn(rows, "pool")
     return end_idle(rows, deps.clock())
+
+
+def _close(rows: sa.Connection, _deps: MmfDeps, closed: Mapping[str, str]) -> None:
+    take_turn(rows, "pool")
+    close_sites(rows, closed)
 
 
 def _expire(rows: sa.Connection, deps: MmfDeps) -> None:

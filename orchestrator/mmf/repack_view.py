@@ -46,7 +46,11 @@ def state_around(rows: sa.Connection, models: Models, topology: Topology, instan
 def _state(rows: sa.Connection, residents: Sequence[Resident], demands: Sequence[Demand]) -> PoolState:
     there = nodes(rows)
     going, _ = on_the_move(rows)
-    free = {one.node_id: one.free - going.get(one.node_id, ResourceVector()) for one in there if one.kind != "model"}
+    free = {
+        one.node_id: ResourceVector() if one.closed else one.free - going.get(one.node_id, ResourceVector())
+        for one in there
+        if one.kind != "model"
+    }
     sites = tuple(one.node_id for one in there if one.kind == "site")
     return PoolState(sites, free, tuple(residents), tuple(demands))
 

@@ -66,6 +66,7 @@ def specs_of(rows: sa.Connection, models: Mapping[str, Manifest], ones: Sequence
             grant=_grant(models[one.model], one, held.get(one.instance_id, ResourceVector())).amounts(),
             memory_mib=models[one.model].memory_mib,
             own=models[one.model].own,
+            site=one.node_id,
         )
         for one in ones
     ]

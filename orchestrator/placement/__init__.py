@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.placement.candidates import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
 from orchestrator.placement.exact import decide
-from orchestrator.placement.fair import fair_shares
+from orchestrator.placement.fair import fair_shares, with_spare
 from orchestrator.placement.greedy import greedy
 from orchestrator.placement.problem import Model, Problem, Request, Role, Site, Solution, load_problem, load_solution
 
@@ -40,6 +40,7 @@ __all__ = [
     "place_batch",
     "search",
     "solve_exactly",
+    "with_spare",
 ]
 
 _ON_FIRST_USE = {

@@ -65,6 +65,8 @@ class NodeRoom:
     """of the way, one way"""
     links: tuple[LinkRoom, ...] = ()
     """of the way, in order"""
+    closed: str = ""
+    """why nothing can be started there now, and what to do"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,6 +255,9 @@ def _node_lacks(ask: _Ask, cost: ResourceVector, node: NodeRoom | None) -> tuple
         return (Lack(kind="state", name="node", needed="a node in the pool", available="withdrawn"),)
     taken = ask.taken.nodes.get(node.node)
     lacks = lacking(cost, node.free - taken if taken else node.free)
+    if node.closed:
+        down = Lack(kind="runtime", name=f"domain of {node.node}", needed="one that is up", available=node.closed)
+        lacks = (down, *lacks)
     if node.links and ask.flow:
         lacks += _links(ask, node)
     latency, asked = ask.model.latency_ms + node.latency_ms, ask.role.latency_ms

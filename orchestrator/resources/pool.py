@@ -52,6 +52,7 @@ NODES = sa.Table(
     *_amounts("capacity_"),
     *_amounts("used_"),
     *_amounts("reserved_"),
+    sa.Column("closed", sa.String, nullable=False, server_default=""),
     *_bounds(),
 )
 
@@ -137,6 +138,8 @@ class Node:
     used: ResourceVector
     reserved: ResourceVector = field(default_factory=ResourceVector)
     """kept for a cluster and not drawn yet"""
+    closed: str = ""
+    """why nothing can be started there now, and what to do; empty where it can"""
 
     @property
     def free(self) -> ResourceVector:
@@ -152,6 +155,7 @@ class Node:
             "capacity": self.capacity.amounts(),
             "used": self.used.amounts(),
             "reserved": self.reserved.amounts(),
+            **({"closed": self.closed} if self.closed else {}),
         }
 
 
@@ -230,6 +234,19 @@ def allocate(rows: sa.Connection, wanted: Sequence[Allocation], cluster: str = "
 
     if given:
         guarded("allocation of " + ", ".join(f"{one.amounts.amounts()} on {one.node_id}" for one in given), write)
+
+
+def closed_sites(rows: sa.Connection) -> dict[str, str]:
+    """The sites where nothing can be started now, each with cause and remedy."""
+    found = rows.execute(sa.select(NODES.c.node_id, NODES.c.closed).where(NODES.c.closed != ""))
+    return {row.node_id: row.closed for row in found}
+
+
+def close_sites(rows: sa.Connection, closed: Mapping[str, str]) -> None:
+    """Write that these sites are closed, each why, and all others open."""
+    rows.execute(sa.update(NODES).where(NODES.c.closed != "").values(closed=""))
+    for site, why in sorted(closed.items()):
+        rows.execute(sa.update(NODES).where(NODES.c.node_id == site).values(closed=why))
 
 
 def capacity_of(rows: sa.Connection, node_id: str) -> ResourceVector:
@@ -375,7 +392,7 @@ def _sums_where(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 def _node(row: sa.RowMapping) -> Node:
     capacity, used, reserved = (amounts_of(row, prefix) for prefix in ("capacity_", "used_", "reserved_"))
-    return Node(row["node_id"], row["kind"], row["latency_ms"], capacity, used, reserved)
+    return Node(row["node_id"], row["kind"], row["latency_ms"], capacity, used, reserved, row["closed"])
 
 
 def amounts_of(row: sa.RowMapping, prefix: str = "") -> ResourceVector:

@@ -41,6 +41,8 @@ LINK_CAPACITY = ResourceVector(bandwidth_mbps=100_000, spectrum_mhz=50_000)
 """Of a published topology's links: one channel of 100 Gb/s in a slot of 50 GHz (ITU-T G.694.1)."""
 SHORTEST_KM = 0.001
 """Published links between places with the same coordinates have no length: they get this one."""
+SANDBOX = "sandbox"
+"""The domain of a site that names none: sandboxes on this machine."""
 SCHEMA = File(__file__).with_name("topology-1.schema.json")
 PUBLISHED = re.compile(r"[a-z0-9]+(/[A-Za-z0-9_-]+)*")
 
@@ -61,6 +63,8 @@ class Site:
     capacity: ResourceVector = NOTHING
     position: tuple[float, float] | None = None
     """longitude and latitude, degrees"""
+    domain: str = SANDBOX
+    """whose orchestrator starts what is placed there"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ class Topology:
     sites: tuple[Site, ...]
     links: tuple[Link, ...] = ()
 
+    @property
+    def domains(self) -> Mapping[str, str]:
+        """Site → its domain."""
+        return {site.name: site.domain for site in self.sites}
+
     def paths(self, access: str = "") -> Mapping[str, Path]:
         """Site → the quickest way to it from `access` (the default one where empty); nothing from an unknown site."""
         return _paths(self, access or self.access)
@@ -131,6 +140,7 @@ def parse_topology(document: Any) -> Topology:
             one["name"],
             ResourceVector.of(one.get("capacity", {})),
             (one["position"][0], one["position"][1]) if "position" in one else None,
+            one.get("domain", SANDBOX),
         )
         for one in document["sites"]
     )

@@ -5,6 +5,7 @@ RuntimeFault
 ├── InstanceFailed       the program ended or stayed silent while it was being started
 ├── ProgramUnfit         a provider's own program is missing, changed, or cannot be started by its command
 ├── InstanceConflict     an instance of that id runs another program
+├── UnknownDomain        a site is of a domain that no runtime serves
 └── BadInstanceId        an id that cannot name a directory
 """
 
@@ -39,6 +40,10 @@ class ProgramUnfit(RuntimeFault):
 
 class InstanceConflict(RuntimeFault):
     code = "instance_conflict"
+
+
+class UnknownDomain(RuntimeFault):
+    code = "unknown_domain"
 
 
 class BadInstanceId(RuntimeFault):

@@ -1,10 +1,10 @@
-"""The port to whatever runs model instances: three verbs, all idempotent, all synchronous, safe to call from threads.
+"""The port to whatever runs model instances: five verbs, all idempotent, all synchronous, safe to call from threads.
 
-MMF calls it; `sandbox.SandboxRuntime` fills it on one machine. It knows programs and processes, not MSIs, money or
-tenants.
+MMF calls it; `sandbox.SandboxRuntime` fills it on one machine, `domains.Domains` for a topology whose sites have
+runtimes of their own. It knows programs and processes, not MSIs, money or tenants. What goes wrong is a RuntimeFault.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +29,8 @@ class InstanceSpec:
     memory_mib: int
     nice: int = 5
     own: OwnProgram | None = None
+    site: str = ""
+    """where it is to run; empty: wherever the house's own models run"""
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "InstanceSpec":
@@ -64,6 +66,9 @@ class Runtime(Protocol):
 
     def observe(self) -> tuple[Observation, ...]:
         """All instances this runtime has a record of, dead ones included."""
+
+    def closed(self, sites: Collection[str]) -> Mapping[str, str]:
+        """Of these sites those where nothing can be started now, each with cause and remedy. Never waits for long."""
 
     def bounds(self) -> Mapping[str, str]:
         """What holds an instance to its grant here: a word for each thing that is bounded."""

@@ -10,7 +10,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from orchestrator.models.errors import ProgramRefused
 from orchestrator.models.manifests import OwnProgram
 from orchestrator.models.programs import Programs, command_fault
 from orchestrator.runtime import bubblewrap, byte_code, system_calls, unix_http
-from orchestrator.runtime.errors import InstanceConflict, InstanceFailed, ProgramUnfit
+from orchestrator.runtime.errors import InstanceConflict, InstanceFailed, ProgramUnfit, SandboxUnavailable
 from orchestrator.runtime.folder import InstanceFolder
 from orchestrator.runtime.governor import BURST_S, DEFAULT_MCORES, MOST_FILES, PERIOD_S, Bounds, Governor
 from orchestrator.runtime.health import HealthWatch
@@ -108,6 +108,14 @@ class SandboxRuntime:
             self.delete(folder.name)
         for instance_id in list(self._children):  # of those that another runtime ended
             self._wait_for_child(instance_id)
+
+    def closed(self, sites: Collection[str]) -> Mapping[str, str]:
+        """All of them where this host cannot isolate models, else none."""
+        try:
+            self.check()
+        except SandboxUnavailable as cause:
+            return dict.fromkeys(sites, str(cause))
+        return {}
 
     def bounds(self) -> Mapping[str, str]:
         """What holds an instance to its grant on this host."""

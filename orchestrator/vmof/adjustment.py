@@ -29,8 +29,7 @@ from orchestrator.requirements import (
     ServiceDecision,
     ServiceRequirements,
 )
-from orchestrator.resources import ResourceVector
-from orchestrator.vmof.grants import allocated, regrant, regrant_all
+from orchestrator.vmof.grants import allocated, regrant, regrant_all, suppliers
 from orchestrator.vmof.life_cycle import create_msi, end_unused, look_for
 
 PROMISES = frozenset({"latency", "reliability"})
@@ -115,14 +114,13 @@ def resettle(
     decision: ServiceDecision,
     now: int,
 ) -> InstanceShare | None:
-    """The share runs as wanted, in the MSI aimed at; rendering is shared anew. None = released meanwhile."""
+    """The share runs as wanted, in the MSI aimed at; rates are shared anew. None = released meanwhile."""
     take_turn(rows, wanted.service_type)
     held = share(rows, wanted.subscription_id)
     if held is None or held.state is not ShareState.RUNNING:
         unaim(rows, wanted, revision, target, now)
         return None
     drop_share(rows, _place(wanted, revision), f"the share itself has come by revision {revision}", now)
-    before = held.rendering()
     running = replace(
         held,
         msi_id=target,
@@ -134,8 +132,7 @@ def resettle(
     )
     set_share(rows, running, now)
     _stand(rows, held.msi_id, target, wanted, decision.models.reliability, now)
-    after = running.rendering()
-    changed = _regranted(rows, {server.instance for server in (before, after) if server})
+    changed = regrant(rows, suppliers(held, running))
     return InstanceShare(
         subscription_id=wanted.subscription_id,
         msi=target,
@@ -187,10 +184,3 @@ def _stand(
         promise(rows, there, latency, reliability, now)
     if source != target and live_shares(rows, source) == 0:
         end_unused(rows, source, f"subscription {wanted.subscription_id}, its last, has moved to {target}", now)
-
-
-def _regranted(rows: sa.Connection, servers: set[str]) -> dict[str, ResourceVector]:
-    changed: dict[str, ResourceVector] = {}
-    for server in sorted(servers):
-        changed |= regrant(rows, server)
-    return changed

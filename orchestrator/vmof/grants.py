@@ -1,21 +1,23 @@
-"""Fair sharing: every share's grant, its rendering shared max-min fairly among all whom one model instance renders for.
+"""Fair sharing: every share's grant, the rates that a model instance supplies shared max-min fairly among its shares.
 
-A share keeps what was allocated to it; what the server has beyond that is dealt out up to what each one's objects
-could use. VMOF calls it in the transaction that lets a share in or out.
+A share keeps what was allocated to it; what an instance has beyond that is dealt out, of rendering up to what each
+one's objects could use. VMOF calls it in the transaction that lets a share in or out. Only rates are dealt out: they
+can be taken back at once when a neighbour comes; stored bytes cannot.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
 
 import sqlalchemy as sa
 
-from orchestrator.instances.msis import Share, rendered_by, rendering_servers, set_grant
+from orchestrator.instances.msis import Share, served_by, set_grant
 from orchestrator.instances.tables import INSTANCES
-from orchestrator.placement import fair_shares
+from orchestrator.placement import with_spare
 from orchestrator.requirements import RunningModel
 from orchestrator.resources import ResourceVector
-from orchestrator.resources.pool import capacity_of, total
+from orchestrator.resources.pool import capacity_of, nodes, total
 
+RATES = ("computing_mcores", "bandwidth_mbps", "protocol_stack_sessions", "rendering_k", "spectrum_mhz")
+"""Resources whose grant a model holds each call to, so that a smaller one counts from the next call on."""
 _LOCK = sa.select(INSTANCES.c.instance_id).where(INSTANCES.c.instance_id == sa.bindparam("mine")).with_for_update()
 
 
@@ -24,41 +26,66 @@ def allocated(models: Sequence[RunningModel]) -> ResourceVector:
     return total({model.instance: model.granted for model in models}.values())
 
 
-def fair_grants(shares: Sequence[Share], supply: int) -> dict[str, ResourceVector]:
-    """The grants of all shares that one model instance renders for; `supply` is what it has now, in K."""
-    held = {share.subscription_id: allocated(share.models) for share in shares}
-    wishes = {
-        share.subscription_id: max(share.rendering_k - held[share.subscription_id].rendering_k, 0) for share in shares
-    }
-    spare = max(supply - sum(amounts.rendering_k for amounts in held.values()), 0)
-    more = fair_shares(spare, wishes)
-    return {name: replace(amounts, rendering_k=amounts.rendering_k + more[name]) for name, amounts in held.items()}
+def suppliers(*shares: Share | None) -> set[str]:
+    """The model instances of which these shares have rates that the instance supplies itself."""
+    return {model.instance for share in shares if share for model in share.models if _rates(model.supplies)}
 
 
-def regrant(rows: sa.Connection, rendering_instance: str) -> dict[str, ResourceVector]:
-    """Share one server's rendering anew; answers the grants that changed.
+def fair_grants(instance: str, shares: Sequence[Share], supply: ResourceVector) -> dict[str, ResourceVector]:
+    """The grants of all shares that one model instance serves; `supply` is what it has now."""
+    grants = {share.subscription_id: share.grant for share in shares}
+    for rate in _rates(supply):
+        for name, amount in _fair(instance, shares, rate, supply.all_amounts()[rate]).items():
+            grants[name] = ResourceVector.of({**grants[name].amounts(), rate: amount})
+    return grants
 
-    What a share was told of the server when it came may be old: the server may have been scaled since.
+
+def _fair(instance: str, shares: Sequence[Share], rate: str, supply: int) -> dict[str, int]:
+    """What each share that has this rate of the instance is granted of it, with what other instances gave it."""
+    mine = {share.subscription_id: share for share in shares if _supplier(share, rate) == instance}
+    claims = {name: _of(instance, share, rate) for name, share in mine.items()}
+    wishes = {name: share.rendering_k if rate == "rendering_k" else supply for name, share in mine.items()}
+    given = with_spare(supply, claims, wishes)
+    whole = {name: allocated(share.models).all_amounts()[rate] for name, share in mine.items()}
+    return {name: whole[name] - claims[name] + given[name] for name in mine}
+
+
+def regrant(rows: sa.Connection, instance_ids: Iterable[str]) -> dict[str, ResourceVector]:
+    """Share anew what these instances supply; answers the grants that changed.
+
+    What a share was told of an instance when it came may be old: the instance may have been scaled since.
     """
-    if rendering_instance:
-        _alone(rows, rendering_instance)
-    shares = rendered_by(rows, rendering_instance) if rendering_instance else ()
-    before = {share.subscription_id: share.grant for share in shares}
-    supply = capacity_of(rows, rendering_instance).rendering_k
-    changed = {name: grant for name, grant in fair_grants(shares, supply).items() if grant != before[name]}
-    for name, grant in changed.items():
-        set_grant(rows, name, grant)
+    changed: dict[str, ResourceVector] = {}
+    for instance_id in sorted(instance_ids):
+        _alone(rows, instance_id)
+        shares = served_by(rows, instance_id)
+        granted = fair_grants(instance_id, shares, capacity_of(rows, instance_id))
+        for share in shares:
+            if granted[share.subscription_id] != share.grant:
+                changed[share.subscription_id] = granted[share.subscription_id]
+                set_grant(rows, share.subscription_id, granted[share.subscription_id])
     return changed
-
-
-def _alone(rows: sa.Connection, rendering_instance: str) -> None:
-    """A server may render for shares of both clusters, whose turns do not exclude each other: lock its row."""
-    rows.execute(_LOCK, {"mine": rendering_instance})
 
 
 def regrant_all(rows: sa.Connection) -> dict[str, ResourceVector]:
-    """Share every server's rendering anew: after an attempt that scaled one came to nothing, and it shrank again."""
-    changed: dict[str, ResourceVector] = {}
-    for server in rendering_servers(rows):
-        changed |= regrant(rows, server)
-    return changed
+    """Share every instance's rates anew: after an attempt that scaled one came to nothing, and it shrank again."""
+    return regrant(rows, [node.node_id for node in nodes(rows, "model") if _rates(node.capacity)])
+
+
+def _alone(rows: sa.Connection, instance_id: str) -> None:
+    """An instance may serve shares of both clusters, whose turns do not exclude each other: lock its row."""
+    rows.execute(_LOCK, {"mine": instance_id})
+
+
+def _rates(amounts: ResourceVector) -> Collection[str]:
+    return amounts.amounts().keys() & set(RATES)
+
+
+def _supplier(share: Share, rate: str) -> str:
+    """The instance of which a share has this rate: the first by role, where several supply it."""
+    return next((model.instance for model in share.models if rate in model.supplies.amounts()), "")
+
+
+def _of(instance: str, share: Share, rate: str) -> int:
+    """What a share was allocated of an instance's rate, in whatever roles."""
+    return next(model.granted.all_amounts()[rate] for model in share.models if model.instance == instance)

@@ -40,7 +40,7 @@ from orchestrator.requirements import (
 )
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.vmof.choice import choose_msi
-from orchestrator.vmof.grants import allocated, regrant, regrant_all
+from orchestrator.vmof.grants import allocated, regrant, regrant_all, suppliers
 
 
 class Draining(Refusal):
@@ -99,7 +99,7 @@ def settle(
     decision: ServiceDecision,
     now: int,
 ) -> InstanceShare | None:
-    """The share's models run: it runs, its MSI runs, and rendering is shared anew. None = released meanwhile."""
+    """The share's models run: it runs, its MSI runs, and rates are shared anew. None = released meanwhile."""
     known = share(rows, subscription_id)
     if known is None:
         return None
@@ -116,8 +116,7 @@ def settle(
         move_msi(rows, held.msi_id, MsiMove.ACTIVATE, f"the models of subscription {subscription_id} run", now)
     if there is not None:
         promise(rows, there, there.latency_ms, decision.models.reliability, now)
-    rendering = running.rendering()
-    grants = regrant(rows, rendering.instance if rendering else "")
+    grants = regrant(rows, suppliers(running))
     mine = grants.pop(subscription_id, running.grant)
     return InstanceShare(
         subscription_id=subscription_id,
@@ -145,9 +144,15 @@ def refuse(rows: sa.Connection, subscription_id: str, refusal: RefusalNotice, no
         return
     move_share(rows, subscription_id, ShareMove.REFUSE, refusal.code, now)
     set_share(rows, replace(held, models=(), grant=ResourceVector(), decision=refusal.decision, refusal=refusal), now)
-    regrant_all(rows)
+    if not _was_never_offered(refusal):
+        regrant_all(rows)
     if live_shares(rows, held.msi_id) == 0:
         end_unused(rows, held.msi_id, f"subscription {subscription_id} was refused ({refusal.code})", now)
+
+
+def _was_never_offered(refusal: RefusalNotice) -> bool:
+    """Whether the first answer of MMF was that there is no room: then nothing was scaled, and nothing shrank again."""
+    return refusal.code == "infeasible" and refusal.decision is not None and refusal.decision.rounds == 1
 
 
 def drain(rows: sa.Connection, subscription_id: str, now: int) -> ReleasedShare:
@@ -170,7 +175,7 @@ def drain(rows: sa.Connection, subscription_id: str, now: int) -> ReleasedShare:
 
 
 def leave(rows: sa.Connection, subscription_id: str, stopped: tuple[str, ...], now: int) -> ReleasedShare:
-    """The share's uses have ended: it is released, its MSI is gone if it was the last, rendering is shared anew."""
+    """The share's uses have ended: it is released, its MSI is gone if it was the last, rates are shared anew."""
     held = share(rows, subscription_id)
     if held is None:
         return ReleasedShare(subscription_id=subscription_id, msi="", msi_state="", released=True)
@@ -181,14 +186,13 @@ def leave(rows: sa.Connection, subscription_id: str, stopped: tuple[str, ...], n
     there = msi(rows, held.msi_id)
     if there is not None and there.shares == 0:
         end_unused(rows, held.msi_id, f"subscription {subscription_id}, its last, has left", now)
-    rendering = held.rendering()
     return ReleasedShare(
         subscription_id=subscription_id,
         msi=held.msi_id,
         msi_state=_state(rows, held.msi_id),
         released=True,
         stopped=stopped,
-        grants=regrant(rows, rendering.instance if rendering else ""),
+        grants=regrant(rows, suppliers(held)),
     )
 
 

@@ -28,10 +28,10 @@ Run = Callable[..., Answer]
 ENVIRONMENT = {"S4M_WALLET_PASSWORD": "correct horse", "S4M_SCRYPT_N": "1024"}
 
 
-def runner(home: Path) -> Run:
+def runner(home: Path, **always: str) -> Run:
     def run(*words: object, as_json: bool = True, **environment: str) -> Answer:
         arguments = [str(word) for word in words] + ["--home", str(home)] + (["--json"] if as_json else [])
-        done = CliRunner().invoke(cli, arguments, env={**ENVIRONMENT, **environment})
+        done = CliRunner().invoke(cli, arguments, env={**ENVIRONMENT, **always, **environment})
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         said = done.stdout.strip() or (done.stderr.strip().splitlines() or [""])[-1]

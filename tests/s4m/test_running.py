@@ -1,4 +1,7 @@
-"""What a running house tells of itself: explanations of an accepted and a refused request, and the live view."""
+"""What a running house tells of itself: explanations of an accepted and a refused request, and the live view.
+
+The house stands on PostgreSQL where there is one, else on SQLite as the other modules' houses do.
+"""
 
 from __future__ import annotations
 
@@ -22,32 +25,45 @@ from pathlib import Path
 import httpx
 import pytest
 import rfc8785
+import sqlalchemy as sa
 from command_runner import Answer, Run, runner
 
 from ledger.values import SubscriptionId, model_of, plan_of, to_hex
 from marketplace.wallet.client import MarketClient
 from s4m.accounts import ACCOUNTS
 from s4m.supervisor import House
+from scripts.private_postgresql import PrivatePostgresql
+from storage import database_url
 from tests.webhook_receiver import Receiver
 from trust.gate import GateAuth
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def databases(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of two empty databases; none where this machine has no PostgreSQL."""
+    try:
+        postgresql: PrivatePostgresql = request.getfixturevalue("postgresql")
+    except pytest.skip.Exception:
+        return {}
+    return {"S4M_DATABASE": postgresql.create(), "S4M_MARKETPLACE_DATABASE": postgresql.create()}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, databases: dict[str, str]) -> Iterator[House]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("S4M_WEBHOOK_LOOPBACK", "true")
-        with House.start(tmp_path_factory.mktemp("house"), port_base=0) as running:
+        with House.start(tmp_path_factory.mktemp("house"), port_base=0, environment=databases) as running:
             yield running
 
 
 @pytest.fixture
-def run(house: House) -> Run:
-    return runner(house.home)
+def run(house: House, databases: dict[str, str]) -> Run:
+    return runner(house.home, **databases)
 
 
 @pytest.fixture(scope="module")
-def subscription(house: House) -> str:
-    run = runner(house.home)
+def subscription(house: House, databases: dict[str, str]) -> str:
+    run = runner(house.home, **databases)
     assert run("wallet", "create", "eva").code == 0
     assert run("wallet", "fund", "eva").code == 0
     bought = run("buy", "monitoring", "--wallet", "eva", "--cap", "100", "--yes")
@@ -304,6 +320,45 @@ def test_the_live_view_is_left_by_q_and_by_an_interrupt(house: House, subscripti
         program.kill()
     assert program.returncode == 0
     os.close(ours)
+
+
+def test_on_postgresql_a_purchase_is_answered_settled_and_proven(
+    run: Run, house: House, subscription: str, databases: dict[str, str], tmp_path: Path
+) -> None:
+    if not databases:
+        pytest.skip("there is no PostgreSQL on this machine")
+    answer = tmp_path / "answer.json"
+    used = run("use", subscription, "conditions", "--params", '{"t": 7200}', "--out", answer).json
+    assert json.loads(answer.read_text())
+    run("settle")
+    units = int(used["signedUnits"])
+    with _rows(databases["S4M_DATABASE"]) as rows:
+        until = time.monotonic() + 30
+        query = sa.text("SELECT units, result FROM vouchers WHERE subscription_id = :mine")
+        while (found := rows.execute(query, {"mine": subscription}).one()) not in (
+            (str(units), "settled"),
+            (str(units), "final"),
+        ):
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
+        states = rows.execute(sa.text("SELECT subscription_id, state FROM services")).all()
+        assert (subscription, "active") in states
+    with _rows(databases["S4M_MARKETPLACE_DATABASE"]) as rows:
+        assert rows.scalar(sa.text("SELECT count(*) FROM subscriptions")) >= 1
+    assert run("subscriptions", "show", subscription).json["chain"]["used"] == str(units)
+    report = run("audit", "--proofs", "all").json
+    assert (report["ok"], report["records_checked"] > 0, report["table_rows_checked"] > 0) == (True, True, True)
+    assert not (house.home / "db" / "engine.db").exists()
+    assert not (house.home / "db" / "market.db").exists()
+
+
+@contextlib.contextmanager
+def _rows(database: str) -> Iterator[sa.Connection]:
+    """What is committed, statement by statement."""
+    engine = sa.create_engine(database_url(database), isolation_level="AUTOCOMMIT")
+    with engine.connect() as rows:
+        yield rows
+    engine.dispose()
 
 
 def _read(terminal: int) -> bytes:

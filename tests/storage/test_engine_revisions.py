@@ -42,6 +42,7 @@ NEW = {
     "down_s": 0,
     "down_since": 0,
     "composition": "",
+    "closed": "",
 } | {f"reserved_{name}": 0 for name in ResourceVector().all_amounts()}  # what the newer columns hold in rows of before
 
 

@@ -312,3 +312,24 @@ def test_an_orchestrator_whose_home_is_deleted_ends(tmp_path: Path) -> None:
         (tmp_path / "keys").rename(house.home / "keys")
         house.close()
         market.close()
+
+
+def test_a_site_of_a_domain_that_nobody_serves_is_refused_at_the_start_and_changes_nothing(house: CoreHouse) -> None:
+    topology = house.home / "coast.json"
+    sites = [{"name": "site-1"}, {"name": "pier", "domain": "edge"}]
+    way = {"a": "site-1", "b": "pier", "length_km": 1, "bandwidth_mbps": 1, "spectrum_mhz": 1}
+    topology.write_text(json.dumps({"schema": "s4m/topology/1", "name": "coast", "sites": sites, "links": [way]}))
+    before = sites_of(house)
+    command = [sys.executable, "-m", "orchestrator", "--home", str(house.home), "--port", "0"]
+    environment = {**os.environ, **house.environment(), "S4M_TOPOLOGY": str(topology)}
+    started = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert started.returncode == 1
+    (told,) = [line for line in started.stderr.splitlines() if "start.failed" in line]
+    assert json.loads(told)["code"] == "bad_topology"
+    assert "pier is of the domain 'edge'" in json.loads(told)["error"]
+    assert sites_of(house) == before
+
+
+def sites_of(house: CoreHouse) -> list[str]:
+    with house.client() as client:
+        return [site["node"] for site in client.get("/pool").json()["sites"]]

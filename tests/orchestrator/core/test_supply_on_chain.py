@@ -13,11 +13,12 @@ from typing import Any
 import httpx
 import pytest
 from core_house import CoreHouse
+from core_wait import wait_for
 
 from ledger.keys import WalletKey
 from ledger.supply import SupplyOffer, SupplyWithdrawal, hash_of, supply_domain
 from ledger.typed_data import Domain, sign
-from ledger.values import CREDIT, Address, Kind, ModelId, Money, address, from_hex, model_of, to_hex
+from ledger.values import CREDIT, Address, Kind, ModelId, Money, SubscriptionId, address, from_hex, model_of, to_hex
 from orchestrator.models.manifests import manifests
 from orchestrator.resources import ResourceVector
 
@@ -126,6 +127,18 @@ def balance(house: CoreHouse, owner: Address) -> int:
     return int(house.market.contracts.credit.balance_of(owner))
 
 
+def active(house: CoreHouse) -> SubscriptionId:
+    """A purchase that runs and is activated."""
+    bought = house.market.buy(house.plan, house.documents.put(house.request()))
+    service = house.wait_state(bought, "running")
+    activation = house.market.activation(bought, from_hex(service["endpointHash"]))
+    with house.client() as client:
+        body = {"endpointHash": service["endpointHash"], "signature": to_hex(activation)}
+        assert client.post(f"/subscriptions/{bought}/activation", json=body).status_code == 200
+    house.wait_state(bought, "active")
+    return bought
+
+
 def test_what_is_used_is_paid_once_however_often_paying_is_killed(house: CoreHouse, model: ModelId) -> None:
     payer = WalletKey.load_or_create(house.home / "keys" / "accounts" / "provider-worlds.json")
     house.market.sender.send(house.market.contracts.credit.faucet(payer.address, 100_000 * CREDIT))
@@ -142,14 +155,7 @@ def test_what_is_used_is_paid_once_however_often_paying_is_killed(house: CoreHou
         env=environment(house), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert offered.returncode == 0, offered.stderr
-    bought = house.market.buy(house.plan, house.documents.put(house.request()))
-    service = house.wait_state(bought, "running")
-    activation = house.market.activation(bought, from_hex(service["endpointHash"]))
-    with house.client() as client:
-        body = {"endpointHash": service["endpointHash"], "signature": to_hex(activation)}
-        assert client.post(f"/subscriptions/{bought}/activation", json=body).status_code == 200
-    house.wait_state(bought, "active")
-
+    bought = active(house)
     draw = random.Random(7)
     for _ in range(4):
         paying = subprocess.Popen(
@@ -185,3 +191,57 @@ def test_what_is_used_is_paid_once_however_often_paying_is_killed(house: CoreHou
         assert (wrong.status_code, wrong.json()["code"]) == (409, "not_paid")
         unknown = client.post("/supply/payments/none-0", json={"txHash": first["txHash"]})
         assert unknown.json()["code"] == "not_paid"
+
+
+def statements(house: CoreHouse) -> list[dict[str, Any]]:
+    with house.client() as client:
+        return [one for one in client.get("/supply").json()["supplies"] if one["prices"]]
+
+
+def money(house: CoreHouse, what: str) -> int:
+    """Over all offers: what is earned, paid, pending or due."""
+    return sum(int(one[what]) for one in statements(house))
+
+
+def owner_key(house: CoreHouse, model: ModelId) -> WalletKey:
+    keys = [house.market.sender_key]
+    if (file := house.home / "keys" / "accounts" / "provider-resources.json").exists():
+        keys.append(WalletKey.load(file))
+    owner = house.market.contracts.catalog.owner_of(model)
+    return next(key for key in keys if key.address == owner)
+
+
+def test_suppliers_are_paid_without_a_command_and_once_though_whoever_pays_is_killed(
+    house: CoreHouse, model: ModelId
+) -> None:
+    payer = WalletKey.load_or_create(house.home / "keys" / "accounts" / "provider-late.json")
+    house.market.devnet.fund(payer.address)
+    supplier = owner_key(house, model)
+    before, paid_before = balance(house, supplier.address), money(house, "paid")
+    taken = send(house, "/supply/offers", signed(house, model, 77, supplier), "offer-77")
+    assert taken.status_code == 200, taken.text
+    bought = active(house)
+    setting = {"S4M_SUPPLY_PAY_INTERVAL_S": "0.2", "S4M_SUPPLY_PAYER": "provider-late"}
+    house.kill()
+    house.start(**setting)
+    wait_for(lambda: '"code": "' in house.tail() and "supplier.unpaid" in house.tail(), 30, house.tail)
+    assert money(house, "pending") > 0  # the payer has nothing: what was begun waits, and the house goes on
+    assert money(house, "paid") == paid_before
+    credits = house.market.contracts.credit.faucet(payer.address, 100_000 * CREDIT)
+    house.market.sender.send(credits)
+
+    draw = random.Random(11)
+    for _ in range(2):
+        paid = money(house, "paid")
+        wait_for(lambda paid=paid: money(house, "paid") > paid, 30, house.tail)
+        time.sleep(draw.uniform(0.0, 1.5))
+        house.kill()
+        house.start(**setting)
+    house.market.sender.send(house.market.contracts.market.request_release(bought))
+    house.wait_state(bought, "decommissioned", seconds=60)
+    wait_for(lambda: money(house, "paid") == money(house, "earned"), 60, house.tail)
+    assert (money(house, "pending"), money(house, "due")) == (0, 0)
+    assert balance(house, supplier.address) - before == money(house, "paid") - paid_before > 0
+    with house.client() as client:
+        payments = client.get("/supply").json()["payments"]
+    assert len({one["txHash"] for one in payments}) == len(payments) > 2

@@ -20,6 +20,7 @@ from orchestrator.models.manifests import Manifest, manifests, services
 from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.resources.physical import establish
 from orchestrator.resources.topology import ONE_SITE, Topology
+from orchestrator.runtime.port import Runtime
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.store import Store, open_store
 from orchestrator.vmof import VmofDeps, build_vmof
@@ -30,7 +31,7 @@ class House:
     """The three functions, running."""
 
     store: Store
-    runtime: SandboxRuntime
+    runtime: Runtime
     keeper: Keeper
     msmf: FunctionClient
     vmof: FunctionClient
@@ -121,7 +122,7 @@ def build(
     supplied: bool = True,
     database: str = "",
     topology: Topology = ONE_SITE,
-    runtime: Any = None,
+    runtime: Runtime | None = None,
     clock: Callable[[], int] = now_s,
 ) -> House:
     """Build the functions on this home and launch the engine; what was under way there is recovered.
@@ -178,5 +179,6 @@ def tear_down(house: House, loop: Loop, *, keep_instances: bool = False) -> None
     for client in (house.msmf, house.vmof, house.mmf):
         loop.run(client.close())
     if not keep_instances:
-        house.runtime.delete_all()
+        for one in house.runtime.observe():
+            house.runtime.delete(one.instance_id)
     house.store.close()

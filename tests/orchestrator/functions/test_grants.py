@@ -141,6 +141,28 @@ def test_neighbour_joins_after_a_proposal_everybody_has_what_was_allocated(share
     assert sum(now.values()) <= 4_000
 
 
+def computing(house: House) -> dict[str, int]:
+    grants = house.vmof.get("/instances", {"grants": "true"})["grants"]
+    return {name: grant["computing_mcores"] for name, grant in grants.items() if "rendering_k" not in grant}
+
+
+def test_what_a_server_has_above_all_claims_is_shared_max_min_and_taken_back(shared: House) -> None:
+    first = shared.instantiate(11, "cloud-server")
+    assert first["grant"]["computing_mcores"] == 400  # alone on a server of 400, of which 50 were allocated to it
+    second = shared.instantiate(12, "cloud-server", users=3)
+    assert second["models"][0]["instance"] == first["models"][0]["instance"]
+    assert computing(shared) == {"11": 50 + 100, "12": 150 + 100}
+    assert second["grants"]["11"]["computing_mcores"] == 150
+    assert second["grant"]["storage_mib"] == 12  # what is stored cannot be taken back, so none of it is lent
+    third = shared.instantiate(13, "cloud-server", users=4)
+    assert computing(shared) == {"11": 50, "12": 150, "13": 200}
+    assert third["grant"]["computing_mcores"] == 200
+    assert set(shared.release(12)["grants"]) == {"11", "13"}
+    assert computing(shared) == {"11": 50 + 75, "13": 200 + 75}
+    shared.update(13, 1, "cloud-server", users=1)
+    assert computing(shared) == {"11": 200, "13": 200}
+
+
 class Gateway:
     """The outside of a local supervisor: tells these measures."""
 
