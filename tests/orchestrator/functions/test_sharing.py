@@ -16,7 +16,15 @@ import sqlalchemy as sa
 from function_house import House, Loop, build, tear_down
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 from memory_runtime import MemoryRuntime
 from promises import isolation_is_kept, reservations_are_kept
 
@@ -64,6 +72,7 @@ class Sharing(RuleBasedStateMachine):
     house: ClassVar[House]
     runtime: ClassVar[MemoryRuntime]
     numbers: ClassVar[Iterator[int]]
+    sites: ClassVar[list[str]]
     subscriptions = Bundle("subscriptions")
 
     def __init__(self) -> None:
@@ -80,6 +89,12 @@ class Sharing(RuleBasedStateMachine):
         except PeerRefused as refusal:
             return str(refusal.reason["code"])
         return ""
+
+    @initialize(target=subscriptions, isolation=st.integers(0, 1), wanted=requests)
+    def begin_with_both_clusters_side_by_side(self, isolation: int, wanted: dict[str, Any]) -> Any:
+        """Room is reserved for one, and the other comes first; both use one model, which they may not share."""
+        self.reserve(0, {"cluster": "digital_twin", "amounts": {"computing_mcores": 500}}, 3_600)
+        return multiple(self.buy("virtual-beach-travel", 1, {}), self.buy("product-twin", isolation, wanted))
 
     @rule(target=subscriptions, service=services, isolation=st.integers(0, 2), wanted=requests)
     def buy(self, service: str, isolation: int, wanted: dict[str, Any]) -> tuple[int, str, int]:
@@ -128,10 +143,9 @@ class Sharing(RuleBasedStateMachine):
     @rule(number=st.integers(1, 3), room=rooms, seconds=st.sampled_from([1, 3_600]))
     def reserve(self, number: int, room: dict[str, Any], seconds: int) -> None:
         """A new one, or other amounts and another end for one that stands."""
-        sites = [row["node_id"] for row in self.rows("nodes") if row["kind"] == "site"]
         wanted = {
             "reservation": f"room-{room['cluster']}-{number}",
-            "node": sites[number % len(sites)],
+            "node": self.sites[number % len(self.sites)],
             "until": int(time.time()) + seconds,
             **room,
         }
@@ -298,6 +312,7 @@ def test_life_cycle_and_sharing_hold_in_any_order(
     database = request.getfixturevalue("postgresql").create() if on == "postgresql" else ""
     house = build(tmp_path, loop.loop, manifests(), runtime=runtime, database=database, topology=topology)
     Sharing.house, Sharing.runtime, Sharing.numbers = house, runtime, count(1)
+    Sharing.sites = [site.name for site in topology.sites]
     try:
         run_state_machine_as_test(  # type: ignore[no-untyped-call]
             Sharing,
