@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from core_house import SERVICE
-from core_leaks import Row, leaks, under_way
+from core_leaks import Books, Query, Row, leaks, under_way
 from core_wait import wait_for
 from core_workers import FIRST, SECOND, Workers
 from psycopg.rows import dict_row
@@ -24,6 +24,7 @@ from ledger.values import Kind, PlanId, SubscriptionId
 from orchestrator.models.manifests import manifest_named
 from orchestrator.models.pricing import degree_plans
 from scripts.private_postgresql import PrivatePostgresql
+from tests.promises import isolation_is_kept
 
 SEED = int(os.environ.get("S4M_SOAK_SEED", "20261127"))
 FIGURES = Path(__file__).resolve().parents[3] / "out" / "soak" / "workers.json"
@@ -107,7 +108,9 @@ def test_hundreds_of_purchases_outlive_kills_and_stops_of_both_workers(
         wait_for(lambda: not under_way(_query(rows), "dbos."), 60, lambda: str(under_way(_query(rows), "dbos.")))
         figures = _figures(workers, shop.bought, blows, begun)
         print(json.dumps(figures))
-        assert leaks(_query(rows), workers.house.home) == []
+        books = Books(_query(rows))
+        assert leaks(books, workers.house.home) == []
+        isolation_is_kept(books)
     assert len(shop.bought.wanted) == PURCHASES
     assert all(blow.took_ms for blow in blows), "each fell into work"
     assert max(took for blow in blows for took in blow.took_ms) <= LONGEST_TAKEOVER_MS
@@ -146,8 +149,8 @@ def _stopped(workers: Workers, name: str, how: signal.Signals) -> Blow:
         process.send_signal(signal.SIGCONT)
 
 
-def _query(rows: psycopg.Connection[Row]) -> Any:
-    return lambda statement: rows.execute(statement).fetchall()
+def _query(rows: psycopg.Connection[Row]) -> Query:
+    return lambda statement: rows.execute(statement).fetchall()  # type: ignore[call-overload]  # the test's own text
 
 
 def _settled(workers: Workers, bought: Bought) -> bool:

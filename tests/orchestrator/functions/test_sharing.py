@@ -26,7 +26,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from memory_runtime import MemoryRuntime
-from promises import isolation_is_kept, reservations_are_kept
 
 from orchestrator.errors import PeerRefused
 from orchestrator.instances.states import MODEL_MOVES, MSI_MOVES, SHARE_MOVES
@@ -35,6 +34,7 @@ from orchestrator.models.manifests import manifests
 from orchestrator.resources.pool import ALLOCATIONS, NODES, RESERVATIONS
 from orchestrator.resources.topology import ONE_SITE, SITE_CAPACITY, Link, Site, Topology
 from orchestrator.runtime.port import RunState
+from tests.promises import isolation_is_kept, reservations_are_kept
 
 TABLES = (MSIS, SHARES, INSTANCES, USES, ALLOCATIONS, NODES, RESERVATIONS)
 SERVICES = ("rendering-server", "monitoring", "virtual-beach-travel", "product-twin")

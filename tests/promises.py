@@ -13,40 +13,39 @@ Tables = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def isolation_is_kept(tables: Tables) -> None:
-    """Section V-A: degree 2 has an MSI and model instances of its own, degree 1 shares within its cluster only."""
+    """Section V-A, of every running share: at degree 2 its MSI and models are its own, at degree 1 its cluster's.
+
+    A share of degree 0 that joined its cluster's MSI of degree 1 may use what everybody uses: it was promised no more.
+    """
     msis = {row["msi_id"]: row for row in tables["msis"]}
     instances = {row["instance_id"]: row for row in tables["model_instances"]}
-    held: dict[str, list[str]] = {}
-    for share in tables["shares"]:
-        if share["state"] == "running":
-            held.setdefault(share["msi_id"], []).append(share["subscription_id"])
-            _is_where_it_may_be(share["requirements"], msis[share["msi_id"]])
-    for name, shares in held.items():
-        assert msis[name]["isolation"] != Isolation.DEDICATED or len(shares) == 1, (msis[name], shares)
-    users: dict[str, set[str]] = {}
+    shares = {row["subscription_id"]: row for row in tables["shares"] if row["state"] == "running"}
+    held: dict[str, list[Mapping[str, Any]]] = {}
+    for share in shares.values():
+        held.setdefault(share["msi_id"], []).append(share)
+    for name, mine in held.items():
+        _takes_only_whom_it_may(msis[name], mine)
+    users: dict[str, list[Mapping[str, Any]]] = {}
     for use in tables["uses"]:
-        users.setdefault(use["instance_id"], set()).add(use["msi_id"])
-    for name, of in users.items():
-        _serves_only_whom_it_may(instances[name], [msis[one] for one in of])
+        users.setdefault(use["instance_id"], []).append(shares[use["subscription_id"]])
+    for name, mine in users.items():
+        _takes_only_whom_it_may(instances[name], mine)
+        assert instances[name]["isolation"] != Isolation.DEDICATED or mine[0]["msi_id"] == instances[name]["msi_id"]
 
 
-def _is_where_it_may_be(wanted: Mapping[str, Any], msi: Mapping[str, Any]) -> None:
-    """A share's MSI is as apart as it asks for, and dedicated to nobody who did not ask."""
-    assert msi["isolation"] >= wanted["isolation"], (wanted, msi)
-    assert (msi["isolation"] == Isolation.DEDICATED) == (wanted["isolation"] == Isolation.DEDICATED), (wanted, msi)
-    assert msi["cluster"] == wanted["serviceType"], (wanted, msi)
-
-
-def _serves_only_whom_it_may(one: Mapping[str, Any], msis: Sequence[Mapping[str, Any]]) -> None:
+def _takes_only_whom_it_may(one: Mapping[str, Any], shares: Sequence[Mapping[str, Any]]) -> None:
+    """Of an MSI or a model instance: the degrees and clusters of whoever shares it."""
+    degrees = {share["requirements"]["isolation"] for share in shares}
+    clusters = {share["requirements"]["serviceType"] for share in shares}
     match Isolation(one["isolation"]):
         case Isolation.DEDICATED:
-            assert [msi["msi_id"] for msi in msis] == [one["msi_id"]], (one, msis)
-            assert msis[0]["isolation"] == Isolation.DEDICATED, (one, msis)
+            assert degrees == {Isolation.DEDICATED}, (one, shares)
+            assert len({share["subscription_id"] for share in shares}) == 1, (one, shares)
         case Isolation.CLUSTER:
-            assert {msi["cluster"] for msi in msis} == {one["cluster"]}, (one, msis)
-            assert {msi["isolation"] for msi in msis} <= {Isolation.SHARED, Isolation.CLUSTER}, (one, msis)
+            assert degrees <= {Isolation.SHARED, Isolation.CLUSTER}, (one, shares)
+            assert clusters == {one["cluster"]}, (one, shares)
         case Isolation.SHARED:
-            assert {msi["isolation"] for msi in msis} == {Isolation.SHARED}, (one, msis)
+            assert degrees == {Isolation.SHARED}, (one, shares)
 
 
 def reservations_are_kept(tables: Tables) -> None:
