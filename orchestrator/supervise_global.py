@@ -181,10 +181,12 @@ def reservation(
     """The reservation that makes of what the cluster holds what the design wants it to hold; None for nothing.
 
     It stands at one site: where it stood, else where most computing is free. What is allocated beside it counts, what
-    is drawn of it stays; more than the site has free it never asks for.
+    is drawn of it stays; more than the site has free it never asks for. One that ended while nobody looked is drawn
+    from for as long as its shares run: the next one gets a name of its own.
     """
     name = f"design:{design.cluster}"
-    before = held.get(name)
+    mine = [one for one in held.values() if one["reservation"].split(":")[:2] == name.split(":")]
+    before = next((one for one in mine if not one["ended"]), None)
     drawn = ResourceVector.of(before["drawn"]) if before else ResourceVector()
     kept = ResourceVector.of(before["amounts"]) if before else ResourceVector()
     site = next((one for one in sites if before and one["node"] == before["node"]), None) or max(
@@ -195,7 +197,7 @@ def reservation(
     if not wanted:
         return None
     return {
-        "reservation": name,
+        "reservation": before["reservation"] if before else f"{name}:{until}" if mine else name,
         "node": site["node"],
         "cluster": design.cluster,
         "amounts": wanted.amounts(),

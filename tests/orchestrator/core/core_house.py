@@ -32,6 +32,13 @@ from trust.keys import ComponentIdentity
 
 COMPONENTS = ("marketplace", "orchestrator", "msmf", "vmof", "mmf", "gateway", "operator")
 SERVICE = "virtual-beach-travel"
+ROOM = dict.fromkeys(
+    ("computing_mcores", "bandwidth_mbps", "protocol_stack_sessions", "storage_mib", "spectrum_mhz"), 1_000_000
+)
+ONE_LARGE_SITE = {"schema": "s4m/topology/1", "name": "one large site", "sites": [{"name": "site-1", "capacity": ROOM}]}
+"""A topology with room for everybody: then only what cannot be served may be refused."""
+TOPOLOGY = "topology.json"
+"""Where a home's topology lies; without it there is one small site."""
 
 
 class Proving:
@@ -138,6 +145,7 @@ class CoreHouse:
         wait_for(lambda: self.healthy(name), 60)
 
     def environment(self) -> dict[str, str]:
+        topology = self.home / TOPOLOGY
         return {
             "S4M_RPC_URL": self.market.devnet.rpc_url,
             "S4M_MARKETPLACE_URL": self.documents.url,
@@ -145,6 +153,7 @@ class CoreHouse:
             "S4M_GATEWAY_URL": self.url("gateway"),
             "S4M_SETTLE_INTERVAL_S": "0",
             **({"S4M_DATABASE": self.database} if self.database else {}),
+            **({"S4M_TOPOLOGY": str(topology)} if topology.exists() else {}),
         }
 
     def route(self, subscription: object) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from ledger.keys import WalletKey
 from ledger.sender import Sender
 from ledger.structs import PlanTerms, Share
 from ledger.typed_data import Activation, Voucher, sign
-from ledger.values import CREDIT, Kind, ModelId, Money, PlanId, SubscriptionId, Units, compact, to_hex
+from ledger.values import CREDIT, Address, Kind, ModelId, Money, PlanId, SubscriptionId, Units, compact, to_hex
 
 HOUR = 3_600
+GAS = 400_000
+"""more than a purchase takes"""
 
 
 @dataclass
@@ -71,6 +73,18 @@ class Market:
         subscription = SubscriptionId(self.contracts.event_in(receipt, Subscribed).subscription_id)
         self.sessions[subscription] = session
         return subscription
+
+    def buy_once(self, plan: PlanId, requirements_hash: bytes) -> tuple[Address, str]:
+        """A purchase that is sent once and never again: what a reorganisation takes away of it stays away. Answers the
+        session key's address and the transaction's hash. On a market whose sender has nothing under way."""
+        session, fees, account = WalletKey.create(), self.chain.fees(), self.sender_key
+        call = self.contracts.market.buy(plan, session.address, 1_000, 0, requirements_hash)
+        nonce = self.chain.transaction_count(account.address, pending=True)
+        transaction = {
+            "type": 2, "chainId": self.chain.chain_id, "nonce": nonce, "gas": GAS, "to": call.to, "value": 0,
+            "maxFeePerGas": fees.max_fee, "maxPriorityFeePerGas": fees.tip, "data": call.data,
+        }  # fmt: skip
+        return session.address, self.chain.broadcast(account.sign_transaction(transaction)[0])
 
     def activation(self, subscription: SubscriptionId, endpoint_hash: bytes) -> bytes:
         """The session key's 65-byte signature."""

@@ -31,9 +31,9 @@ def demand(mcores: int) -> Demand:
     return Demand(1, held, held)
 
 
-def held(amount: int, drawn: int) -> dict[str, Any]:
-    one = {"node": "site-1", "amounts": {"computing_mcores": amount}, "drawn": {"computing_mcores": drawn}}
-    return {"design:ar_vr": one}
+def held(amount: int, drawn: int, name: str = "design:ar_vr", *, ended: bool = False) -> dict[str, Any]:
+    amounts = {"amounts": {"computing_mcores": amount}, "drawn": {"computing_mcores": drawn}}
+    return {name: {"reservation": name, "node": "site-1", "ended": ended, **amounts}}
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,17 @@ def test_reservation_design_any_makes_what_is_held_what_is_wanted(
         "amounts": {"computing_mcores": amount},
         "until": 20,
     }
+
+
+def test_reservation_after_one_that_ended_and_is_drawn_from_still_has_a_name_of_its_own() -> None:
+    ended = held(50, 50, ended=True)
+    made = reservation(design(500), demand(300), [SITE], ended, 20)
+    assert made is not None
+    assert (made["reservation"], made["amounts"]) == ("design:ar_vr:20", {"computing_mcores": 200})
+    both = {**ended, **held(200, 0, "design:ar_vr:20")}
+    changed = reservation(design(400), demand(300), [SITE], both, 30)
+    assert changed is not None
+    assert (changed["reservation"], changed["amounts"]) == ("design:ar_vr:20", {"computing_mcores": 100})
 
 
 def test_reservation_nothing_wanted_none_is_made() -> None:

@@ -12,6 +12,7 @@ from orchestrator.models.manifests import manifests, services
 from orchestrator.runtime.port import RunState
 
 GUIDE, BEACH = "ar-beach-guide", "virtual-beach-travel"
+INTERACTION = "human-computer-interaction"
 
 
 def running(house: House) -> set[str]:
@@ -149,6 +150,48 @@ def test_isolation_keeps_shares_apart_as_promised(house: House) -> None:
     assert joined["msi"] in (msis[0], msis[3])
     reasons = {one["candidate"]: one["lacks"] for one in dedicated["decision"]["msiCandidates"]}
     assert [lack["kind"] for lack in reasons[shared["msi"]]] == ["isolation"]
+
+
+def lesson(service_type: str, scenario: str) -> dict[str, Any]:
+    """The spec of a service of one role, whose model both clusters use."""
+    sold = services()["product-twin"].document
+    gesture = {**sold["operations"]["gesture"], "meter": 0, "link": None}
+    return {
+        **sold,
+        "name": f"{scenario}-lesson".replace("_", "-"),
+        "service_type": service_type,
+        "scenario": scenario,
+        "roles": {"interaction": INTERACTION},
+        "supply": [],
+        "operations": {"gesture": gesture},
+        "terms": {**sold["terms"], "meters": sold["terms"]["meters"][:1]},
+        "shares": {INTERACTION: 600},
+    }
+
+
+def test_only_what_is_shared_with_everybody_serves_two_clusters(house: House) -> None:
+    beach, works = lesson("ar_vr", "virtual_travelling"), lesson("digital_twin", "manufacturing")
+
+    def used(subscription: int, spec: dict[str, Any], isolation: int) -> str:
+        document = {"schema": "s4m/request/1", "service": spec["name"], "isolation": isolation}
+        ids = {"subscriptionId": str(subscription), "planId": "1", "isolationSold": isolation}
+        wanted = house.msmf.post(
+            "/service-requirements", {**ids, "document": document, "spec": spec}, f"{subscription}:r"
+        )
+        share = house.vmof.post("/instances", {"requirements": wanted}, f"{subscription}:instance:0")
+        return used_by(share)["interaction"]
+
+    everybodys = used(1, beach, 0)
+    assert used(2, works, 0) == everybodys
+    beachs, workss = used(3, beach, 1), used(4, works, 1)
+    assert len({everybodys, beachs, workss}) == 3
+    assert [used(5, beach, 1), used(6, works, 1)] == [beachs, workss]
+    clusters = house.rows("SELECT instance_id, cluster, isolation FROM model_instances WHERE NOT supply")
+    assert {(row["instance_id"], row["cluster"], row["isolation"]) for row in clusters} == {
+        (everybodys, "ar_vr", 0),
+        (beachs, "ar_vr", 1),
+        (workss, "digital_twin", 1),
+    }
 
 
 def test_a_dedicated_share_has_its_own_process_and_pays_the_pool_for_all_of_it(house: House) -> None:

@@ -4,31 +4,48 @@ MSIs, shares, model instances, uses and the pool fit together, and what runs is 
 The functions, the engine and the database are real; the runtime port is filled in memory.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 import sqlalchemy as sa
 from function_house import House, Loop, build, tear_down
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 from memory_runtime import MemoryRuntime
 
 from orchestrator.errors import PeerRefused
 from orchestrator.instances.states import MODEL_MOVES, MSI_MOVES, SHARE_MOVES
 from orchestrator.instances.tables import INSTANCES, MOVES, MSIS, SHARES, USES
 from orchestrator.models.manifests import manifests
-from orchestrator.resources.pool import ALLOCATIONS, NODES
+from orchestrator.resources.pool import ALLOCATIONS, NODES, RESERVATIONS
+from orchestrator.resources.topology import ONE_SITE, SITE_CAPACITY, Link, Site, Topology
 from orchestrator.runtime.port import RunState
+from tests.promises import isolation_is_kept, reservations_are_kept
 
-TABLES = (MSIS, SHARES, INSTANCES, USES, ALLOCATIONS, NODES, MOVES)
+TABLES = (MSIS, SHARES, INSTANCES, USES, ALLOCATIONS, NODES, RESERVATIONS, MOVES)
 SERVICES = ("rendering-server", "monitoring", "virtual-beach-travel", "product-twin")
 REFUSALS = {"infeasible", "start_failed", "no_agreement", "released_meanwhile", "share_draining", "share_not_running"}
 
-EXAMPLES, STEPS = 8, 12
+TRIANGLE = Topology(
+    "triangle",
+    "a",
+    tuple(Site(name, SITE_CAPACITY) for name in "abc"),
+    (Link("a", "b", 100.0), Link("b", "c", 60.0), Link("a", "c", 200.0)),
+)
 
 services = st.sampled_from(SERVICES)
 requests = st.fixed_dictionaries(
@@ -36,6 +53,14 @@ requests = st.fixed_dictionaries(
         "users": st.integers(1, 12),
         "qoe": st.fixed_dictionaries(
             {"latency_ms": st.sampled_from([0.01, 1.5, 3.0, 9.0]), "rate_mbps": st.sampled_from([100, 900])}
+        ),
+    }
+)
+rooms = st.fixed_dictionaries(
+    {
+        "cluster": st.sampled_from(["ar_vr", "digital_twin"]),
+        "amounts": st.fixed_dictionaries(
+            {"computing_mcores": st.integers(1, 4_000), "bandwidth_mbps": st.integers(0, 9_000)}
         ),
     }
 )
@@ -47,6 +72,7 @@ class Sharing(RuleBasedStateMachine):
     house: ClassVar[House]
     runtime: ClassVar[MemoryRuntime]
     numbers: ClassVar[Iterator[int]]
+    sites: ClassVar[list[str]]
     subscriptions = Bundle("subscriptions")
 
     def __init__(self) -> None:
@@ -63,6 +89,14 @@ class Sharing(RuleBasedStateMachine):
         except PeerRefused as refusal:
             return str(refusal.reason["code"])
         return ""
+
+    @initialize(target=subscriptions, isolation=st.integers(0, 1), wanted=requests)
+    def begin_with_both_clusters_side_by_side(self, isolation: int, wanted: dict[str, Any]) -> Any:
+        """Room is reserved for one, and the other comes first; both use one model, which they may not share. What
+        everybody may share stands already, and is not for those who want to be apart."""
+        self.reserve(0, {"cluster": "digital_twin", "amounts": {"computing_mcores": 500}}, 3_600)
+        wishes = (("monitoring", 0, {}), ("virtual-beach-travel", 1, {}), ("product-twin", isolation, wanted))
+        return multiple(*(self.buy(*wish) for wish in wishes))
 
     @rule(target=subscriptions, service=services, isolation=st.integers(0, 2), wanted=requests)
     def buy(self, service: str, isolation: int, wanted: dict[str, Any]) -> tuple[int, str, int]:
@@ -108,6 +142,22 @@ class Sharing(RuleBasedStateMachine):
             hands.submit(self.let_go, other[0]).result()
             assert changing.result() in {"", *REFUSALS}
 
+    @rule(number=st.integers(1, 3), room=rooms, seconds=st.sampled_from([1, 3_600]))
+    def reserve(self, number: int, room: dict[str, Any], seconds: int) -> None:
+        """A new one, or other amounts and another end for one that stands."""
+        wanted = {
+            "reservation": f"room-{room['cluster']}-{number}",
+            "node": self.sites[number % len(self.sites)],
+            "until": int(time.time()) + seconds,
+            **room,
+        }
+        code = self.attempt(self.house.mmf.post, "/reservations", wanted, f"reserve:{next(self.numbers)}")
+        assert code in {"", "over_allocated", "bad_reservation"}, "bad where it has ended and is drawn from still"
+
+    @rule(number=st.integers(1, 3), room=rooms)
+    def give_a_reservation_up(self, number: int, room: dict[str, Any]) -> None:
+        assert self.attempt(self.end_reservation, f"room-{room['cluster']}-{number}") in {"", "unknown_reservation"}
+
     @rule(failing=st.integers(1, 3))
     def let_the_next_starts_fail(self, failing: int) -> None:
         self.runtime.failing = failing
@@ -127,6 +177,9 @@ class Sharing(RuleBasedStateMachine):
     def let_go(self, number: int) -> None:
         self.house.vmof.delete(f"/shares/{number}", f"{number}:release:{next(self.numbers)}")
 
+    def end_reservation(self, name: str) -> None:
+        self.house.mmf.delete(f"/reservations/{name}", f"end:{next(self.numbers)}")
+
     # what must hold after every step, of all rows there are
 
     @invariant()
@@ -142,6 +195,8 @@ class Sharing(RuleBasedStateMachine):
         self.what_runs_is_what_the_rows_say()
         self.states_move_by_their_tables()
         self.every_recorded_move_is_allowed_and_leads_to_where_things_stand()
+        isolation_is_kept(self.now)
+        reservations_are_kept(self.now)
 
     def uses_are_counted_and_belong_to_running_shares(self) -> None:
         uses, shares = self.rows("uses"), {row["subscription_id"]: row for row in self.rows("shares")}
@@ -238,9 +293,11 @@ class Sharing(RuleBasedStateMachine):
         self.runtime.failing = 0
         for number in self.known:
             self.let_go(number)
+        for row in self.rows("reservations"):
+            self.attempt(self.end_reservation, row["reservation_id"])
         self.house.keeper()
         self.everything_fits_together()
-        assert self.rows("uses") == self.rows("allocations") == []
+        assert self.rows("uses") == self.rows("allocations") == self.rows("reservations") == []
         assert {one["state"] for one in self.rows("msis")} <= {"gone", "failed"}
         assert len([one for one in self.runtime.observe() if one.state is RunState.RUNNING]) == 2
 
@@ -256,16 +313,29 @@ def reachable(moves: Mapping[Any, Any], state: str) -> set[str]:
     return found
 
 
-def test_life_cycle_and_sharing_hold_in_any_order(tmp_path: Path, loop: Loop) -> None:
+@pytest.mark.parametrize(
+    ("on", "topology", "examples", "steps"),
+    [
+        ("sqlite", ONE_SITE, 8, 12),
+        ("postgresql", TRIANGLE, 2, 12),
+        pytest.param("sqlite", TRIANGLE, 20, 50, marks=pytest.mark.soak),
+        pytest.param("postgresql", ONE_SITE, 20, 50, marks=pytest.mark.soak),
+    ],
+)
+def test_life_cycle_and_sharing_hold_in_any_order(
+    tmp_path: Path, loop: Loop, request: pytest.FixtureRequest, on: str, topology: Topology, examples: int, steps: int
+) -> None:
     runtime = MemoryRuntime(tmp_path)
-    house = build(tmp_path, loop.loop, manifests(), runtime=runtime)
+    database = request.getfixturevalue("postgresql").create() if on == "postgresql" else ""
+    house = build(tmp_path, loop.loop, manifests(), runtime=runtime, database=database, topology=topology)
     Sharing.house, Sharing.runtime, Sharing.numbers = house, runtime, count(1)
+    Sharing.sites = [site.name for site in topology.sites]
     try:
         run_state_machine_as_test(  # type: ignore[no-untyped-call]
             Sharing,
             settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
+                max_examples=examples,
+                stateful_step_count=steps,
                 deadline=None,
                 phases=[
                     Phase.generate
