@@ -9,8 +9,19 @@ admission stays within its milliseconds. What it could not finish it says: the g
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.placement.candidates import Candidates
-from orchestrator.placement.greedy import RANK, _Ask, _Option, _options, _placement, _take, _Taken, flow, greedy
+from orchestrator.placement.candidates import Candidates, RunningInstance
+from orchestrator.placement.greedy import (
+    RANK,
+    _Ask,
+    _of_running,
+    _Option,
+    _options,
+    _placement,
+    _take,
+    _Taken,
+    flow,
+    greedy,
+)
 from orchestrator.placement.worth import cost, revenue
 from orchestrator.requirements import CandidateReason, Decision, Lack, OfferRequest, Placement, Verdict
 
@@ -91,7 +102,8 @@ class _Search:
 
     def _options(self, number: int, taken: _Taken) -> list[_Option]:
         """What can fill a role after these were taken: cheapest first, then as greedy prefers."""
-        found = _feasible(self.request, number, self.candidates, taken, every=True)
+        ask, running = _asked(self.request, number, self.candidates, taken)
+        found = [one for one in (_options(ask, running, every=True) if ask else ()) if not one.lacks]
         return sorted(found, key=lambda one: (self.cost(number, one.action), RANK[one.action], one.order))
 
     def cost(self, number: int, action: Verdict) -> int:
@@ -101,31 +113,33 @@ class _Search:
 
 
 def _floors(request: OfferRequest, candidates: Candidates, found: Decision) -> list[int | None]:
-    """Of each role the least cost by itself: greedy's own where nothing was taken before, or where it reuses."""
+    """Of each role the least cost by itself: greedy's own where nothing was taken before, or where it reuses. What
+    greedy could create can be created by itself, too: only something cheaper is looked for then."""
     floors: list[int | None] = []
     for number, role in enumerate(request.roles):
         actions: list[Verdict] = [one.action for one in found.reasons.get(role.role, ()) if one.chosen]
         if not actions or (number and actions[0] != "reuse"):
-            actions = [one.action for one in _feasible(request, number, candidates, _Taken(), every=False)]
+            ask, running = _asked(request, number, candidates, _Taken())
+            look = _of_running if actions == ["create"] else _options
+            actions += [one.action for one in (look(ask, running) if ask else ()) if not one.lacks]
         chosen = min(actions, key=RANK.__getitem__, default=None)
         model = candidates.models.get(role.model)
         floors.append(cost(role, model, chosen, request.isolation) if model and chosen else None)
     return floors
 
 
-def _feasible(
-    request: OfferRequest, number: int, candidates: Candidates, taken: _Taken, *, every: bool
-) -> list[_Option]:
-    """What can fill a role, after these were taken."""
+def _asked(
+    request: OfferRequest, number: int, candidates: Candidates, taken: _Taken
+) -> tuple[_Ask | None, Sequence[RunningInstance]]:
+    """A role as it is to be filled after these were taken, and what runs of its model; nothing of an unknown one."""
     role = request.roles[number]
     model = candidates.models.get(role.model)
     if model is None:
-        return []
+        return None, ()
     own = role.resources.only(model.supplies)
     nodes = {node.node: node for node in candidates.nodes}
     ask = _Ask(request, role, model, own, role.resources - own, flow(role.resources), nodes, taken)
-    running = candidates.instances.get(model.name, ())
-    return [option for option in _options(ask, running, every=every) if not option.lacks]
+    return ask, candidates.instances.get(model.name, ())
 
 
 def _cost_of(request: OfferRequest, candidates: Candidates, placements: Sequence[Placement]) -> int:

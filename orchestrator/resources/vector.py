@@ -64,8 +64,12 @@ class ResourceVector:
 
     def shortfall(self, room: "ResourceVector") -> dict[str, int]:
         """What `room` lacks to hold this, by name; empty when it fits."""
-        mine, there = self.amounts(), room.all_amounts()
-        return {name: amount - there[name] for name, amount in mine.items() if amount > there[name]}
+        return {name: wanted - there for name, wanted, there in self.beyond(room)}
+
+    def beyond(self, room: "ResourceVector") -> list[tuple[str, int, int]]:
+        """Name, amount here and amount there of each resource that is wanted and of which `room` has less."""
+        both = zip(RESOURCES, _values(self), _values(room), strict=True)
+        return [(name, wanted, there) for name, wanted, there in both if wanted and wanted > there]
 
     def least(self, other: "ResourceVector") -> "ResourceVector":
         """Of each resource the smaller amount."""
