@@ -21,7 +21,7 @@ from orchestrator.resources.topology import load_topology
 TOPOLOGY = "germany50"
 CLUSTERS: tuple[ServiceType, ...] = ("ar_vr", "digital_twin")
 DEGREES = (Isolation.SHARED, Isolation.CLUSTER, Isolation.DEDICATED)
-ROLE_LATENCY_MS = (0.3, 8.0)
+ROLE_LATENCY_MS = (0.5, 6.0)
 """What a role may take, model and way together: from the nearest sites to half of the country."""
 MOST_TRIES = 3
 """Requests for each service that is to run; a pool that refuses more than two of three is too small for the load."""
@@ -82,7 +82,7 @@ class Crowd:
         draw = self._draw
         return ModelOption(
             name=f"model-{number}",
-            consumes=ResourceVector(computing_mcores=draw.randint(50, 300), storage_mib=draw.randint(16, 64)),
+            consumes=ResourceVector(computing_mcores=draw.randint(50, 250), storage_mib=draw.randint(16, 64)),
             supplies=ResourceVector(rendering_k=4000) if number % 4 == 0 else ResourceVector(),
             max_shares=draw.choice((8, 16, 32)),
             isolation=frozenset(Isolation),
