@@ -1,8 +1,8 @@
 """`make bench AREA=…` (or all): measures, writes out/bench/AREA.json, raw material beside it.
 
 Each figure is {"name", "value", "unit", "load", "against": {"what", "value"}, "bar": {"op", "value"}, "holds"}; the
-file is written anew after each. A value that was not reached (a percentile over an answer that never came) is null and a
-miss. A figure without a bar has the op "reported" and holds. Exits non-zero where a bar does not hold.
+file is written anew after each. A value that was not reached (a percentile over an answer that never came) is null and
+a miss. A figure without a bar has the op "reported" and holds. Exits non-zero where a bar does not hold.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def test_global_resource_capacity_solves_its_linear_system() -> None:
 
 
 def test_the_random_walk_ranks_as_computed_by_hand() -> None:
-    """H = CPU × bandwidth is 12, 2, 3. From the outer nodes every step forward leads to the middle one, r0 = 0.15 × 12/17
-    + 0.85 (1 − r0); from there 2/5 of the steps lead to the second and 3/5 to the third."""
+    """H = CPU × bandwidth is 12, 2, 3. From the outer nodes every step forward leads to the middle one, so that
+    r0 = 0.15 × 12/17 + 0.85 (1 − r0); from there 2/5 of the steps lead to the second and 3/5 to the third."""
     middle = (0.15 * 12 / 17 + 0.85) / 1.85
     second = 0.15 * 2 / 17 + 0.85 * 2 / 5 * middle
     third = 0.15 * 3 / 17 + 0.85 * 3 / 5 * middle
