@@ -1,14 +1,15 @@
 """What is bought in the load of purchases: four fifths reuse what runs, one fifth needs a new model.
 
 Isolation 0, 1 and 2 goes 70 to 20 to 10. Of a hundred purchases eighteen are bought anew: the ten dedicated ones, and
-four each of degree 0 and 1 of a model that nobody else has at that moment, because whoever bought it before was released
-at once and its name comes up again only after all the others. The other two that make twenty are those of the rest
-whose service has grown full, so that another instance of one of its models is created. What really happened is counted
-from the orchestrator's own decisions (`Mix`), not from this plan.
+four each of degree 0 and 1 of a model that nobody else has at that moment: whoever bought it before was released at
+once, and its name comes up again only after all the others. The other two that make twenty are those of the rest whose
+service has grown full, so that another instance of one of its models is created. What really happened is counted from
+the orchestrator's own decisions (`Mix`), not from this plan.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections.abc import Iterator, Sequence
@@ -59,12 +60,12 @@ class Order:
     times: dict[str, float] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
-    done: bool = False
-    """its first use was answered, or it has failed"""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    """set once its first use was answered, or it has failed"""
 
     def to_json(self) -> dict[str, Any]:
         """For the raw file; keys stay out of it."""
-        shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "session"}
+        shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("session", "done")}
         return {**shown, "subscription_id": str(self.subscription_id)}
 
     def took_ms(self, last: str) -> float:

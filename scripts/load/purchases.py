@@ -1,8 +1,8 @@
 """Purchases at a steady rate against a whole house, each followed from its final block to its first answered use.
 
-The house is what `s4m up` starts: anvil, marketplace, orchestrator, gateway. Before anything is measured a stated number
-of purchases warms it up: they start what is reused, and have every program of the models read from the disk once. From
-then on every purchase counts. Used by bench_orchestrator.py.
+The house is what `s4m up` starts: anvil, marketplace, orchestrator, gateway. Before anything is measured some purchases
+warm it up: they start what is reused, and have every program of the models read from the disk once. From then on every
+purchase counts. Used by bench_orchestrator.py.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import math
 import os
 import time
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
 
+from ledger.errors import LedgerError
 from s4m.supervisor import House
 from scripts.load.buyers import PATIENCE_S, Buyers, take_over
 from scripts.load.observer import Observer
@@ -65,6 +67,7 @@ class Drive:
         self._buyers = Buyers(house)
         self._observer = observer
         self._everything = everything
+        self._sent: list[Order] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, warm: list[Order], steps: Sequence[Step], limit_s: float) -> dict[str, float]:
@@ -99,15 +102,17 @@ class Drive:
         for number, order in enumerate(step.orders):
             await asyncio.sleep(max(0.0, begun + number / step.rate - time.monotonic()))
             self._start(self._buy(order))
-        waiting = [order.times["sent"] for order in step.orders if not order.done and "running" not in order.times]
+        waiting = [
+            order.times["sent"] for order in step.orders if not order.done.is_set() and "running" not in order.times
+        ]
         step.waiting_s = time.time() - min(waiting, default=time.time())
 
     async def _buy(self, order: Order) -> None:
-        order.times["sent"] = time.time()
         try:
             await asyncio.to_thread(self._buyers.buy, order)
-        except (OSError, RuntimeError) as cause:
-            order.failure, order.done = f"{type(cause).__name__}: {cause}", True
+        except (LedgerError, OSError) as cause:
+            order.failure = f"{type(cause).__name__}: {cause}"
+            order.done.set()
 
     async def _take_over(self, market: httpx.AsyncClient, gateway: httpx.AsyncClient) -> None:
         while True:
@@ -117,16 +122,16 @@ class Drive:
     async def _use(self, order: Order, market: httpx.AsyncClient, gateway: httpx.AsyncClient) -> None:
         try:
             await take_over(self._house, self._buyers, order, market, gateway)
-        except (httpx.HTTPError, OSError, RuntimeError) as cause:
+        except (httpx.HTTPError, LedgerError, OSError, RuntimeError) as cause:
             order.failure = f"{type(cause).__name__}: {cause}"
         finally:
-            order.done = True
+            order.done.set()
 
     async def _finish(self, sent: Sequence[Order]) -> None:
         """Until each is done; what is not by then stays unanswered."""
-        until = time.monotonic() + PATIENCE_S
-        while not all(order.done for order in sent) and time.monotonic() < until:
-            await asyncio.sleep(0.05)
+        ends = [order.done.wait() for order in sent]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*ends), PATIENCE_S)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
