@@ -173,7 +173,7 @@ def _first_answers(figure: Make, size: Size, seed: int, raw: Raw) -> Iterator[Fi
         for label, share, bar in (("p50", 0.5, 500), ("p99", 0.99, 2_000)):
             took = mix.took_ms(last, share)
             value = round(took) if math.isfinite(took) else took
-            yield figure(f"{name}_{label}_ms", value, "ms", path, ("<=", bar), fault=mix.fault)
+            yield figure(f"{name}_{label}_ms", value, "ms", path, ("<=", bar), fault=measured.fault or mix.fault)
 
 
 def _sustained(figure: Make, size: Size, seed: int, raw: Raw) -> Figure:
@@ -193,7 +193,8 @@ def _sustained(figure: Make, size: Size, seed: int, raw: Raw) -> Figure:
         f"than {LATE_S:g} s when a step ends; the oldest had waited {waited}; "
         f"{Mix([order for step in tried for order in step.orders])}"
     )
-    return figure("sustained_purchases_per_s", max(stable, default=0.0), "1/s", load, (">=", size.rate))
+    value, bar = max(stable, default=0.0), (">=", size.rate)
+    return figure("sustained_purchases_per_s", value, "1/s", load, bar, fault=measured.fault)
 
 
 def _bought(steps: list[Step], limit_s: float = math.inf) -> Measured:

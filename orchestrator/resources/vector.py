@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from operator import attrgetter
+from operator import add, attrgetter, sub
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -36,10 +36,10 @@ class ResourceVector:
         return cls(**amounts)
 
     def __add__(self, other: "ResourceVector") -> "ResourceVector":
-        return ResourceVector(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
+        return ResourceVector(*map(add, _values(self), _values(other)))
 
     def __sub__(self, other: "ResourceVector") -> "ResourceVector":
-        return ResourceVector(*(a - b for a, b in zip(_values(self), _values(other), strict=True)))
+        return ResourceVector(*map(sub, _values(self), _values(other)))
 
     def __mul__(self, factor: int) -> "ResourceVector":
         return ResourceVector(*(amount * factor for amount in _values(self)))
