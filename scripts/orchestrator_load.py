@@ -231,16 +231,10 @@ def throughput(database: str, workers: int, purchases: int = PURCHASES) -> float
 def takeovers(database: str, purchases: int, kills: int, stops: int) -> dict[str, Any]:
     """Kill and stop workers, two at work, while purchases come in; how long their workflows took to end elsewhere."""
     times: dict[str, list[float]] = {"kill": [], "stop": []}
+    plan = _strikes(purchases - MSIS * SEATS, kills, stops)
     struck, done = Counter[str](), 0
     with loaded(database, 2) as load:
         left = purchases - len(load.bought)
-        rounds = -(-left // BATCH)
-        plan = ["kill"] * kills + ["stop"] * stops
-        if len(plan) > rounds:
-            raise ValueError(
-                f"{purchases} purchases are {rounds} batches: too few to end {len(plan)} workers, one in each"
-            )
-        plan += [""] * (rounds - len(plan))
         for number, how in enumerate(plan):
             batch = load.buy(min(BATCH, left - done), dedicated=1)
             done += len(batch)
@@ -264,6 +258,15 @@ def takeovers(database: str, purchases: int, kills: int, stops: int) -> dict[str
         "takeover_killed_max_s": max(times["kill"]),
         "takeover_stopped_max_s": max(times["stop"], default=0.0),
     }
+
+
+def _strikes(purchases: int, kills: int, stops: int) -> list[str]:
+    """What happens in each batch; raises ValueError where there are too few of them."""
+    batches = -(-purchases // BATCH)
+    plan = ["kill"] * kills + ["stop"] * stops
+    if len(plan) > batches:
+        raise ValueError(f"{purchases} purchases are {batches} batches, too few to end {len(plan)} workers in")
+    return plan + [""] * (batches - len(plan))
 
 
 def _strike(load: Load, name: str, how: str) -> list[float]:

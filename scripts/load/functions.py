@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,11 +90,16 @@ class Starts:
 
     def waited_s(self) -> float:
         """Seconds in which at least one start was waited for."""
-        waited, until = 0.0, 0.0
-        for begun, ended in sorted(self._waits):
-            waited += max(0.0, ended - max(begun, until))
-            until = max(until, ended)
-        return waited
+        return covered_s(self._waits)
+
+
+def covered_s(spans: Sequence[tuple[float, float]]) -> float:
+    """How long at least one of these spans of time lasted, what overlaps counted once."""
+    covered, until = 0.0, -math.inf
+    for begun, ended in sorted(spans):
+        covered += max(0.0, ended - max(begun, until))
+        until = max(until, ended)
+    return covered
 
 
 @dataclass(frozen=True)
