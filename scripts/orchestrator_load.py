@@ -21,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -45,7 +46,7 @@ from orchestrator.runtime.sandbox import SandboxRuntime  # noqa: E402
 from orchestrator.store import CURSOR, SERVICES, ServiceState  # noqa: E402
 from scripts.load.percentiles import percentile  # noqa: E402
 from scripts.load_worker import PLAN  # noqa: E402
-from scripts.private_postgresql import private_postgresql  # noqa: E402
+from scripts.private_postgresql import PrivatePostgresql, private_postgresql  # noqa: E402
 from storage import is_postgresql  # noqa: E402
 
 SERVICE = "virtual-beach-travel"
@@ -230,33 +231,42 @@ def throughput(database: str, workers: int, purchases: int = PURCHASES) -> float
 def takeovers(database: str, purchases: int, kills: int, stops: int) -> dict[str, Any]:
     """Kill and stop workers, two at work, while purchases come in; how long their workflows took to end elsewhere."""
     times: dict[str, list[float]] = {"kill": [], "stop": []}
-    done = 0
+    plan = _strikes(purchases - MSIS * SEATS, kills, stops)
+    struck, done = Counter[str](), 0
     with loaded(database, 2) as load:
         left = purchases - len(load.bought)
-        rounds = -(-left // BATCH)
-        plan = (["kill"] * kills + ["stop"] * stops + [""] * rounds)[:rounds]
         for number, how in enumerate(plan):
             batch = load.buy(min(BATCH, left - done), dedicated=1)
             done += len(batch)
             if how:
                 times[how] += _strike(load, f"worker-{number % 2}", how)
+                struck[how] += 1
             load.wait(batch, ServiceState.RUNNING)
             if how:
                 _restart(load, f"worker-{number % 2}")
             load.release(batch)
         load.check()
         bought = len(load.bought)
+    if not times["kill"]:
+        raise Lost("no workflow was under way at any worker that was killed: nothing was taken over")
     return {
         "purchases": bought,
-        "kills": sum(how == "kill" for how in plan),
-        "stops": sum(how == "stop" for how in plan),
+        "kills": struck["kill"],
+        "stops": struck["stop"],
         "workflows_taken_over": sum(len(one) for one in times.values()),
         "takeover_p99_s": percentile(times["kill"] + times["stop"], 0.99),
-        "takeover_killed_max_s": max(times["kill"], default=0.0),
+        "takeover_killed_max_s": max(times["kill"]),
         "takeover_stopped_max_s": max(times["stop"], default=0.0),
-        "lost": 0,
-        "doubled": 0,
     }
+
+
+def _strikes(purchases: int, kills: int, stops: int) -> list[str]:
+    """What happens in each batch; raises ValueError where there are too few of them."""
+    batches = -(-purchases // BATCH)
+    plan = ["kill"] * kills + ["stop"] * stops
+    if len(plan) > batches:
+        raise ValueError(f"{purchases} purchases are {batches} batches, too few to end {len(plan)} workers in")
+    return plan + [""] * (batches - len(plan))
 
 
 def _strike(load: Load, name: str, how: str) -> list[float]:
@@ -307,16 +317,25 @@ def _subscribed(name: str, request: str) -> dict[str, Any]:
     return {"subscription_id": name, "requirements_hash": f"0x{request}", **purchase}
 
 
+def throughputs(purchases: int, server: PrivatePostgresql | None) -> Iterator[tuple[str, float]]:
+    """Of one worker on SQLite and, where there is a PostgreSQL, of one and of two on it; each as it is measured."""
+    yield "sqlite", throughput("sqlite", 1, purchases)
+    if server is not None:
+        for workers in (1, 2):
+            yield f"pg{workers}", throughput(server.create(), workers, purchases)
+
+
+def ratios(rates: Mapping[str, float]) -> dict[str, float]:
+    """What PostgreSQL costs, and what a second worker on it brings."""
+    return {"pg1_over_sqlite": rates["pg1"] / rates["sqlite"], "pg2_over_pg1": rates["pg2"] / rates["pg1"]}
+
+
 def measure(purchases: int, takeover_purchases: int, kills: int, stops: int) -> dict[str, Any]:
     """All figures: SQLite, a private PostgreSQL with one and two workers, and the takeovers."""
-    found: dict[str, Any] = {"instantiations_per_s_sqlite": throughput("sqlite", 1, purchases)}
     with private_postgresql() as server:
-        for workers in (1, 2):
-            found[f"instantiations_per_s_pg{workers}"] = throughput(server.create(), workers, purchases)
-        found |= takeovers(server.create(), takeover_purchases, kills, stops)
-    found["pg1_over_sqlite"] = found["instantiations_per_s_pg1"] / found["instantiations_per_s_sqlite"]
-    found["pg2_over_pg1"] = found["instantiations_per_s_pg2"] / found["instantiations_per_s_pg1"]
-    return found
+        rates = dict(throughputs(purchases, server))
+        found = takeovers(server.create(), takeover_purchases, kills, stops)
+    return {**{f"instantiations_per_s_{kind}": rate for kind, rate in rates.items()}, **ratios(rates), **found}
 
 
 def main() -> int:
@@ -340,6 +359,8 @@ def main() -> int:
             found: dict[str, Any] = {f"instantiations_per_s_{kind}": rate}
         else:
             found = measure(options.purchases, options.takeover_purchases, options.kills, options.stops)
+    except ValueError as cause:
+        parser.error(str(cause))
     except Lost as cause:
         print(json.dumps({"lost": str(cause)}))
         return 1

@@ -9,13 +9,14 @@ Where reliability is lacking, the most available candidate of each role is tried
 is what a refusal tells to ask for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.placement.candidates import Candidates
 from orchestrator.placement.greedy import (
     RANK,
     ROUNDING,
+    _of_running,
     _Option,
     _options,
     _placement,
@@ -145,13 +146,15 @@ def _floors(
     request: OfferRequest, candidates: Candidates, found: Decision, rests: Sequence[float], *, cheapest_first: bool
 ) -> list[int | None]:
     """Of each role the least cost by itself: the one found where it reuses, or where nothing was taken before and the
-    cheapest was taken first."""
+    cheapest was taken first. What was created after others can be created by itself, too: only something cheaper is
+    looked for then."""
     floors: list[int | None] = []
     for number, role in enumerate(request.roles):
         actions: list[Verdict] = [one.action for one in found.reasons.get(role.role, ()) if one.chosen]
         if not actions or (actions[0] != "reuse" and not (cheapest_first and number == 0)):
-            alone = _feasible(request, number, candidates, _Taken(), rests[number], every=False)
-            actions = [one.action for one in alone]
+            look = _of_running if actions == ["create"] else _options
+            alone = _feasible(request, number, candidates, _Taken(), rests[number], every=False, look=look)
+            actions += [one.action for one in alone]
         chosen = min(actions, key=RANK.__getitem__, default=None)
         model = candidates.models.get(role.model)
         floors.append(cost(role, model, chosen, request.isolation) if model and chosen else None)
@@ -159,7 +162,14 @@ def _floors(
 
 
 def _feasible(
-    request: OfferRequest, number: int, candidates: Candidates, taken: _Taken, others: float, *, every: bool
+    request: OfferRequest,
+    number: int,
+    candidates: Candidates,
+    taken: _Taken,
+    others: float,
+    *,
+    every: bool,
+    look: Callable[..., tuple[_Option, ...]] = _options,
 ) -> list[_Option]:
     """What can fill a role, after these were taken and before the others."""
     role = request.roles[number]
@@ -168,7 +178,7 @@ def _feasible(
     if ask is None:
         return []
     running = candidates.instances.get(role.model, ())
-    return [option for option in _options(ask, running, every=every) if not option.lacks]
+    return [option for option in look(ask, running, every=every) if not option.lacks]
 
 
 def _cost_of(request: OfferRequest, candidates: Candidates, placements: Sequence[Placement]) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from orchestrator.placement.candidates import Candidates, ModelOption, NodeRoom, RunningInstance
+from orchestrator.placement.candidates import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
 from orchestrator.qoe.reliability import in_series, told
 from orchestrator.requirements import CandidateReason, Decision, Lack, OfferRequest, Placement, RoleRequirement, Verdict
 from orchestrator.resources import Isolation, ResourceVector, may_share
@@ -75,6 +75,8 @@ class _Ask:
     """the most that the roles still to be filled beside this one can attain together"""
     strangers: dict[tuple[Isolation, str], tuple[Lack, ...]] = field(default_factory=dict)
     """degree and cluster → why its instances cannot be shared: the same for all of them, so found once"""
+    crossed: dict[str, tuple[Lack, ...]] = field(default_factory=dict)
+    """link → what it lacks: many ways go over it"""
 
 
 def flow(resources: ResourceVector) -> ResourceVector:
@@ -148,18 +150,24 @@ def _most_available(name: str, candidates: Candidates) -> float:
 
 def _options(ask: _Ask, running: Sequence[RunningInstance], *, every: bool = False) -> tuple[_Option, ...]:
     """Reuse first; modify and create only where no reuse is feasible, or `every` option is asked for."""
+    standing = _of_running(ask, running, every=every)
+    if ask.model.is_supply or (not every and any(not option.lacks for option in standing)):
+        return standing
+    more = ask.rest + ask.model.consumes
+    return standing + tuple(_create(ask, node, more) for node in ask.nodes.values())
+
+
+def _of_running(ask: _Ask, running: Sequence[RunningInstance], *, every: bool = False) -> tuple[_Option, ...]:
+    """What needs no new instance: reuse, and where that is not feasible (or `every` is asked for) modify."""
     reuse = tuple(_reuse(ask, one) for one in running)
     if ask.model.is_supply or (not every and any(not option.lacks for option in reuse)):
         return reuse
     more = ask.rest + ask.model.consumes
-    modify = tuple(
+    return reuse + tuple(
         _modify(ask, one, more)
         for one, refused in zip(running, reuse, strict=True)
         if all(lack.kind in ("shares", "resource") or lack.name == "queue" for lack in refused.lacks)
     )
-    if not every and any(not option.lacks for option in modify):
-        return reuse + modify
-    return reuse + modify + tuple(_create(ask, node, more) for node in ask.nodes.values())
 
 
 def _reuse(ask: _Ask, one: RunningInstance) -> _Option:
@@ -193,11 +201,8 @@ def _modify(ask: _Ask, one: RunningInstance, more: ResourceVector) -> _Option:
 
 
 def _create(ask: _Ask, node: NodeRoom, cost: ResourceVector) -> _Option:
-    cannot = ask.request.isolation not in ask.model.isolation
-    degrees = ", ".join(str(int(degree)) for degree in sorted(ask.model.isolation))
-    wanted = int(ask.request.isolation)
     lacks = (
-        *((Lack(kind="isolation", name="degree", needed=wanted, available=degrees),) if cannot else ()),
+        *_degree(ask),
         *lacking(ask.own, ask.model.supplies),
         *_node_lacks(ask, cost, node),
         *_unreliable(ask, ask.model.availability),
@@ -205,6 +210,14 @@ def _create(ask: _Ask, node: NodeRoom, cost: ResourceVector) -> _Option:
     left = node.free.computing_mcores - ask.taken.on_node(node.node).computing_mcores
     order = (node.latency_ms, -left, node.node)
     return _Option("create", node.node, node.node, cost, ask.own, lacks, order, ask.model.availability)
+
+
+def _degree(ask: _Ask) -> tuple[Lack, ...]:
+    wanted, offered = ask.request.isolation, ask.model.isolation
+    if wanted in offered:
+        return ()
+    degrees = ", ".join(str(int(degree)) for degree in sorted(offered))
+    return (Lack(kind="isolation", name="degree", needed=int(wanted), available=degrees),)
 
 
 def _room(ask: _Ask, one: RunningInstance) -> ResourceVector:
@@ -241,12 +254,9 @@ def lacking(needed: ResourceVector, room: ResourceVector) -> tuple[Lack, ...]:
     """A lack for each resource of which `room` has less than is needed."""
     if needed.fits(room):
         return ()
-    wanted, there = needed.amounts(), room.all_amounts()
     return tuple(
-        Lack(
-            kind="resource", name=name, needed=wanted[name], available=max(there[name], 0), unit=name.rpartition("_")[2]
-        )
-        for name in needed.shortfall(room)
+        Lack(kind="resource", name=name, needed=wanted, available=max(there, 0), unit=name.rpartition("_")[2])
+        for name, wanted, there in needed.beyond(room)
     )
 
 
@@ -276,15 +286,17 @@ def _unreliable(ask: _Ask, availability: float) -> tuple[Lack, ...]:
 
 def _links(ask: _Ask, node: NodeRoom) -> tuple[Lack, ...]:
     """What the links on the way lack."""
-    lacks: list[Lack] = []
+    crossed = ask.crossed
     for link in node.links:
-        taken = ask.taken.links.get(link.link)
-        room = link.free - taken if taken else link.free
-        lacks.extend(
-            lack.model_copy(update={"kind": "link", "name": f"{lack.name} of {link.link}"})
-            for lack in lacking(ask.flow, room)
-        )
-    return tuple(lacks)
+        if link.link not in crossed:
+            crossed[link.link] = _link(ask, link)
+    return tuple(lack for link in node.links for lack in crossed[link.link])
+
+
+def _link(ask: _Ask, link: LinkRoom) -> tuple[Lack, ...]:
+    taken = ask.taken.links.get(link.link)
+    lacks = lacking(ask.flow, link.free - taken if taken else link.free)
+    return tuple(lack.model_copy(update={"kind": "link", "name": f"{lack.name} of {link.link}"}) for lack in lacks)
 
 
 def _best(options: tuple[_Option, ...]) -> _Option | None:

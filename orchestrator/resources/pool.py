@@ -9,6 +9,8 @@ there. It chooses nothing.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+from operator import itemgetter
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -397,7 +399,13 @@ def _node(row: sa.RowMapping) -> Node:
 
 def amounts_of(row: sa.RowMapping, prefix: str = "") -> ResourceVector:
     """The amounts that stand in a row's columns."""
-    return ResourceVector(*(row[prefix + name] for name in RESOURCES))
+    return ResourceVector(*_columns(prefix)(row))
+
+
+@cache
+def _columns(prefix: str) -> Callable[[sa.RowMapping], tuple[int, ...]]:
+    """Takes a vector's amounts out of a row, all at once: every admission reads some hundred nodes."""
+    return itemgetter(*(prefix + name for name in RESOURCES))
 
 
 # What every purchase asks is made once: to put a statement together takes five times what it takes to run it.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from operator import attrgetter
+from operator import add, attrgetter, sub
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -36,10 +36,10 @@ class ResourceVector:
         return cls(**amounts)
 
     def __add__(self, other: "ResourceVector") -> "ResourceVector":
-        return ResourceVector(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
+        return ResourceVector(*map(add, _values(self), _values(other)))
 
     def __sub__(self, other: "ResourceVector") -> "ResourceVector":
-        return ResourceVector(*(a - b for a, b in zip(_values(self), _values(other), strict=True)))
+        return ResourceVector(*map(sub, _values(self), _values(other)))
 
     def __mul__(self, factor: int) -> "ResourceVector":
         return ResourceVector(*(amount * factor for amount in _values(self)))
@@ -64,8 +64,12 @@ class ResourceVector:
 
     def shortfall(self, room: "ResourceVector") -> dict[str, int]:
         """What `room` lacks to hold this, by name; empty when it fits."""
-        mine, there = self.amounts(), room.all_amounts()
-        return {name: amount - there[name] for name, amount in mine.items() if amount > there[name]}
+        return {name: wanted - there for name, wanted, there in self.beyond(room)}
+
+    def beyond(self, room: "ResourceVector") -> list[tuple[str, int, int]]:
+        """Name, amount here and amount there of each resource that is wanted and of which `room` has less."""
+        both = zip(RESOURCES, _values(self), _values(room), strict=True)
+        return [(name, wanted, there) for name, wanted, there in both if wanted and wanted > there]
 
     def least(self, other: "ResourceVector") -> "ResourceVector":
         """Of each resource the smaller amount."""

@@ -1,20 +1,21 @@
-"""MSMF, VMOF and MMF behind their gates on a home of their own, with as many models as are asked for.
+"""MSMF, VMOF and MMF behind their gates on a home of their own, with the models and the topology that are asked for.
 
 Real keys enrolled on a real devnet, the real engine on SQLite, real sandboxes: what the orchestrator's program builds,
-less the listener and the pipeline. Used by bench_orchestrator.py, in one process at a time.
+less the listener and the pipeline. Used by scripts/load/admissions.py and scripts/immersion/ahead.py, in one process at
+a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,17 @@ from ledger.sender import Sender
 from orchestrator.__main__ import SWITCH_INTERVAL_S
 from orchestrator.app import Ground, durable_engine
 from orchestrator.calls import FunctionClient
+from orchestrator.errors import PeerRefused
 from orchestrator.mmf import Keeper, MmfDeps, build_mmf
-from orchestrator.models.manifests import Manifest, manifests, parse_manifest
+from orchestrator.models.manifests import Manifest
 from orchestrator.msmf import MsmfDeps, build_msmf
 from orchestrator.resources import ResourceVector
 from orchestrator.resources.pool import supply
+from orchestrator.runtime.port import InstanceSpec, Observation
 from orchestrator.runtime.sandbox import SandboxRuntime
 from orchestrator.settings import Settings
 from orchestrator.vmof import VmofDeps, build_vmof
+from scripts.load.demands import Demand
 from trust.enrol import enrol_components
 from trust.gate import GateAuth
 from trust.keys import ComponentIdentity
@@ -45,6 +49,62 @@ from trust.keys import ComponentIdentity
 COMPONENTS = ("orchestrator", "msmf", "vmof", "mmf", "operator")
 ROOM = ResourceVector(10_000_000, 10_000_000, 10_000_000, 10_000_000, 100_000_000, 10_000_000)
 """What the one site has, so that no load is refused for want of a machine."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What was decided over one purchase, the seconds that it took, and those of them that new instances started in."""
+
+    verdict: str
+    """reuse, modify, create (what the dearest of its roles needed) or refuse"""
+    took_s: float
+    starting_s: float
+
+    @property
+    def deciding_s(self) -> float:
+        """All but the starts."""
+        return self.took_s - self.starting_s
+
+
+class Starts:
+    """The runtime, with a note of when somebody waited for an instance that had not run before."""
+
+    def __init__(self, runtime: SandboxRuntime) -> None:
+        self._runtime = runtime
+        self._known: set[str] = set()
+        self._waits: list[tuple[float, float]] = []
+        self.observe, self.bounds, self.closed, self.delete = (
+            runtime.observe,
+            runtime.bounds,
+            runtime.closed,
+            runtime.delete,
+        )
+
+    def ensure(self, spec: InstanceSpec) -> Observation:
+        """As the runtime does it."""
+        is_new, begun = spec.instance_id not in self._known, time.perf_counter()
+        seen = self._runtime.ensure(spec)
+        if is_new:
+            self._known.add(spec.instance_id)
+            self._waits.append((begun, time.perf_counter()))
+        return seen
+
+    def forget(self) -> None:
+        """Forget the waits so far."""
+        self._waits.clear()
+
+    def waited_s(self) -> float:
+        """Seconds in which at least one start was waited for."""
+        return covered_s(self._waits)
+
+
+def covered_s(spans: Sequence[tuple[float, float]]) -> float:
+    """How long at least one of these spans of time lasted, what overlaps counted once."""
+    covered, until = 0.0, -math.inf
+    for begun, ended in sorted(spans):
+        covered += max(0.0, ended - max(begun, until))
+        until = max(until, ended)
+    return covered
 
 
 @dataclass(frozen=True)
@@ -58,43 +118,42 @@ class Functions:
     ground: Ground
     keeper: Keeper
     runtime: SandboxRuntime
+    starts: Starts
 
-    def admit(self, subscription: int, model: str, **request: Any) -> tuple[dict[str, Any], float]:
-        """Step I to III of one purchase of a single model: the share, and the seconds that it took."""
-        document = {"schema": "s4m/request/1", "service": model, **request}
-        spec = dict(self.models[model].document)
+    def admit(self, subscription: int, demand: Demand) -> Admission:
+        """Step I to III of one purchase of a service or a single model."""
+        spec = demand.spec
+        document = {"schema": "s4m/request/2", "service": spec["name"], **demand.request}
         body = {
-            "subscriptionId": str(subscription), "planId": "1", "document": document, "spec": spec,
-            "isolationSold": request.get("isolation", 0),
+            "subscriptionId": str(subscription), "planId": "1", "document": document, "spec": dict(spec),
+            "isolationSold": document.get("isolation", 0),
         }  # fmt: skip
+        self.starts.forget()
         begun = time.perf_counter()
-        wanted = self.msmf.post("/service-requirements", body, f"{subscription}:requirements:0")
-        share = self.vmof.post("/instances", {"requirements": wanted}, f"{subscription}:instance:0")
-        return share, time.perf_counter() - begun
-
-
-def variants(count: int) -> dict[str, Manifest]:
-    """`count` models: the installed ones that are no part of the pool, over and over under further names."""
-    every = manifests().values()
-    parts = {one.name: one for one in every if one.kind == "CaaS" and one.supplies and not one.consumes}
-    rest = [one for one in every if one.name not in parts]
-    named = (
-        {**one.document, "name": f"{one.name}-{number // len(rest)}"}
-        for number, one in enumerate(islice(cycle(rest), count - len(parts)))
-    )
-    return {**parts, **{document["name"]: parse_manifest(document) for document in named}}
+        try:
+            wanted = self.msmf.post("/service-requirements", body, f"{subscription}:requirements:0")
+            wanted = {**wanted, "access": demand.access}
+            share = self.vmof.post("/instances", {"requirements": wanted}, f"{subscription}:instance:0")
+            verdict = str(share["decision"]["models"]["verdict"])
+        except PeerRefused as refusal:
+            if refusal.reason["code"] != "infeasible":
+                raise
+            verdict = "refuse"
+        return Admission(verdict, time.perf_counter() - begun, self.starts.waited_s())
 
 
 @contextmanager
-def functions(home: Path, models: Mapping[str, Manifest]) -> Iterator[Functions]:
-    """Everything up on an empty home; all of it has ended when the block is left."""
+def functions(home: Path, models: Mapping[str, Manifest], topology: str = "") -> Iterator[Functions]:
+    """Everything up on an empty home; all of it has ended when the block is left. Without a topology there is one site
+    that has room for everything."""
     with Devnet.start() as devnet, _loop() as loop:
-        ground = _ground(home, devnet)
+        ground = _ground(home, devnet, topology)
         built = _build(ground, loop, models)
         DBOS.launch()
         try:
-            with ground.store.writer.begin() as rows:
-                supply(rows, "bench", "site-1", ROOM)
+            if not topology:
+                with ground.store.writer.begin() as rows:
+                    supply(rows, "bench", "site-1", ROOM)
             built.keeper()
             sys.setswitchinterval(SWITCH_INTERVAL_S)  # both as the orchestrator's program does
             gc.freeze()
@@ -108,7 +167,7 @@ def functions(home: Path, models: Mapping[str, Manifest]) -> Iterator[Functions]
             ground.close()
 
 
-def _ground(home: Path, devnet: Devnet) -> Ground:
+def _ground(home: Path, devnet: Devnet, topology: str) -> Ground:
     """Contracts, keys and enrolments, final on the chain."""
     chain = Chain.connect(devnet.rpc_url)
     operator = WalletKey.create()
@@ -121,7 +180,7 @@ def _ground(home: Path, devnet: Devnet) -> Ground:
         enrol_components(contracts, sender, keys)
     devnet.mine(3)
     chain.close()
-    return Ground.open(Settings(home=home, rpc_url=devnet.rpc_url))
+    return Ground.open(Settings(home=home, rpc_url=devnet.rpc_url, topology=topology))
 
 
 def _build(ground: Ground, loop: asyncio.AbstractEventLoop, models: Mapping[str, Manifest]) -> Functions:
@@ -135,12 +194,13 @@ def _build(ground: Ground, loop: asyncio.AbstractEventLoop, models: Mapping[str,
 
     reader = ground.store.reader
     msmf = ground.guard("msmf", build_msmf(MsmfDeps(datasource, reader=reader)))
-    deps = MmfDeps(datasource, runtime, models, client("mmf", "msmf", msmf), reader=reader)
+    starts = Starts(runtime)
+    deps = MmfDeps(datasource, starts, models, client("mmf", "msmf", msmf), topology=ground.topology, reader=reader)
     mmf = ground.guard("mmf", build_mmf(deps))
     vmof_deps = VmofDeps(datasource, models, client("vmof", "mmf", mmf), client("vmof", "msmf", msmf), reader=reader)
     vmof = ground.guard("vmof", build_vmof(vmof_deps))
     asked = {name: client("orchestrator", name, app) for name, app in (("msmf", msmf), ("vmof", vmof), ("mmf", mmf))}
-    return Functions(**asked, models=models, ground=ground, keeper=Keeper(deps), runtime=runtime)
+    return Functions(**asked, models=models, ground=ground, keeper=Keeper(deps), runtime=runtime, starts=starts)
 
 
 @contextmanager

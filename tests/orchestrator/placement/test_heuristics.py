@@ -22,16 +22,35 @@ def test_global_resource_capacity_solves_its_linear_system() -> None:
     assert capacities(CPU, LINKS) == pytest.approx(exact, abs=1e-5)
 
 
-def test_the_random_walk_is_a_distribution_and_prefers_the_strong() -> None:
-    found = ranks(CPU, LINKS)
-    assert found.sum() == pytest.approx(1, abs=1e-5)
-    assert found.argmax() == 0
+def test_the_random_walk_ranks_as_computed_by_hand() -> None:
+    """H = CPU × bandwidth is 12, 2, 3. From the outer nodes every step forward leads to the middle one, so that
+    r0 = 0.15 × 12/17 + 0.85 (1 − r0); from there 2/5 of the steps lead to the second and 3/5 to the third."""
+    middle = (0.15 * 12 / 17 + 0.85) / 1.85
+    second = 0.15 * 2 / 17 + 0.85 * 2 / 5 * middle
+    third = 0.15 * 3 / 17 + 0.85 * 3 / 5 * middle
+    assert (middle, second, third) == pytest.approx((0.516693, 0.193323, 0.289984), abs=1e-6)
+    assert ranks(CPU, LINKS) == pytest.approx([middle, second, third], abs=1e-5)
 
 
-def test_proximity_keeps_a_request_together() -> None:
+def test_the_random_walk_maps_roles_in_the_order_of_their_ranks() -> None:
+    assert RandomWalk().roles(CPU, LINKS) == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "worth"),
+    [([0], [12 / 1, 2 / 2, 3 / 1]), ([1], [12 / 2, 2 / 1, 3 / 2]), ([0, 1], [12 / 3, 2 / 3, 3 / 3])],
+)
+def test_proximity_divides_resources_by_the_hops_to_what_was_chosen(chosen: list[int], worth: list[float]) -> None:
+    """CPU × bandwidth is 12, 2, 3; the first and the third node share a site, the second lies at another."""
     hops = np.array([[1.0, 2.0, 1.0], [2.0, 1.0, 2.0], [1.0, 2.0, 1.0]])
-    even, mesh = np.ones(3), np.ones((3, 3)) - np.eye(3)
-    assert PlRank().nodes(even, mesh, [0], hops).argmin() == 1
+    assert PlRank().nodes(CPU, LINKS, chosen, hops) == pytest.approx(worth, rel=1e-5)
+
+
+def test_proximity_maps_the_role_first_whose_cpu_times_bandwidth_is_largest() -> None:
+    """Sums of bandwidth 5, 5, 2 and so products 10, 15, 20: neither CPU nor bandwidth alone gives this order."""
+    cpu = np.array([2.0, 3.0, 10.0])
+    mesh = np.array([[0.0, 4.0, 1.0], [4.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    assert PlRank().roles(cpu, mesh) == [2, 1, 0]
 
 
 @pytest.mark.parametrize("ranking", ALL)
