@@ -289,6 +289,13 @@ def test_granted_computing_raises_the_devices_rates_and_cost() -> None:
     assert dear > 3 * cpu_seconds(lambda: ask(capture, params, computing_mcores=8))
 
 
+def test_sessions_carry_a_thousand_points_each_and_no_stroke_is_thinned_to_nothing() -> None:
+    there_and_back = [[0, 0], [1, 1]] * 750
+    heard = ask(interpret, {"strokes": [there_and_back]}, protocol_stack_sessions=1)
+    assert (heard.info["every"], heard.quantity) == (2, 1)
+    assert ask(interpret, {"strokes": [there_and_back]}, protocol_stack_sessions=2).info["every"] == 1
+
+
 def test_infrastructure_tells_what_this_host_carries_of_its_supply_and_what_it_lacks() -> None:
     small = value(ask(site_capacity, {"seconds": 0.01}, computing_mcores=500, storage_mib=1))
     assert (small["carries"]["computing_mcores"], small["carries"]["storage_mib"], small["lacks"]) == (500, 1, {})
