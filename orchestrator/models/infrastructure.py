@@ -11,7 +11,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-from orchestrator.models.serving import Answer, Program, Request, json_answer, run
+from orchestrator.models.serving import Answer, Grant, Program, Request, json_answer, run
 
 BLOCK = bytes(1 << 16)
 MEMINFO = Path("/proc/meminfo")
@@ -20,22 +20,30 @@ MEMINFO = Path("/proc/meminfo")
 def capacity(request: Request) -> Answer:
     seconds = request.number("seconds", 0.02, 0.01, 1.0)
     disk = os.statvfs("/usr")
-    cores, disk_mib, speed = len(os.sched_getaffinity(0)), disk.f_bavail * disk.f_frsize >> 20, hash_speed(seconds)
-    there = {"computing_mcores": 1000 * cores, "storage_mib": disk_mib}
-    carried = {name: min(request.granted(name, amount), amount) for name, amount in there.items()}
+    cores, speed = len(os.sched_getaffinity(0)), hash_speed(seconds)
+    there = {"computing_mcores": 1000 * cores, "storage_mib": disk.f_bavail * disk.f_frsize >> 20}
+    carries = carried(request.grant, there)
     value = {
         "cores": cores,
         "load": round(os.getloadavg()[0], 2),
         **memory(MEMINFO.read_text()),
-        "disk_free_mib": disk_mib,
+        "disk_free_mib": there["storage_mib"],
         "hash_mib_per_s": round(speed, 1),
         "supplies": dict(request.grant),
-        "carries": {**carried, "hash_mib_per_s": round(speed * carried["computing_mcores"] / 1000, 3)},
-        "lacks": {
-            name: request.grant[name] - carried[name] for name in there if request.grant.get(name, 0) > there[name]
-        },
+        "carries": {**carries, "hash_mib_per_s": round(speed * carries["computing_mcores"] / 1000, 3)},
+        "lacks": lacking(request.grant, there),
     }
     return json_answer(value, math.ceil(round(seconds * 100, 6)), {"measured_s": seconds})
+
+
+def carried(grant: Grant, there: Grant) -> Grant:
+    """Of what is there, as much as is granted; all of what nobody granted."""
+    return {name: min(grant.get(name, amount), amount) for name, amount in there.items()}
+
+
+def lacking(grant: Grant, there: Grant) -> Grant:
+    """What is granted and not there."""
+    return {name: grant[name] - amount for name, amount in there.items() if grant.get(name, 0) > amount}
 
 
 def hash_speed(seconds: float) -> float:

@@ -289,6 +289,22 @@ def test_granted_computing_raises_the_devices_rates_and_cost() -> None:
     assert dear > 3 * cpu_seconds(lambda: ask(capture, params, computing_mcores=8))
 
 
+def test_sessions_carry_a_thousand_points_each_and_no_stroke_is_thinned_to_nothing() -> None:
+    there_and_back = [[0, 0], [1, 1]] * 750
+    heard = ask(interpret, {"strokes": [there_and_back]}, protocol_stack_sessions=1)
+    assert (heard.info["every"], heard.quantity) == (2, 1)
+    assert ask(interpret, {"strokes": [there_and_back]}, protocol_stack_sessions=2).info["every"] == 1
+
+
+def test_infrastructure_tells_what_this_host_carries_of_its_supply_and_what_it_lacks() -> None:
+    small = value(ask(site_capacity, {"seconds": 0.01}, computing_mcores=500, storage_mib=1))
+    assert (small["carries"]["computing_mcores"], small["carries"]["storage_mib"], small["lacks"]) == (500, 1, {})
+    assert small["carries"]["hash_mib_per_s"] == pytest.approx(small["hash_mib_per_s"] / 2, rel=0.01)
+    large = value(ask(site_capacity, {"seconds": 0.01}, computing_mcores=10**6, storage_mib=1))
+    assert large["carries"]["computing_mcores"] == 1000 * large["cores"]
+    assert large["lacks"] == {"computing_mcores": 10**6 - 1000 * large["cores"]}
+
+
 def test_infrastructure_measures_this_host_and_tells_its_supply() -> None:
     told = value(ask(site_capacity, {"seconds": 0.01}, computing_mcores=8000))
     assert told["cores"] >= 1
@@ -304,7 +320,12 @@ def test_longer_measurement_costs_more() -> None:
 
 
 def test_platform_measures_exchanges_and_tells_its_supply() -> None:
-    told = value(ask(run_time_capacity, {"exchanges": 50}, protocol_stack_sessions=1024))
-    assert told["exchanges_per_s"] > 100
-    assert told["sessions"] > 0
-    assert told["supplies"] == {"protocol_stack_sessions": 1024}
+    few, many = (ask(run_time_capacity, {"exchanges": 50}, protocol_stack_sessions=n) for n in (4, 200))
+    assert (value(few)["sessions"], few.info["open"], few.quantity) == (4, 4, 1)
+    assert (value(many)["sessions"], many.info["open"]) == (200, 64)
+    assert value(few)["exchanges_per_s"] > 100
+    assert value(few)["exchanges_per_s_of_each"] == pytest.approx(value(few)["exchanges_per_s"] / 4, abs=1)
+    assert value(many)["supplies"] == {"protocol_stack_sessions": 200}
+    assert ask(run_time_capacity, {"exchanges": 950}).quantity == 10
+    with pytest.raises(OverGrant, match="protocol_stack_sessions"):
+        ask(run_time_capacity, {}, protocol_stack_sessions=0)

@@ -36,7 +36,7 @@ class By(Enum):
     TURNS = auto()
     """how often the call is let in beside another tenant's"""
     GOVERNOR = auto()
-    """only waits for a clock, so takes no turn: the runtime holds the process to it (test_sandbox_life.py)"""
+    """only waits for a clock, so takes no turn: the runtime holds the process to it (test_sandbox_attacks.py)"""
 
 
 Ask = Mapping[str, Any] | bytes
