@@ -95,18 +95,21 @@ def test_an_accepted_request_is_explained(run: Run, subscription: str) -> None:
 
 def test_a_refused_request_is_explained_with_what_would_do(run: Run, subscription: str, tmp_path: Path) -> None:
     document = tmp_path / "request.json"
-    document.write_text(json.dumps({"schema": "s4m/request/1", "service": "monitoring", "qoe": {"latency_ms": 0.01}}))
+    qoe = {"latency_ms": 0.01, "reliability": 1}
+    document.write_text(json.dumps({"schema": "s4m/request/1", "service": "monitoring", "qoe": qoe}))
     bought = run("buy", "monitoring", "--wallet", "eva", "--cap", "50", "--yes", "--document", document)
     assert (bought.code, bought.json["code"]) == (3, "service_refused")
     refused = next(row["subscriptionId"] for row in run("subscriptions", "list").json if row["cap"] == "50")
     told = run("explain", refused).json
     assert (told["state"], told["refusal"]["code"]) == ("refused", "infeasible")
-    assert [said[:16] for said in told["feasibleIf"]] == ["ask for at most "]
+    quicker, steadier = told["feasibleIf"]
+    assert (quicker[:16], steadier[:32]) == ("ask for at most ", "ask for a reliability of at most")
     page = run("explain", refused, as_json=False).text
     assert "would do: ask for at most" in page
     assert "latency latency_ms: needs" in page
-    enough = float(told["feasibleIf"][0].split()[4])
-    document.write_text(json.dumps({"schema": "s4m/request/1", "service": "monitoring", "qoe": {"latency_ms": enough}}))
+    assert "reliability reliability: needs 1, there is 0.99" in page
+    enough = {"latency_ms": float(quicker.split()[4]), "reliability": float(steadier.split()[7])}
+    document.write_text(json.dumps({"schema": "s4m/request/1", "service": "monitoring", "qoe": enough}))
     assert run("buy", "monitoring", "--wallet", "eva", "--cap", "50", "--yes", "--document", document).code == 0
 
 
