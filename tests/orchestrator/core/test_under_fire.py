@@ -79,10 +79,22 @@ class Fire(threading.Thread):
         self.house, self.kills, self.dice = house, kills, dice
         self.struck: list[dict[str, int]] = []
         """what each kill fell into"""
+        self.over = threading.Event()
+
+    @contextmanager
+    def burning(self) -> Iterator[None]:
+        """Until the last kill; where the test fails meanwhile, no further one."""
+        self.start()
+        try:
+            yield
+        except BaseException:
+            self.over.set()
+            raise
+        finally:
+            self.join(900)
 
     def run(self) -> None:
-        while len(self.struck) < self.kills:
-            time.sleep(self.dice.uniform(0.2, 2.0))
+        while len(self.struck) < self.kills and not self.over.wait(self.dice.uniform(0.2, 2.0)):
             self.house.kill()
             self.struck.append(_amid(self.house))
             self.house.start(S4M_DESIGN_EPOCH_S="1")
@@ -101,12 +113,11 @@ def test_each_final_purchase_ends_in_one_share_of_one_msi_or_a_recorded_refusal(
     dice, begun = random.Random(SEED), time.monotonic()
     with _house() as house:
         fire = Fire(house, kills, random.Random(dice.random()))
-        fire.start()
-        sent = _buy(house, purchases, reorgs, dice)
-        fire.join(900)
+        with fire.burning():
+            sent = _buy(house, purchases, reorgs, dice)
         house.market.devnet.mine(2 * FINAL_DEPTH)
         final = Final.of(house.market)
-        wait_for(lambda: _all_settled(house, final), purchases, lambda: f"{_states(house)} {house.tail()}")
+        wait_for(lambda: _all_settled(house, final), 300 + purchases, lambda: f"{_states(house)} {house.tail()}")
         _let_rest(house)
         figures = _figures(house, sent, final, fire, reorgs, begun)
         print(json.dumps(figures))

@@ -319,7 +319,7 @@ def reachable(moves: Mapping[Any, Any], state: str) -> set[str]:
         ("sqlite", ONE_SITE, 8, 12),
         ("postgresql", TRIANGLE, 2, 12),
         pytest.param("sqlite", TRIANGLE, 20, 50, marks=pytest.mark.soak),
-        pytest.param("postgresql", ONE_SITE, 20, 50, marks=pytest.mark.soak),
+        pytest.param("postgresql", ONE_SITE, 10, 50, marks=pytest.mark.soak),
     ],
 )
 def test_life_cycle_and_sharing_hold_in_any_order(
