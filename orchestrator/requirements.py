@@ -172,7 +172,7 @@ class CandidateReason(Shape):
     """points of orchestrator.placement.worth; None where nobody priced it"""
 
 
-class Measured(Shape):
+class Performance(Shape):
     """How an MSI, or a model instance, did within the last minute, and how many more shares it takes."""
 
     calls: int = 0
@@ -197,7 +197,7 @@ class Measured(Shape):
 class MsiCandidate(CandidateReason):
     """An MSI that was looked at, with what was known of it."""
 
-    measured: Measured | None = None
+    performance: Performance | None = None
 
 
 class Placement(Shape):

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from orchestrator.instances.measured import measured_named
 from orchestrator.instances.models import ModelInstance, instances
+from orchestrator.instances.performance import performance_named
 from orchestrator.instances.states import ModelState
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
@@ -92,7 +92,7 @@ def _slow(rows: sa.Connection, ones: Sequence[ModelInstance], now: int) -> dict[
     for one in ones:
         of_model[one.model].append(one.instance_id)
     several = [names for names in of_model.values() if len(names) > 1]
-    known = measured_named(rows, [name for names in several for name in names], now) if several else {}
+    known = performance_named(rows, [name for names in several for name in names], now) if several else {}
     held = ({name: known[name] for name in names if name in known} for names in several)
     return {name: ms for some in held for name, ms in slowness(some).items()}
 

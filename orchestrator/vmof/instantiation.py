@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.errors import Refusal
-from orchestrator.instances.measured import strained_instances
+from orchestrator.instances.performance import strained_instances
 from orchestrator.instances.repeats import patient
 from orchestrator.instances.transact import transact_again
 from orchestrator.placement.strain import strains
