@@ -1,9 +1,9 @@
 """What MMF says in its talk with VMOF: what an overtaken offer lacks by now, and what it could do instead of what it
 cannot.
 
-Used by the offers, in the transaction of the acceptance or of the refusal. Each counter-offer is the same request with one thing otherwise
-(a lower degree of isolation, a lower rate, another site to enter at), decided on the same rows, with its own reasons.
-Nothing is allocated or kept free by it.
+Used by the offers, in the transaction of the acceptance or of the refusal. Each counter-offer is the same request with
+one thing otherwise (a lower degree of isolation, a lower rate, another site to enter at), decided on the same rows, with
+its own reasons. Nothing is allocated or kept free by it.
 """
 
 from collections.abc import Callable, Iterator
