@@ -18,7 +18,7 @@ class Answered(Shape):
     """all their durations together, seconds"""
 
 
-class Performance(Shape):
+class Answers(Shape):
     """GET /performance of the gateway; who was not called lately is not in it."""
 
     window_s: float = Field(gt=0)

@@ -191,7 +191,7 @@ class CandidateReason(Shape):
     """of the instance, or of a new one there; None where nobody asked"""
 
 
-class Measured(Shape):
+class Performance(Shape):
     """How an MSI, or a model instance, did within the last minute, and how many more shares it takes."""
 
     calls: int = 0
@@ -216,7 +216,7 @@ class Measured(Shape):
 class MsiCandidate(CandidateReason):
     """An MSI that was looked at, with what was known of it."""
 
-    measured: Measured | None = None
+    performance: Performance | None = None
 
 
 class Placement(Shape):

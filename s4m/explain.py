@@ -159,11 +159,23 @@ def _candidates(tree: Tree, candidates: list[dict[str, Any]], nobody: str) -> No
         why = "; ".join(map(_lack, one["lacks"])) or ("chosen" if one["chosen"] else "fits as well, another was better")
         facts = [f"{one['cost']:,} points"] if one.get("cost") is not None else []
         facts += [f"availability {one['availability']:.6g}"] if one.get("availability") is not None else []
-        known = f" ({', '.join(facts)})" if facts else ""
+        known = (f" ({', '.join(facts)})" if facts else "") + _performance(one.get("performance"))
         style = "green" if one["chosen"] else "dim"
         tree.add(f"[{style}]{escape(one['action'])} {escape(one['candidate'])}{known}: {escape(why)}[/{style}]")
     if len(ordered) > MOST_CANDIDATES:
         tree.add(f"[dim]and {len(ordered) - MOST_CANDIDATES} more (--json shows them)[/dim]")
+
+
+def _performance(one: dict[str, Any] | None) -> str:
+    """How an MSI did in the last minute, and its room; nothing where nobody has looked yet."""
+    if one is None:
+        return ""
+    told = [f"{one['freeShares']} more shares fit"]
+    if one["latencyMs"] is not None:
+        told += [f"{one['latencyMs']:,.0f} ms a use", f"queue {one['queue']:.1f}", f"{one['errorRate']:.0%} failed"]
+    if one["immersion"] is not None:
+        told.append(f"immersion {one['immersion']:.2f}, {one['underFloor']} under their floor")
+    return f" ({', '.join(told)})"
 
 
 def _lack(lack: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator.gateway.errors import ModelUnavailable
-from orchestrator.performance import Answered, Performance
+from orchestrator.performance import Answered, Answers
 
 HALF_S: Final = 30.0
 LEAST_S: Final = 10.0
@@ -88,7 +88,7 @@ class PerformanceBoard:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.models, self.services = Tally(clock), Tally(clock)
 
-    def recent(self) -> Performance:
+    def recent(self) -> Answers:
         """What `GET /performance` answers."""
         window_s, models = self.models.recent()
-        return Performance(window_s=round(window_s, 3), models=models, services=self.services.recent()[1])
+        return Answers(window_s=round(window_s, 3), models=models, services=self.services.recent()[1])

@@ -88,8 +88,8 @@ MOVES = sa.Table(
 )
 """Every move of every MSI and share, written in the transaction that makes it."""
 
-MEASURED = sa.Table(
-    "measured",
+PERFORMANCE = sa.Table(
+    "performance",
     METADATA,
     sa.Column("subject", sa.String, primary_key=True),
     sa.Column("kind", sa.String, nullable=False),

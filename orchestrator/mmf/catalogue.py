@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 import sqlalchemy as sa
 
 from orchestrator.instances.lives import Life, ended_lives, life_of
-from orchestrator.instances.measured import measured_named
 from orchestrator.instances.models import ModelInstance, instances
+from orchestrator.instances.performance import performance_named
 from orchestrator.instances.states import ModelState
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
 from orchestrator.placement.strain import slowness
 from orchestrator.qoe.reliability import availability
-from orchestrator.requirements import Measured, OfferRequest
+from orchestrator.requirements import OfferRequest
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.pool import Node, places_and
 from orchestrator.resources.reservations import kept_for
@@ -105,13 +105,14 @@ def _estimate(manifest: Manifest, seen: Life) -> float:
 
 
 def _slow(rows: sa.Connection, ones: Sequence[ModelInstance], now: int) -> dict[str, float]:
-    """Instance → how slow it was measured, held against the quickest of its own model."""
-    known = measured_named(rows, [one.instance_id for one in ones], now)
-    of_model: defaultdict[str, dict[str, Measured]] = defaultdict(dict)
+    """Instance → how slow it was measured, held against the quickest of its own model; alone it is the quickest."""
+    of_model: defaultdict[str, list[str]] = defaultdict(list)
     for one in ones:
-        if one.instance_id in known:
-            of_model[one.model][one.instance_id] = known[one.instance_id]
-    return {name: ms for some in of_model.values() for name, ms in slowness(some).items()}
+        of_model[one.model].append(one.instance_id)
+    several = [names for names in of_model.values() if len(names) > 1]
+    known = performance_named(rows, [name for names in several for name in names], now) if several else {}
+    held = ({name: known[name] for name in names if name in known} for names in several)
+    return {name: ms for some in held for name, ms in slowness(some).items()}
 
 
 def _sites(

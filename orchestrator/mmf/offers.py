@@ -29,7 +29,7 @@ from orchestrator.instances.models import (
 )
 from orchestrator.instances.tables import OFFERS
 from orchestrator.mmf.catalogue import supplies, view
-from orchestrator.mmf.counters import counters
+from orchestrator.mmf.negotiation import counters, overtaken
 from orchestrator.models.manifests import Manifest
 from orchestrator.placement import decide
 from orchestrator.placement.greedy import flow
@@ -336,20 +336,6 @@ def _offer(row: sa.RowMapping) -> Offer:
         instead_of=row["instead_of"],
         change=Change.model_validate(row["change"]) if row["change"] else None,
     )
-
-
-def overtaken(offered: Decision, now: Decision) -> str:
-    """What each placement that was offered lacks by now; where it lacks nothing, something better has come free."""
-    causes: list[str] = []
-    for one in offered.placements:
-        if one in now.placements:
-            continue
-        name = one.node if one.verdict == "create" else one.instance
-        reasons = now.reasons.get(one.role, ())
-        lacks = next((each.lacks for each in reasons if (each.candidate, each.action) == (name, one.verdict)), ())
-        why = f"lacks {lacks_of(lacks)} by now" if lacks else "is not the best any more"
-        causes.append(f"{one.role}: {one.verdict} {name} {why}")
-    return "; ".join(causes) or "the request cannot be filled any more"
 
 
 def _decide(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from orchestrator.models.turns import PLACES
-from orchestrator.requirements import Lack, Measured
+from orchestrator.requirements import Lack, Performance
 
 LEAST_CALLS: Final = 20
 """Of fewer within a minute a part that failed says nothing: one would be a tenth of ten."""
@@ -20,7 +20,7 @@ NOTICEABLE: Final = 1.2
 """Times to an answer that differ by a fifth or less count as the same: so much they vary from minute to minute."""
 
 
-def strains(one: Measured) -> tuple[Lack, ...]:
+def strains(one: Performance) -> tuple[Lack, ...]:
     """Why nobody else should share it as it is."""
     lacks: list[Lack] = []
     if one.queue > MOST_QUEUE:
@@ -30,12 +30,12 @@ def strains(one: Measured) -> tuple[Lack, ...]:
     return tuple(lacks)
 
 
-def slowness(measured: Mapping[str, Measured]) -> dict[str, float]:
+def slowness(performance: Mapping[str, Performance]) -> dict[str, float]:
     """Of each, milliseconds to an answer, failed calls made good by another; 0 for those as quick as the quickest."""
     took = {
         name: one.latency_ms / max(1.0 - one.error_rate, 0.01)
-        for name, one in measured.items()
+        for name, one in performance.items()
         if one.latency_ms is not None
     }
     quickest = min(took.values(), default=0.0)
-    return {name: took[name] if took.get(name, 0.0) > NOTICEABLE * quickest else 0.0 for name in measured}
+    return {name: took[name] if took.get(name, 0.0) > NOTICEABLE * quickest else 0.0 for name in performance}

@@ -11,10 +11,10 @@ from fastapi import FastAPI, Path, Query
 from orchestrator.errors import Refusal
 from orchestrator.instances import ShareState
 from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, MalformedCall
-from orchestrator.instances.measured import measured_all
 from orchestrator.instances.moves import moves_of
 from orchestrator.instances.msis import msis, running_grants, running_sockets, shares
 from orchestrator.instances.msis import share as share_of
+from orchestrator.instances.performance import all_performance
 from orchestrator.instances.transact import read, snapshot
 from orchestrator.notices import NoticeKind
 from orchestrator.requirements import AdjustmentRequest, GrantProposal, InstantiationRequest, Notice
@@ -172,12 +172,12 @@ def _instances(rows: sa.Connection, now: int) -> dict[str, Any]:
     held: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for share in shares(rows):
         held[share.msi_id].append(share.to_json())
-    known = measured_all(rows, now)
+    known = all_performance(rows, now)
     return {
         "instances": [
             {
                 **one.to_json(),
-                "measured": known[one.msi_id].to_json() if one.msi_id in known else None,
+                "performance": known[one.msi_id].to_json() if one.msi_id in known else None,
                 "held": held[one.msi_id],
             }
             for one in msis(rows)

@@ -9,26 +9,26 @@ from collections.abc import Mapping, Sequence
 from orchestrator.instances import MsiState
 from orchestrator.instances.msis import Msi
 from orchestrator.placement.strain import slowness, strains
-from orchestrator.requirements import Lack, Measured, MsiCandidate, ServiceRequirements
+from orchestrator.requirements import Lack, MsiCandidate, Performance, ServiceRequirements
 from orchestrator.resources import may_share
 
-NOTHING: Mapping[str, Measured] = {}
+NOTHING: Mapping[str, Performance] = {}
 
 
 def choose_msi(
-    requirements: ServiceRequirements, candidates: Sequence[Msi], measured: Mapping[str, Measured] = NOTHING
+    requirements: ServiceRequirements, candidates: Sequence[Msi], performance: Mapping[str, Performance] = NOTHING
 ) -> tuple[Msi | None, tuple[MsiCandidate, ...]]:
     """The MSI to join, and a reason for every one. None = create.
 
     One that runs and has room comes before one that would have to be modified; then the quicker one, then the one with
     more room; where no room was measured, the fuller one, so that few are opened.
     """
-    slow = slowness({one.msi_id: measured[one.msi_id] for one in candidates if one.msi_id in measured})
-    reasons = [reason for one in candidates for reason in _reasons(requirements, one, measured.get(one.msi_id))]
+    slow = slowness({one.msi_id: performance[one.msi_id] for one in candidates if one.msi_id in performance})
+    reasons = [reason for one in candidates for reason in _reasons(requirements, one, performance.get(one.msi_id))]
     actions = {one.candidate: one.action for one in reasons if not one.lacks}
 
     def order(one: Msi) -> tuple[bool, bool, float, int, str]:
-        room = room_in(one, measured.get(one.msi_id))
+        room = room_in(one, performance.get(one.msi_id))
         full = actions[one.msi_id] == "modify"
         waiting = one.state is not MsiState.RUNNING
         return full, waiting, slow.get(one.msi_id, 0.0), -one.shares if room is None else -room, one.msi_id
@@ -38,32 +38,34 @@ def choose_msi(
     return best, tuple(one.model_copy(update={"chosen": (one.candidate, one.action) == chosen}) for one in reasons)
 
 
-def room_in(one: Msi, measured: Measured | None) -> int | None:
+def room_in(one: Msi, performance: Performance | None) -> int | None:
     """How many more shares its models take as they are: as measured, less those that came since. None: not measured."""
-    return max(measured.free_shares - (one.shares - measured.shares), 0) if measured else None
+    return max(performance.free_shares - (one.shares - performance.shares), 0) if performance else None
 
 
-def _reasons(wanted: ServiceRequirements, one: Msi, measured: Measured | None) -> list[MsiCandidate]:
+def _reasons(wanted: ServiceRequirements, one: Msi, performance: Performance | None) -> list[MsiCandidate]:
     """Reuse; and where room in its models is all that lacks, modify."""
-    lacks = (*_promises(wanted, one), *_performance(wanted, measured))
-    full = _room(one, measured) if not lacks else ()
-    reuse = MsiCandidate(candidate=one.msi_id, action="reuse", chosen=False, lacks=(*lacks, *full), measured=measured)
-    modify = MsiCandidate(candidate=one.msi_id, action="modify", chosen=False, measured=measured)
+    lacks = (*_promises(wanted, one), *_performance(wanted, performance))
+    full = _room(one, performance) if not lacks else ()
+    reuse = MsiCandidate(
+        candidate=one.msi_id, action="reuse", chosen=False, lacks=(*lacks, *full), performance=performance
+    )
+    modify = MsiCandidate(candidate=one.msi_id, action="modify", chosen=False, performance=performance)
     return [reuse, modify] if full else [reuse]
 
 
-def _room(one: Msi, measured: Measured | None) -> tuple[Lack, ...]:
-    if room_in(one, measured) != 0:
+def _room(one: Msi, performance: Performance | None) -> tuple[Lack, ...]:
+    if room_in(one, performance) != 0:
         return ()
     return (Lack(kind="shares", name="free_shares", needed=1, available=0),)
 
 
-def _performance(wanted: ServiceRequirements, measured: Measured | None) -> tuple[Lack, ...]:
-    if measured is None:
+def _performance(wanted: ServiceRequirements, performance: Performance | None) -> tuple[Lack, ...]:
+    if performance is None:
         return ()
-    lacks = strains(measured)
-    if wanted.qoe.immersion_floor and measured.under_floor:
-        under = Lack(kind="performance", name="under_floor", needed=0, available=measured.under_floor, unit="users")
+    lacks = strains(performance)
+    if wanted.qoe.immersion_floor and performance.under_floor:
+        under = Lack(kind="performance", name="under_floor", needed=0, available=performance.under_floor, unit="users")
         lacks = (*lacks, under)
     return lacks
 

@@ -7,14 +7,13 @@ where others were faster MMF answers with a newer offer.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
 
 from orchestrator.errors import Refusal
-from orchestrator.instances.measured import strained_instances
+from orchestrator.instances.performance import strained_instances
 from orchestrator.instances.repeats import patient
 from orchestrator.instances.transact import transact_again
 from orchestrator.placement.strain import strains
@@ -179,7 +178,8 @@ def _join(rows: sa.Connection, deps: VmofDeps, key: str, document: dict[str, Any
     joined = life_cycle.join(rows, wanted, bound, rendering_wish(wanted), key, deps.clock())
     strained = strained_instances(rows, deps.clock())
     return {
-        **asdict(joined),
+        "msi": joined.msi,
+        "reused": joined.reused,
         "candidates": [reason.to_json() for reason in joined.candidates],
         "strained": {name: [lack.to_json() for lack in strains(one)] for name, one in strained.items()},
     }

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from orchestrator.errors import Refusal
 from orchestrator.instances import MsiMove, MsiState, ShareMove, ShareState, take_turn
-from orchestrator.instances.measured import measured_like
 from orchestrator.instances.msis import (
     Msi,
     Share,
@@ -29,6 +28,7 @@ from orchestrator.instances.msis import (
     share,
     staying_shares,
 )
+from orchestrator.instances.performance import performance_like
 from orchestrator.requirements import (
     InstanceShare,
     MsiCandidate,
@@ -88,7 +88,7 @@ def look_for(
 ) -> tuple[Msi | None, tuple[MsiCandidate, ...]]:
     """The MSI to join, by what is promised and what was measured; `without` names one that is not to be it."""
     candidates = [one for one in joinable(rows, wanted) if one.msi_id != without]
-    known = measured_like(rows, composition_of(wanted.roles), wanted.service_type, now) if candidates else {}
+    known = performance_like(rows, composition_of(wanted.roles), wanted.service_type, now) if candidates else {}
     return choose_msi(wanted, candidates, known)
 
 

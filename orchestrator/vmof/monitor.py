@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from orchestrator.instances.measured import Kind, measured_all, write_measured
 from orchestrator.instances.models import ModelInstance, instances
 from orchestrator.instances.msis import JOINABLE, LIVE
+from orchestrator.instances.performance import Kind, all_performance, write_performance
 from orchestrator.instances.tables import MSIS, SHARES, USES
 from orchestrator.instances.transact import read, transact_again
 from orchestrator.measures import Measure, Measures
 from orchestrator.models.manifests import Manifest
-from orchestrator.performance import Answered, Performance
+from orchestrator.performance import Answered, Answers
 from orchestrator.placement.strain import strains
 from orchestrator.qoe import meta_immersion
-from orchestrator.requirements import FunctionCall, Measured
+from orchestrator.requirements import FunctionCall, Performance
 from orchestrator.resources import ResourceVector
 from orchestrator.resources.pool import Node, nodes
 from orchestrator.vmof.workflows import VmofDeps
 
-Found = dict[str, tuple[Kind, Measured, bool]]
+Found = dict[str, tuple[Kind, Performance, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +47,24 @@ class Monitor:
 
     def __call__(self) -> int:
         """Look at the gateway and at the rows, and write what has changed."""
-        told = Performance.model_validate(self._gateway.get("/performance"))
+        told = Answers.model_validate(self._gateway.get("/performance"))
         frames = Measures.model_validate(self._gateway.get("/measures")).measures
         now = self._deps.clock()
         found, known = read(self._deps.reading, _look, self._deps.models, told, frames, now)
         new = {name: one for name, one in found.items() if not _same(known.get(name), one[1])}
         gone = known.keys() - found.keys()
         if new or gone:
-            transact_again(self._deps.datasource, write_measured, new, gone)
+            transact_again(self._deps.datasource, write_performance, new, gone)
         return len(new) + len(gone)
 
 
-def _same(known: Measured | None, found: Measured) -> bool:
+def _same(known: Performance | None, found: Performance) -> bool:
     return known is not None and known.model_copy(update={"at": found.at}) == found
 
 
 def _look(
-    rows: sa.Connection, models: Mapping[str, Manifest], told: Performance, frames: Sequence[Measure], now: int
-) -> tuple[Found, dict[str, Measured]]:
+    rows: sa.Connection, models: Mapping[str, Manifest], told: Answers, frames: Sequence[Measure], now: int
+) -> tuple[Found, dict[str, Performance]]:
     own = {node.node_id: node for node in nodes(rows, "model")}
     standing = [one for one in instances(rows) if one.model in models]
     each = {
@@ -73,14 +73,14 @@ def _look(
     whole = {name: _of_msi(one, each, told, frames, now) for name, one in _msis(rows).items()}
     found: Found = {name: ("instance", one, bool(strains(one))) for name, one in each.items()}
     found |= {name: ("msi", one, bool(strains(one))) for name, one in whole.items()}
-    return found, measured_all(rows, now)
+    return found, all_performance(rows, now)
 
 
-def _of_instance(one: ModelInstance, manifest: Manifest, own: Node | None, told: Performance, now: int) -> Measured:
+def _of_instance(one: ModelInstance, manifest: Manifest, own: Node | None, told: Answers, now: int) -> Performance:
     answered = told.models.get(one.socket) if one.socket else None
     seats = max(one.max_shares * one.scale - one.shares, 0)
     free = min(seats, fitting(manifest, own.free)) if own else seats
-    return _measured([answered] if answered else [], told.window_s, free, one.shares, now)
+    return _performance([answered] if answered else [], told.window_s, free, one.shares, now)
 
 
 def fitting(manifest: Manifest, room: ResourceVector) -> int:
@@ -91,8 +91,8 @@ def fitting(manifest: Manifest, room: ResourceVector) -> int:
 
 
 def _of_msi(
-    one: MadeOf, each: Mapping[str, Measured], told: Performance, frames: Sequence[Measure], now: int
-) -> Measured:
+    one: MadeOf, each: Mapping[str, Performance], told: Answers, frames: Sequence[Measure], now: int
+) -> Performance:
     """Times and failures of its users' uses; queue and room where they are worst, over its roles."""
     filled = [[each[name] for name in names if name in each] for names in one.roles.values()]
     seats = max(one.max_shares - one.shares, 0)
@@ -100,7 +100,7 @@ def _of_msi(
     used = [told.services[name] for name in one.subscriptions if name in told.services]
     mine = [frame for frame in frames if frame.subscription_id in one.subscriptions]
     worth = [float(_immersion(frame)) for frame in mine]
-    return _measured(used, told.window_s, min(free, seats), one.shares, now).model_copy(
+    return _performance(used, told.window_s, min(free, seats), one.shares, now).model_copy(
         update={
             "queue": max((min((model.queue for model in role), default=0.0) for role in filled), default=0.0),
             "immersion": round(sum(worth) / len(worth), 3) if worth else None,
@@ -114,11 +114,11 @@ def _immersion(frame: Measure) -> float:
     return float(meta_immersion(frame.rate_bps, frame.bit_error, attention, shown))
 
 
-def _measured(answered: Iterable[Answered], window_s: float, free: int, shares: int, now: int) -> Measured:
+def _performance(answered: Iterable[Answered], window_s: float, free: int, shares: int, now: int) -> Performance:
     """`queue` by Little's law: the calls' durations together ÷ the time in which they came."""
     some = list(answered)
     calls, busy_s = sum(one.calls for one in some), sum(one.busy_s for one in some)
-    return Measured(
+    return Performance(
         calls=calls,
         latency_ms=round(1000 * busy_s / calls, 3) if calls else None,
         queue=round(busy_s / window_s, 3),

@@ -6,7 +6,7 @@ VMOF's app starts the workflows, the engine recovers them; each step may be repe
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -177,7 +177,14 @@ def _aim(rows: sa.Connection, deps: VmofDeps, key: str, document: dict[str, Any]
     asked = AdjustmentRequest.model_validate(document)
     bound = msi_bound(asked.requirements, deps.models)
     aimed = adjustment.aim(rows, asked.requirements, asked.revision, bound, key, deps.clock())
-    return {**asdict(aimed), "candidates": [reason.to_json() for reason in aimed.candidates]}
+    candidates = [reason.to_json() for reason in aimed.candidates]
+    return {
+        "msi": aimed.msi,
+        "from_msi": aimed.from_msi,
+        "reused": aimed.reused,
+        "stronger": aimed.stronger,
+        "candidates": candidates,
+    }
 
 
 def _unaim(rows: sa.Connection, deps: VmofDeps, document: dict[str, Any], aimed: dict[str, Any]) -> None:

@@ -78,6 +78,9 @@ def test_an_accepted_request_is_explained(run: Run, subscription: str) -> None:
     assert (told["decision"]["msiVerdict"], told["decision"]["models"]["gap"]) == ("create", 0.0)
     assert [offer["state"] for offer in told["offers"]] == ["accepted"]
     assert {"final", "stepI", "running", "active"} <= set(told["times"])
+    moved = [(move["kind"], move["before"], move["after"]) for move in told["moves"]]
+    assert moved[:2] == [("msi", "", "preparation"), ("msi", "preparation", "planning")]
+    assert {("msi", "planning", "running"), ("share", "planning", "running")} <= set(moved)
     page = run("explain", subscription, as_json=False).text
     for words in (
         "Step I",
@@ -88,6 +91,8 @@ def test_an_accepted_request_is_explained(run: Run, subscription: str) -> None:
         "availability 0.99995",
         "gap 0.00 % (proven best)",
         "Offers",
+        "Moves",
+        "its models run",
         "Times: final",
     ):
         assert words in page, page

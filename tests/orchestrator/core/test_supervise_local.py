@@ -85,7 +85,7 @@ def is_measured(house: CoreHouse) -> bool:
     """VMOF's view has their MSI: its uses, their times and immersion, and that no room is left beside the party."""
     with house.client("orchestrator", "vmof", at="orchestrator") as client:
         (msi,) = client.get("/vmof/instances").json()["instances"]
-    seen = msi["measured"]
+    seen = msi["performance"]
     if seen is None or not seen["calls"] or seen["immersion"] is None:
         return False
     assert (seen["latencyMs"] > 0, seen["immersion"] > 0, seen["shares"], seen["errorRate"]) == (True, True, 3, 0.0)

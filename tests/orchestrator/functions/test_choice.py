@@ -14,13 +14,13 @@ from function_house import House, Loop, build, tear_down
 from memory_runtime import MemoryRuntime
 
 from orchestrator.gateway.models import ModelClients, Tenant
-from orchestrator.instances.measured import Kind, write_measured
 from orchestrator.instances.msis import Msi, MsiState
-from orchestrator.instances.tables import MEASURED
+from orchestrator.instances.performance import Kind, write_performance
+from orchestrator.instances.tables import PERFORMANCE
 from orchestrator.measures import Measures
 from orchestrator.models.manifests import manifests
 from orchestrator.placement.strain import LEAST_CALLS, MOST_QUEUE, slowness
-from orchestrator.requirements import Measured, MsiCandidate, Qoe, ServiceRequirements
+from orchestrator.requirements import MsiCandidate, Performance, Qoe, ServiceRequirements
 from orchestrator.resources import Isolation
 from orchestrator.vmof import Monitor
 from orchestrator.vmof.choice import choose_msi
@@ -35,8 +35,8 @@ def msi(name: str, shares: int) -> Msi:
     return Msi(name, "s", "ar_vr", Isolation.SHARED, MsiState.RUNNING, 1.0, 1.0, 9, shares, 0, 0)
 
 
-def did(latency_ms: float, free: int, shares: int, **more: Any) -> Measured:
-    return Measured(calls=100, latency_ms=latency_ms, free_shares=free, shares=shares, **more)
+def did(latency_ms: float, free: int, shares: int, **more: Any) -> Performance:
+    return Performance(calls=100, latency_ms=latency_ms, free_shares=free, shares=shares, **more)
 
 
 def lacks(reasons: tuple[MsiCandidate, ...], name: str) -> list[tuple[str, list[str]]]:
@@ -51,7 +51,7 @@ def test_a_slow_but_fuller_msi_loses_to_a_quicker_one() -> None:
     known = {"fuller": did(90.0, 3, 6), "emptier": did(30.0, 2, 2)}
     best, reasons = choose_msi(WANTED, [FULLER, EMPTIER], known)
     assert best == EMPTIER
-    assert {one.candidate: one.measured for one in reasons} == known
+    assert {one.candidate: one.performance for one in reasons} == known
     assert [one.candidate for one in reasons if one.chosen] == ["emptier"]
 
 
@@ -62,7 +62,7 @@ def test_as_quick_the_one_with_more_room_is_joined_and_without_measures_the_full
 
 
 def test_nobody_called_is_as_quick_as_the_quickest_and_failed_calls_take_time_twice() -> None:
-    idle = Measured(free_shares=5, shares=2)
+    idle = Performance(free_shares=5, shares=2)
     assert choose_msi(WANTED, [FULLER, EMPTIER], {"fuller": did(90, 3, 6), "emptier": idle})[0] == EMPTIER
     failing = did(30, 3, 6, error_rate=0.5)
     assert slowness({"a": failing, "b": did(40, 1, 1), "c": idle}) == {"a": 60.0, "b": 0.0, "c": 0.0}
@@ -148,12 +148,12 @@ def test_measured_calls_lead_a_purchase_to_the_quicker_msi_and_its_models(house:
     joined = house.instantiate(5, "monitoring")
     assert (joined["msi"], joined["sockets"]) == (fuller["msi"], fuller["sockets"])
     assert joined["decision"]["msiVerdict"] == "reuse"
-    rows = {row["subject"]: row for row in house.rows("SELECT * FROM measured WHERE kind = 'instance'")}
+    rows = {row["subject"]: row for row in house.rows("SELECT * FROM performance WHERE kind = 'instance'")}
     slow, quick = (rows[share["models"][0]["instance"]] for share in (roomy, fuller))
     assert (slow["calls"], quick["calls"]) == (30, 3)
     assert slow["latency_ms"] > quick["latency_ms"] > 0
     assert slow["queue"] > quick["queue"] > 0
-    listed = {one["msi"]: one["measured"] for one in house.vmof.get("/instances")["instances"]}
+    listed = {one["msi"]: one["performance"] for one in house.vmof.get("/instances")["instances"]}
     assert (listed[fuller["msi"]]["freeShares"], listed[fuller["msi"]]["shares"]) == (61, 2)
 
 
@@ -171,8 +171,8 @@ def idle_monitor(house: House) -> Monitor:
 def strain(house: House, subject: str, kind: Kind, **amiss: float) -> None:
     """As the monitor writes of what is called too much."""
     with house.store.writer.begin() as rows:
-        seen = Measured(calls=500, latency_ms=80.0, free_shares=9, shares=1, at=house.vmof_deps.clock())
-        write_measured(rows, {subject: (kind, seen.model_copy(update=amiss), True)}, ())
+        seen = Performance(calls=500, latency_ms=80.0, free_shares=9, shares=1, at=house.vmof_deps.clock())
+        write_performance(rows, {subject: (kind, seen.model_copy(update=amiss), True)}, ())
 
 
 def test_an_msi_whose_models_are_full_is_modified_and_one_without_seats_left_alone(memory: House) -> None:
@@ -197,7 +197,7 @@ def test_an_msi_whose_models_are_full_is_modified_and_one_without_seats_left_alo
 def test_full_models_make_it_a_modification_even_before_anybody_looked(memory: House) -> None:
     memory.instantiate(1, "rendering-server", users=16)
     second = memory.instantiate(2, "rendering-server")["decision"]
-    assert [(one["action"], one["measured"]) for one in second["msiCandidates"]] == [("reuse", None)]
+    assert [(one["action"], one["performance"]) for one in second["msiCandidates"]] == [("reuse", None)]
     assert second["msiVerdict"] == "modify"
 
 
@@ -219,14 +219,14 @@ def test_what_stands_no_longer_is_forgotten_and_what_is_old_says_nothing(memory:
     strain(memory, share["msi"], "msi", queue=99.0, at=memory.vmof_deps.clock() - 301)
     second = memory.instantiate(2, "monitoring")
     assert second["msi"] == share["msi"]
-    assert second["decision"]["msiCandidates"][0]["measured"]["latencyMs"] is None
+    assert second["decision"]["msiCandidates"][0]["performance"]["latencyMs"] is None
     for number in (1, 2):
         memory.release(number)
     monitor()
-    kept = {row["subject"] for row in memory.rows("SELECT subject FROM measured")}
+    kept = {row["subject"] for row in memory.rows("SELECT subject FROM performance")}
     assert not kept & {share["msi"], share["models"][0]["instance"]}
     with memory.store.reader.connect() as rows:
-        assert rows.scalar(sa.select(sa.func.count()).select_from(MEASURED).where(MEASURED.c.kind == "msi")) == 0
+        assert rows.scalar(sa.select(sa.func.count()).select_from(PERFORMANCE).where(PERFORMANCE.c.kind == "msi")) == 0
 
 
 def test_an_offer_that_shares_a_strained_model_is_rejected_and_another_accepted(memory: House) -> None:

@@ -10,7 +10,7 @@ from gateway_house import NEVER, GatewayHouse
 from marketplace.wallet.use import UseRefused
 from orchestrator.gateway.errors import ModelRefused, ModelUnavailable
 from orchestrator.gateway.performance import HALF_S, LEAST_S, PerformanceBoard
-from orchestrator.performance import Answered, Performance
+from orchestrator.performance import Answered, Answers
 
 
 class Clock:
@@ -36,7 +36,7 @@ def test_calls_add_up_over_both_halves_and_are_forgotten_after_them(clock: Clock
     board = PerformanceBoard(clock)
     with took(clock, board, 2.0):
         pass
-    assert board.recent() == Performance(
+    assert board.recent() == Answers(
         window_s=LEAST_S, models={"socket": Answered(calls=1, failed=0, busy_s=2.0)}, services={}
     )
     clock.now += HALF_S
@@ -47,7 +47,7 @@ def test_calls_add_up_over_both_halves_and_are_forgotten_after_them(clock: Clock
     clock.now += HALF_S
     assert board.recent().models == {"socket": Answered(calls=1, failed=0, busy_s=1.0)}
     clock.now += 2 * HALF_S
-    assert board.recent() == Performance(window_s=HALF_S, models={}, services={})
+    assert board.recent() == Answers(window_s=HALF_S, models={}, services={})
 
 
 def test_only_who_got_no_answer_has_failed(clock: Clock) -> None:
@@ -67,7 +67,7 @@ async def test_uses_are_told_to_the_orchestrator_with_the_models_that_answered(
     bought = await house.served()
     session = await house.session(bought, habit=NEVER, patience_s=0.3)
     await session.use("frame", {"budget_k": 40})
-    before = Performance.model_validate((await operators.get("/performance")).json())
+    before = Answers.model_validate((await operators.get("/performance")).json())
     service, model = before.services[str(bought.id)], before.models[house.sockets["rendering"]]
     assert (service.calls, service.failed) == (1, 0)
     assert service.busy_s > 0
@@ -78,7 +78,7 @@ async def test_uses_are_told_to_the_orchestrator_with_the_models_that_answered(
             await session.use("frame", {"view": {"x": 7.0}})
     finally:
         house.ensure("rendering")
-    after = Performance.model_validate((await operators.get("/performance")).json())
+    after = Answers.model_validate((await operators.get("/performance")).json())
     assert after.services[str(bought.id)].failed >= 1
     assert after.models[house.sockets["rendering"]].failed > model.failed
     await session.close()

@@ -23,7 +23,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_moves_subject", "moves", ["subject"])
     op.create_table(
-        "measured",
+        "performance",
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("calls", sa.Integer(), nullable=False),
@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("subject"),
     )
-    op.create_index("ix_measured_strained", "measured", ["strained"])
+    op.create_index("ix_performance_strained", "performance", ["strained"])
     op.add_column("offers", sa.Column("instead_of", sa.String(), nullable=False, server_default=""))
     op.add_column("offers", sa.Column("change", sa.JSON(none_as_null=True), nullable=True))
     op.create_index("ix_offers_instead_of", "offers", ["instead_of"])

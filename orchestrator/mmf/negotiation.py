@@ -1,13 +1,14 @@
-"""Counter-offers: where MMF cannot do what is asked, which single change it could do.
+"""What MMF says in its talk with VMOF: what an overtaken offer lacks by now, and what it could do instead of what it
+cannot.
 
-Used by the offers, in the transaction of the refusal. Each counter-offer is the same request with one thing otherwise
-(a lower degree of isolation, a lower rate, another site to enter at), decided on the same rows, with its own reasons.
-Nothing is allocated or kept free by it.
+Used by the offers, in the transaction of the acceptance or of the refusal. Each counter-offer is the same request with
+one thing otherwise (a lower degree of isolation, a lower rate, another site to enter at), decided on the same rows, with
+its own reasons. Nothing is allocated or kept free by it.
 """
 
 from collections.abc import Callable, Iterator
 
-from orchestrator.requirements import Change, Decision, Lack, OfferRequest, RoleRequirement
+from orchestrator.requirements import Change, Decision, Lack, OfferRequest, RoleRequirement, lacks_of
 from orchestrator.resources import Isolation, ResourceVector
 from orchestrator.resources.topology import Topology
 
@@ -64,3 +65,17 @@ def _sites(request: OfferRequest, lacks: list[Lack], topology: Topology) -> Iter
     others = sorted((way.latency_ms, site) for site, way in ways.items() if site != here)
     for _, site in others[:MOST_SITES]:
         yield Change(name="access", asked=here, offered=site), request.model_copy(update={"access": site})
+
+
+def overtaken(offered: Decision, now: Decision) -> str:
+    """What each placement that was offered lacks by now; where it lacks nothing, something better has come free."""
+    causes: list[str] = []
+    for one in offered.placements:
+        if one in now.placements:
+            continue
+        name = one.node if one.verdict == "create" else one.instance
+        reasons = now.reasons.get(one.role, ())
+        lacks = next((each.lacks for each in reasons if (each.candidate, each.action) == (name, one.verdict)), ())
+        why = f"lacks {lacks_of(lacks)} by now" if lacks else "is not the best any more"
+        causes.append(f"{one.role}: {one.verdict} {name} {why}")
+    return "; ".join(causes) or "the request cannot be filled any more"
