@@ -1,7 +1,7 @@
 """How MMF parts from instances whose users have moved on: no sooner than the gateway has followed and is done there.
 
-Used by the workflows that move what runs (supply, repacks). The gateway hears of a move by its routes, which are put
-right once a second; a call that began before goes on over the old instance until it is answered.
+Used by the workflows that move what runs (supply, repacks) or give it up (updates). The gateway hears of it by its
+routes, which are put right once a second; a call that began before goes on over the old instance until it is answered.
 """
 
 import time

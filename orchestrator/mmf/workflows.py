@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from dbos import SQLAlchemyDatasource
 
 from orchestrator.instances import ModelState
-from orchestrator.instances.models import instances_named
-from orchestrator.instances.transact import durable, step, transact, transact_again
+from orchestrator.instances.models import instances_named, sockets_of
+from orchestrator.instances.repeats import start_once
+from orchestrator.instances.transact import durable, read, step, transact, transact_again
 from orchestrator.mmf import adjustment, offers
 from orchestrator.mmf.parting import at_once
 from orchestrator.mmf.starter import Starter, specs_of
@@ -73,6 +74,7 @@ class MmfWorkflows:
         self.accept = durable("mmf.accept", self._accept)
         self.release = durable("mmf.release", self._release)
         self.adjust = durable("mmf.adjust", self._adjust)
+        self.part = durable("mmf.part", self._part)
 
     def _accept(self, offer_id: str) -> dict[str, Any]:
         """Acceptance as JSON."""
@@ -125,9 +127,18 @@ class MmfWorkflows:
             lost = dict.fromkeys(started["sockets"], cause)
             self._stop(self._change(_given_back, msi, wanted, offer_id, reserved["before"], lost))
             return Adjusted(state="gone", decision=answer.decision, cause=cause).to_json()
-        self._stop(idle)
+        if idle:
+            start_once(f"{offer_id}:part", self.part, idle)  # the routes follow our answer
         running = tuple(RunningModel.model_validate(model) for model in models)
         return Adjusted(state="adjusted", decision=answer.decision, models=running, stopped=tuple(idle)).to_json()
+
+    def _part(self, idle: list[str]) -> None:
+        """Stop what an update gave up, after the last call over it."""
+        step("part", self._wait_for_calls, idle)
+        self._stop(idle)
+
+    def _wait_for_calls(self, idle: list[str]) -> None:
+        self._deps.part(read(self._deps.reading, sockets_of, idle))
 
     def _stop(self, idle: list[str]) -> None:
         if idle:

@@ -17,6 +17,7 @@ from core_house import CoreHouse
 from core_traffic import activate, traffic
 from core_wait import wait_for
 from test_supply_on_chain import send, withdrawal
+from test_updates import put, signed
 
 from ledger.supply import SupplyOffer, hash_of, supply_domain
 from ledger.typed_data import sign
@@ -30,6 +31,9 @@ COAST = {
     "sites": [{"name": "harbour"}, {"name": "hill"}],
     "links": [{"a": "harbour", "b": "hill", **WIDE}],
 }
+
+TIGHT = {"immersion_floor": 0, "rate_mbps": 100, "latency_ms": 0.11, "reliability": 0.9}
+"""near enough for the site of access alone"""
 
 
 class CoastHouse(CoreHouse):
@@ -153,8 +157,7 @@ def test_the_command_shows_what_stands_on_an_offer_that_cannot_be_moved(house: C
     plan = house.market.register(manifests()["infrastructure"].spec_hash, kind=Kind.CAAS)
     house.market.devnet.mine(3)
     offer = offered(house, ModelId(model_of(plan)), 3)
-    tight = {"immersion_floor": 0, "rate_mbps": 100, "latency_ms": 0.11, "reliability": 0.9}
-    bought = bought_monitoring(house, "hill", qoe=tight)
+    bought = bought_monitoring(house, "hill", qoe=TIGHT)
     service = house.wait_state(bought, "running", "refused")
     assert service["models"][0]["node"] == "hill", service
     command = [sys.executable, "-m", "s4m.main", "supply", "withdraw", offer, "--account", "operator"]
@@ -167,3 +170,23 @@ def test_the_command_shows_what_stands_on_an_offer_that_cannot_be_moved(house: C
     assert told["needed"] == {"computing_mcores": 110}
     assert told["standing"][0]["subscriptions"] == [str(bought)]
     assert [lack["kind"] for lack in told["standing"][0]["lacks"]["harbour"]] == ["latency"]
+
+
+def test_an_update_that_gives_up_an_instance_loses_no_call(house: CoreHouse) -> None:
+    """The user goes down to the harbour; the instance on the hill is stopped after the last call over it."""
+    users = "SELECT subscription_id, instance_id FROM uses JOIN model_instances USING (instance_id)"
+    on_hill = f"{users} WHERE node_id = 'hill'"
+    [(name, old)] = rows(house, on_hill)
+    bought = SubscriptionId(int(name))
+    activate(house, bought)
+    with traffic(house, bought, manifests()["monitoring"], "conditions", {"beach": "palm"}) as calls:
+        wait_for(lambda: calls.answered > 0 or bool(calls.lost), 30)
+        moved = house.request(service="monitoring", access="harbour", objects=[], qoe=TIGHT)
+        answer = put(house, bought, signed(house, bought, 1, moved))
+        assert answer.json()["state"] == "accepted", answer.text
+        wait_for(lambda: not (house.home / "instances" / old).exists(), 60)
+        before = calls.answered
+        wait_for(lambda: calls.answered > before + 5 or bool(calls.lost), 30)
+    assert calls.lost == []
+    assert calls.units == 2 * calls.answered
+    assert rows(house, on_hill) == []
