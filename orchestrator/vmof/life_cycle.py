@@ -151,7 +151,8 @@ def refuse(rows: sa.Connection, subscription_id: str, refusal: RefusalNotice, no
         refusal=refusal,
     )
     put_share(rows, refused, now)
-    regrant_all(rows)
+    if refusal.decision is None or refusal.decision.rounds > 1:  # at once infeasible, it has scaled nobody's server
+        regrant_all(rows)
     if live_shares(rows, held.msi_id) == 0:
         end_unused(rows, held.msi_id, now)
 
