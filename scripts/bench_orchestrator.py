@@ -53,11 +53,11 @@ class Size:
     purchases: int = 600
     rate: float = 10.0
     slowest: float = 8.0
-    fastest: float = 18.0
+    fastest: float = 16.0
     faster: float = 2.0
     step_s: float = 15.0
     sandboxes: int = 40
-    reused: int = 180
+    reused: int = 120
     takeover_purchases: int = 500
     kills: int = 10
     stops: int = 2

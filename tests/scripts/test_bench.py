@@ -115,7 +115,7 @@ def test_workers_cannot_be_struck_in_more_batches_than_there_are() -> None:
 
 
 def test_rates_go_up_step_by_step() -> None:
-    assert Size().rates == [8, 10, 12, 14, 16, 18]
+    assert Size().rates == [8, 10, 12, 14, 16]
 
 
 def test_raw_material_is_written_part_by_part(tmp_path: Path) -> None:
