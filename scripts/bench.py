@@ -163,7 +163,7 @@ def _arguments() -> argparse.Namespace:
 def _run(area: str, given: argparse.Namespace) -> bool:
     """Measures one area, each figure written as it comes; whether all held."""
     figures: list[Figure] = []
-    for each in AREAS[area](given.out, given.seed, _source(area, given)):
+    for each in AREAS[area](given.out, given.seed, source_of(area, given)):
         figures.append(each)
         (given.out / f"{area}.json").write_text(json.dumps(figures, indent=2) + "\n")
         mark = "MISSED" if not each["holds"] else "reported" if each["bar"]["value"] is None else "holds"
@@ -173,7 +173,7 @@ def _run(area: str, given: argparse.Namespace) -> bool:
     return all(each["holds"] for each in figures)
 
 
-def _source(area: str, given: argparse.Namespace) -> Path | None:
+def source_of(area: str, given: argparse.Namespace) -> Path | None:
     """What an area reads: --input; for placement, unless --generated, else the recorded batches of S4M_DATA."""
     recorded = os.environ.get("S4M_DATA")
     if area == "placement" and given.input is None and recorded and not given.generated:

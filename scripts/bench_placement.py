@@ -63,15 +63,15 @@ class Run:
 def measure(figure: Callable[..., dict[str, Any]], out: Path, seed: int, data: Path | None) -> Figures:
     """All figures of the area."""
     yield admission(figure, seed)
-    medium = [_run(name, problem, 30, out, seed) for name, problem in _batches(MEDIUM, data, out, seed)]
+    medium = [_run(name, problem, 30, out, seed) for name, problem in batches(MEDIUM, data, out, seed)]
     yield _gap(figure, medium)
-    large = _batches(LARGE, data, out, seed)
+    large = batches(LARGE, data, out, seed)
     minute = [_run(name, problem, 60, out, seed) for name, problem in large]
     yield _profit(figure, "placement_profit_1000x200_60s", minute, 94_304, 0.9638)
     longer = [_run(name, problem, 150, out, seed) for name, problem in large]
     yield _profit(figure, "placement_profit_1000x200_150s", longer, 97_851, 1.0)
     beside = [
-        _run(name, problem, BESIDE_S, out, seed) for size in BESIDE for name, problem in _batches(size, data, out, seed)
+        _run(name, problem, BESIDE_S, out, seed) for size in BESIDE for name, problem in batches(size, data, out, seed)
     ]
     yield from _compared(figure, [*medium, *beside, *longer], out)
 
@@ -88,7 +88,7 @@ def _bound(run: Run) -> float:
     return BOUNDS.get(run.name, run.solution.bound)
 
 
-def _batches(size: tuple[int, int], data: Path | None, out: Path, seed: int) -> list[tuple[str, Problem]]:
+def batches(size: tuple[int, int], data: Path | None, out: Path, seed: int) -> list[tuple[str, Problem]]:
     """The folder's batches of this size, else one of the generator's."""
     stem = f"{size[0]}x{size[1]}"
     files = sorted(data.glob(f"{stem}_*.json*")) if data is not None else []

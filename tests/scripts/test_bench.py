@@ -3,14 +3,16 @@
 import json
 import math
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.models.manifests import manifests, service_named
 from orchestrator.placement import decide
-from scripts.bench import REPORTED, figure, main
+from scripts.bench import REPORTED, figure, main, source_of
 from scripts.bench_orchestrator import Raw, Size
+from scripts.bench_placement import batches
 from scripts.load.demands import IMPOSSIBLE_MS, composites, demands, variants
 from scripts.load.functions import covered_s
 from scripts.load.orders import BEACH, FRESH, Mix, Order, orders, warm_up
@@ -115,7 +117,7 @@ def test_workers_cannot_be_struck_in_more_batches_than_there_are() -> None:
 
 
 def test_rates_go_up_step_by_step() -> None:
-    assert Size().rates == [8, 10, 12, 14, 16, 18]
+    assert Size().rates == [8, 10, 12, 14, 16]
 
 
 def test_raw_material_is_written_part_by_part(tmp_path: Path) -> None:
@@ -133,3 +135,20 @@ def test_generated_batches_and_given_ones_exclude_each_other(
     with pytest.raises(SystemExit):
         main()
     assert "leave one of them out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("generated", "source"), [(False, Path("/recorded/placement")), (True, None)])
+def test_recorded_batches_are_read_unless_new_ones_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, generated: bool, source: Path | None
+) -> None:
+    monkeypatch.setenv("S4M_DATA", "/recorded")
+    given = Namespace(input=None, generated=generated)
+    assert source_of("placement", given) == source
+    assert source_of("immersion", given) is None
+    assert source_of("placement", Namespace(input=Path("mine"), generated=False)) == Path("mine")
+
+
+def test_another_seed_makes_another_batch(tmp_path: Path) -> None:
+    (name, one), (_, same), (_, other) = (batches((10, 50), None, tmp_path, seed)[0] for seed in (3, 3, 4))
+    assert name == "10x50_generated_3"
+    assert one == same != other
