@@ -2,7 +2,7 @@
 cannot.
 
 Used by the offers, in the transaction of the acceptance or of the refusal. Each counter-offer is the same request with
-one thing otherwise (a lower degree of isolation, a lower rate, another site to enter at), decided on the same rows,
+one thing otherwise (a lower degree of isolation, a lower rate, another site to enter at), decided on the same rows and
 with its own reasons. Nothing is allocated or kept free by it.
 """
 

@@ -122,7 +122,10 @@ def _demands(rows: sa.Connection, models: Models, topology: Topology, since: int
     newest: dict[str, tuple[str, str, OfferRequest]] = {}
     for offer_id, state, document in rows.execute(query.order_by(OFFERS.c.at, OFFERS.c.offer_id)):
         request = OfferRequest.model_validate(document)
-        asked = json.dumps({**request.to_json(), "subscriptionId": "", "msi": ""}, sort_keys=True)
+        if request.avoid and state == "refused":
+            continue  # it was asked for something better than there was, and asked again
+        plain = request.model_copy(update={"subscription_id": "", "msi": "", "avoid": {}, "instead_of": ""})
+        asked = json.dumps(plain.to_json(), sort_keys=True)
         newest.pop(asked, None)
         newest[asked] = (state, offer_id, request)
     refused = [(offer_id, request) for state, offer_id, request in newest.values() if state == "refused"]
