@@ -318,9 +318,8 @@ def _with_counters(rows: sa.Connection, offer: Offer) -> Offer:
 
 def offers_of(rows: sa.Connection, subscription_id: str) -> list[dict[str, Any]]:
     """All offers ever made for a subscription, oldest first, each with when (UTC seconds) and why it failed."""
-    ended = sa.case(
-        (OFFERS.c.state.in_(("stale", "rejected", "failed")), 0), (OFFERS.c.state == "counter", 2), else_=1
-    )  # within a second, what was left behind first
+    ranks = {"stale": 0, "rejected": 0, "failed": 0, "refused": 1, "counter": 2}
+    ended = sa.case(ranks, value=OFFERS.c.state, else_=3)  # within a second, what was left behind first
     query = sa.select(OFFERS).where(OFFERS.c.subscription_id == subscription_id)
     found = rows.execute(query.order_by(OFFERS.c.at, ended, OFFERS.c.offer_id)).mappings()
     return [{**_offer(row).to_json(), "at": row["at"], "cause": row["cause"]} for row in found]

@@ -266,6 +266,6 @@ def test_where_nothing_else_fits_a_strained_model_is_better_than_no_service(tmp_
         assert second["decision"]["rounds"] == 3
         assert second["models"][0]["instance"] == first["models"][0]["instance"]
         offers = house.mmf.get("/offers", {"subscriptionId": "2"})["offers"]
-        assert [one["state"] for one in offers] == ["rejected", "accepted", "refused"]
+        assert [one["state"] for one in offers] == ["rejected", "refused", "accepted"]
     finally:
         tear_down(house, loop)
