@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from marketplace.app import create_app as create_marketplace
 from marketplace.settings import MarketplaceSettings
-from orchestrator.app import Ground, Program
+from orchestrator.app import Ground, Program, log_json
 from orchestrator.gateway.app import create_app as create_gateway
 from orchestrator.gateway.house import House
 from orchestrator.gateway.settings import GatewaySettings
@@ -31,6 +31,7 @@ LIMITS = DoorLimits(head_s=1.0, message_s=1.5, write_s=1.0, head_bytes=32_768)
 
 async def main(home: Path, rpc_url: str, peers_url: str) -> None:
     """Until the process is ended."""
+    log_json()
     gateway = create_gateway(House.open(GatewaySettings(home=home, rpc_url=rpc_url)))
     program = Program(Ground.open(_orchestrator(home, rpc_url, peers_url)), asyncio.get_running_loop())
     apps = {

@@ -142,7 +142,7 @@ class CoreHouse:
         arguments = ["--home", str(self.home), "--port", str(self.ports[name])]
         variables = {**self.environment(), **environment}
         self.processes[name] = Program(module, arguments, self.home / f"{name}.log", variables)
-        wait_for(lambda: self.healthy(name), 60)
+        wait_for(lambda: self.healthy(name), 60, self.tail)
 
     def environment(self) -> dict[str, str]:
         topology = self.home / TOPOLOGY

@@ -261,7 +261,7 @@ async def test_every_route_has_a_policy_row(house: GatewayHouse, tmp_path: Any) 
     opened = House.open(GatewaySettings(home=tmp_path, rpc_url=house.devnet.rpc_url))
     try:
         entries = RouteTable(create_app(opened)).entries
-        assert len(entries) == 19
+        assert len(entries) == 20
         for entry in entries:
             for method in entry.methods or ():
                 assert Policy.load().find("gateway", method, entry.template), f"{method} {entry.template}"

@@ -22,11 +22,14 @@ export async function sha256(data) {
 
 /** @returns {Promise<CryptoKeyPair>} made at the first visit; its private part cannot be exported */
 async function pair() {
-  const known = await inStore('readonly', (store) => store.get(NAME));
+  const kept = () => inStore('readonly', (store) => store.get(NAME));
+  const known = await kept();
   if (known) return known;
   const made = await crypto.subtle.generateKey(ALGORITHM, false, ['sign', 'verify']);
-  await inStore('readwrite', (store) => store.put(made, NAME));
-  return /** @type {CryptoKeyPair} */ (made);
+  await inStore('readwrite', (store) => store.add(made, NAME)).catch((cause) => {
+    if (cause.name !== 'ConstraintError') throw cause; // else another part of the page, or another tab, made it first
+  });
+  return kept();
 }
 
 /** @returns {Promise<Record<string, string>>} the public part */
