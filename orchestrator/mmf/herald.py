@@ -5,6 +5,7 @@ again, after a restart too, tells nothing anew.
 """
 
 from collections.abc import Collection, Mapping
+from hashlib import sha256
 
 import sqlalchemy as sa
 
@@ -57,8 +58,9 @@ def _standing(rows: sa.Connection) -> list[Reservation]:
 
 
 def _name(one: Reservation) -> str:
-    """A reservation that was given other amounts or another end is told anew."""
-    return f"reservation:{one.reservation_id}:{one.until}:{sorted(one.amounts.amounts().items())}"
+    """A reservation that was given other amounts or another end is told anew. Hashed: keys of calls are short."""
+    told = f"{one.reservation_id}:{one.until}:{sorted(one.amounts.amounts().items())}"
+    return f"reservation:{sha256(told.encode()).hexdigest()}"
 
 
 def _reservation(kind: NoticeKind, one: Reservation) -> Notice:

@@ -7,6 +7,7 @@ import pytest
 from function_house import House
 
 from orchestrator.errors import PeerRefused
+from orchestrator.resources import ResourceVector
 
 
 def room(house: House, until: int, **changes: Any) -> dict[str, Any]:
@@ -53,7 +54,8 @@ def test_what_is_reserved_for_one_cluster_is_kept_from_the_other_until_it_ends(h
 
 def test_the_keeper_ends_what_is_over(house: House) -> None:
     until = int(time.time()) + 1
-    house.mmf.post("/reservations", room(house, until), "controller:1")
+    everything = dict.fromkeys(ResourceVector().all_amounts(), 1)
+    house.mmf.post("/reservations", room(house, until, amounts=everything), "controller:1")
     while int(time.time()) < until:
         time.sleep(0.05)
     house.keeper()
