@@ -55,12 +55,13 @@ def test_what_is_reserved_for_one_cluster_is_kept_from_the_other_until_it_ends(h
 def test_the_keeper_ends_what_is_over(house: House) -> None:
     until = int(time.time()) + 1
     everything = dict.fromkeys(ResourceVector().all_amounts(), 1)
-    house.mmf.post("/reservations", room(house, until, amounts=everything), "controller:1")
+    name = "forecast-of-all-that-there-is"
+    house.mmf.post("/reservations", room(house, until, reservation=name, amounts=everything), "controller:1")
     while int(time.time()) < until:
         time.sleep(0.05)
     house.keeper()
     [told] = house.told("reservation.ended", 1)
-    assert (told["subject"], told["detail"]["until"]) == ("forecast-1", until)
+    assert (told["subject"], told["detail"]["until"]) == (name, until)
     assert house.mmf.get("/reservations") == {"reservations": []}
     assert house.mmf.get("/pool")["reserved"] == {}
 
