@@ -19,7 +19,7 @@ import sqlalchemy as sa
 import uvloop
 from dbos import DBOS, SQLAlchemyDatasource
 
-from orchestrator.app import QUEUE, QUEUE_POLLING_S, TAKEOVER_INTERVAL_S, durable_engine
+from orchestrator.app import QUEUE, QUEUE_POLLING_S, TAKEOVER_INTERVAL_S, durable_engine, log_json
 from orchestrator.calls import FunctionClient
 from orchestrator.documents import Documents, PlanFacts
 from orchestrator.instances import take_turn
@@ -158,6 +158,7 @@ def main() -> None:
     parser.add_argument("--database", required=True)
     parser.add_argument("--executor", required=True)
     options = parser.parse_args()
+    log_json()  # to standard error: standard output is a pipe that nobody reads any more once it said `up`
     LoadWorker(options.home, options.database, options.executor).run()
 
 

@@ -55,7 +55,7 @@ def test_what_is_reserved_for_one_cluster_is_kept_from_the_other_until_it_ends(h
 def test_the_keeper_ends_what_is_over(house: House) -> None:
     until = int(time.time()) + 1
     everything = dict.fromkeys(ResourceVector().all_amounts(), 1)
-    name = "forecast-of-all-that-there-is"
+    name = "forecast-of-all-that-there-is-of-everything-at-this-site"
     house.mmf.post("/reservations", room(house, until, reservation=name, amounts=everything), "controller:1")
     while int(time.time()) < until:
         time.sleep(0.05)
