@@ -115,7 +115,7 @@ class Keeper:
         known = read(self._deps.reading, closed_sites)
         if closed != known:
             log.warning("sites.closed", closed=dict(closed), opened=sorted(known.keys() - closed.keys()))
-            transact(self._deps.datasource, _close, self._deps, dict(closed))
+            transact(self._deps.datasource, _close, dict(closed))
         return closed
 
     def _end_idle(self) -> list[str]:
@@ -205,7 +205,7 @@ def _idle(rows: sa.Connection, deps: MmfDeps) -> list[str]:
     return end_idle(rows, deps.clock())
 
 
-def _close(rows: sa.Connection, _deps: MmfDeps, closed: Mapping[str, str]) -> None:
+def _close(rows: sa.Connection, closed: Mapping[str, str]) -> None:
     take_turn(rows, "pool")
     close_sites(rows, closed)
 

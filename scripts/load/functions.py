@@ -73,12 +73,8 @@ class Starts:
         self._runtime = runtime
         self._known: set[str] = set()
         self._waits: list[tuple[float, float]] = []
-        self.observe, self.bounds, self.closed, self.delete = (
-            runtime.observe,
-            runtime.bounds,
-            runtime.closed,
-            runtime.delete,
-        )
+        self.observe, self.bounds = runtime.observe, runtime.bounds
+        self.closed, self.delete = runtime.closed, runtime.delete
 
     def ensure(self, spec: InstanceSpec) -> Observation:
         """As the runtime does it."""
