@@ -14,7 +14,7 @@ from orchestrator.instances.states import (
     ShareState,
     after,
 )
-from orchestrator.instances.tables import create_tables, take_turn
+from orchestrator.instances.tables import create_tables, take_turn, turn_of
 from orchestrator.resources.pool import METADATA
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "after",
     "create_tables",
     "take_turn",
+    "turn_of",
 ]

@@ -4,7 +4,7 @@ Every function takes the connection of the caller's transaction. States move onl
 functions that move, begin or drop; each move leaves a row (`moves`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +91,20 @@ class Share:
             "decision": self.decision.to_json() if self.decision else None,
             "refusal": self.refusal.to_json() if self.refusal else None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running share as fair sharing sees it."""
+
+    subscription_id: str
+    rendering_k: int
+    models: tuple[RunningModel, ...]
+    grant: ResourceVector
+
+    def uses(self, instance_id: str) -> bool:
+        """Whether one of its models is this instance."""
+        return any(model.instance == instance_id for model in self.models)
 
 
 def composition_of(roles: Mapping[str, str]) -> str:
@@ -256,10 +270,17 @@ def rendered_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
     return _shares(rows, _RENDERED, by=instance_id, state=ShareState.RUNNING.value)
 
 
-def served_by(rows: sa.Connection, instance_id: str) -> Sequence[Share]:
-    """The running shares, of any MSI, that use one model instance."""
-    found = _shares(rows, _SERVED, by=instance_id, state=ShareState.RUNNING.value)
-    return [share for share in found if any(model.instance == instance_id for model in share.models)]
+def served_by(rows: sa.Connection, instance_ids: Collection[str]) -> Sequence[Served]:
+    """The running shares, of any MSI, that use one of these model instances, oldest first."""
+    return [
+        Served(
+            subscription_id=row.subscription_id,
+            rendering_k=row.rendering_k,
+            models=tuple(RunningModel.model_validate(model) for model in row.models),
+            grant=ResourceVector.of(row.grant),
+        )
+        for row in rows.execute(_SERVED, {"by": sorted(instance_ids), "state": ShareState.RUNNING.value})
+    ]
 
 
 def rendering_servers(rows: sa.Connection) -> Sequence[str]:
@@ -268,9 +289,12 @@ def rendering_servers(rows: sa.Connection) -> Sequence[str]:
     return list(rows.scalars(sa.select(SHARES.c.rendering_instance).where(running).distinct().order_by(sa.text("1"))))
 
 
-def set_grant(rows: sa.Connection, subscription_id: str, grant: ResourceVector) -> None:
-    """Write a share's grant."""
-    rows.execute(sa.update(SHARES).where(SHARES.c.subscription_id == subscription_id).values(grant=grant.amounts()))
+def write_grants(rows: sa.Connection, grants: Mapping[str, ResourceVector]) -> None:
+    """Write what these subscriptions' shares are granted."""
+    if grants:
+        rows.execute(
+            _CHANGE_SHARE, [{"mine": name, "grant": grant.amounts()} for name, grant in sorted(grants.items())]
+        )
 
 
 def _msis(rows: sa.Connection, query: sa.Select[Any], **given: object) -> Sequence[Msi]:
@@ -331,9 +355,11 @@ _ONE_SHARE = _share_query(_MY_SHARE)
 _RENDERED = _share_query(
     (SHARES.c.rendering_instance == sa.bindparam("by")) & (SHARES.c.state == sa.bindparam("state"))
 )
-_SERVED = _share_query(
-    SHARES.c.subscription_id.in_(sa.select(USES.c.subscription_id).where(USES.c.instance_id == sa.bindparam("by")))
-    & (SHARES.c.state == sa.bindparam("state"))
+_USERS = sa.select(USES.c.subscription_id).where(USES.c.instance_id.in_(sa.bindparam("by", expanding=True)))
+_SERVED = (
+    sa.select(*(SHARES.c[name] for name in ("subscription_id", "rendering_k", "models", "grant")))
+    .where(SHARES.c.subscription_id.in_(_USERS) & (SHARES.c.state == sa.bindparam("state")))
+    .order_by(SHARES.c.created_at, SHARES.c.subscription_id)
 )
 _COUNT = sa.select(sa.func.count()).where(
     (SHARES.c.msi_id == sa.bindparam("msi")) & SHARES.c.state.in_(sa.bindparam("states", expanding=True))

@@ -178,8 +178,10 @@ OFFERS = sa.Table(
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("instead_of", sa.String, nullable=False, server_default="", index=True),
     sa.Column("change", sa.JSON(none_as_null=True), nullable=True),
+    sa.Column("turn", sa.BigInteger, nullable=False, server_default="0"),
 )
-"""`instead_of`: the offer that this one takes the place of; `change`: what a counter-offer has otherwise than asked."""
+"""`instead_of`: the offer that this one takes the place of; `change`: what a counter-offer has otherwise than asked;
+`turn`: the last turn of the pool that it was decided after."""
 
 NUMBERING = 7_305_115_104
 """PostgreSQL's advisory lock of whoever writes a notice."""
@@ -201,6 +203,7 @@ def add_turns(rows: sa.Connection) -> None:
 
 
 _TURN: sa.BindParameter[str] = sa.bindparam("name_")
+_TURN_OF = sa.select(TURNS.c.turn).where(TURNS.c.name == _TURN)
 _TAKE = sa.update(TURNS).where(TURNS.c.name == _TURN).values(turn=TURNS.c.turn + 1).returning(TURNS.c.turn)
 
 
@@ -211,6 +214,11 @@ def take_turn(rows: sa.Connection, name: str) -> int:
     must be READ COMMITTED (as `transact` opens it): what it reads afterwards is then what the last turn left.
     """
     return int(rows.scalars(_TAKE, {"name_": name}).one())
+
+
+def turn_of(rows: sa.Connection, name: str) -> int:
+    """The number of the last turn that this transaction sees."""
+    return int(rows.scalars(_TURN_OF, {"name_": name}).one())
 
 
 def number_in_order(rows: sa.Connection) -> None:

@@ -18,13 +18,16 @@ from orchestrator.instances.models import (
     add_uses,
     drop_roles,
     instances_named,
+    lock_instances,
     move_instance,
     uses,
     uses_of,
 )
-from orchestrator.instances.tables import OFFERS
-from orchestrator.mmf.catalogue import supplies, view
-from orchestrator.mmf.offers import Models, create, keep_offer, let_stand, running_models, scale
+from orchestrator.mmf.catalogue import Models, supplies, view
+from orchestrator.mmf.ending import let_stand
+from orchestrator.mmf.offer_rows import Kept, change_offer, keep_offer
+from orchestrator.mmf.offers import running_models
+from orchestrator.mmf.sizes import create, scale
 from orchestrator.placement.adjust import Holding, adjusted
 from orchestrator.placement.greedy import flow
 from orchestrator.requirements import Adjusted, Decision, Offer, OfferRequest, Placement
@@ -68,7 +71,7 @@ def reserve(
         state="accepted" if answer.state == "adjusted" else "refused",
         decision=answer.decision,
     )
-    keep_offer(rows, offer, request, now, answer.cause)
+    keep_offer(rows, Kept(offer, request), now, answer.cause)
     return answer
 
 
@@ -95,11 +98,12 @@ def exchange(
     chosen = instances_named(rows, names_of(decision))
     if any(name not in held for name in names.values()) or any(one.state not in STANDING for one in chosen):
         return None, []
+    before = {use.instance_id for use in held.values()}
+    lock_instances(rows, before | names_of(decision))
     for one in chosen:
         socket = sockets.get(one.instance_id, one.socket)
         if one.state is ModelState.PLANNED or socket != one.socket:
             move_instance(rows, one.instance_id, ModelMove.START, now, socket)
-    before = {use.instance_id for use in held.values()}
     drop_roles(rows, share, list(held))
     add_uses(rows, [Use(share, p.role, request.msi, p.instance, p.verdict, offer_id) for p in decision.placements])
     free_allocations(rows, [one.allocation_id for one in allocations_of(rows, share)])
@@ -127,13 +131,14 @@ def give_back(
     take_turn(rows, "pool")
     share = request.subscription_id
     held = [*uses(rows, share, msi), *(uses(rows, share, request.msi) if request.msi != msi else ())]
+    lock_instances(rows, {use.instance_id for use in held})
     drop_roles(rows, share, [use.role for use in held if use.role.endswith(_mark(revision))])
     old = {one.allocation_id for one in before}
     now_held = allocations_of(rows, share)
     free_allocations(rows, [one.allocation_id for one in now_held if one.allocation_id not in old])
     if held:
         allocate(rows, before, request.cluster, now)
-    rows.execute(sa.update(OFFERS).where(OFFERS.c.offer_id == offer_id).values(state="failed", cause=cause))
+    change_offer(rows, offer_id, "failed", cause)
     touched = {use.instance_id for use in held} | {one.instance_id for one in now_held}
     return _settle(rows, models, touched, now, failed)
 
@@ -177,9 +182,10 @@ def _place(
     share = request.subscription_id
     present = {one.allocation_id: one for one in allocations_of(rows, share)}
     at = {use.role: use.instance_id for use in uses_of(rows, share)}
+    lock_instances(rows, {placement.instance for placement in placements})
     for placement in placements:
         if placement.verdict == "create":
-            create(rows, models[placement.model], request, placement, now)
+            allocate(rows, [create(rows, models[placement.model], request, placement, now)], request.cluster, now)
         elif placement.verdict == "modify":
             scale(rows, models[placement.model], placement.instance, +1, now)
         wanted = _wanted(models, request, placement, topology)

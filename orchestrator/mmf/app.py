@@ -15,6 +15,7 @@ from orchestrator.instances.transact import read, snapshot, transact_on_one_view
 from orchestrator.mmf import offers
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.growing import growing_routes
+from orchestrator.mmf.offer_rows import UnknownOffer, offer_name, offers_of
 from orchestrator.mmf.repacking import repacking_routes
 from orchestrator.mmf.reserving import reservation_routes
 from orchestrator.mmf.supplying import supply_routes
@@ -52,7 +53,7 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
     @door.app.post("/offers", responses=problems(*CHANGING, offers.OfferReused))
     async def make_offer(request: OfferRequest, key: IdempotencyKey) -> dict[str, Any]:
-        offer_id = offers.offer_name(key)
+        offer_id = offer_name(key)
         try:
             return (await door.run(_propose, deps, request, offer_id)).to_json()
         except RoomIsWarm:
@@ -61,9 +62,9 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
     @door.app.get("/offers")
     async def list_offers(subscription_id: Annotated[str, Query(alias="subscriptionId")]) -> dict[str, Any]:
-        return {"offers": await door.run(read, deps.reading, offers.offers_of, subscription_id)}
+        return {"offers": await door.run(read, deps.reading, offers_of, subscription_id)}
 
-    @door.app.post("/offers/{offerId}/acceptance", responses=problems(*CHANGING, offers.UnknownOffer))
+    @door.app.post("/offers/{offerId}/acceptance", responses=problems(*CHANGING, UnknownOffer))
     async def accept_offer(offer_id: Annotated[str, Path(alias="offerId")], key: IdempotencyKey) -> dict[str, Any]:
         answer = await door.run(workflows.join_running, offer_id)
         if answer is None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -19,6 +20,9 @@ from orchestrator.resources.pool import Node, places_and
 from orchestrator.resources.reservations import kept_for
 from orchestrator.resources.supplied import on_the_move
 from orchestrator.resources.topology import ONE_SITE, Topology
+
+Models = Mapping[str, Manifest]
+"""The installed models by name."""
 
 
 def is_supply(manifest: Manifest) -> bool:
@@ -45,50 +49,85 @@ def option(manifest: Manifest, seen: Life = Life()) -> ModelOption:  # noqa: B00
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the rows told at one moment of all that a request's roles could be filled with, wherever its user enters."""
+
+    options: Mapping[str, ModelOption]
+    instances: Mapping[str, tuple[RunningInstance, ...]]
+    standing: Mapping[str, Node]
+    """sites, links and instances by id"""
+    kept: Mapping[str, ResourceVector]
+    """site or link → what is reserved there for the request's cluster"""
+    going: Mapping[str, ResourceVector]
+    """site → what is being withdrawn of it"""
+
+    def candidates(self, topology: Topology, access: str) -> Candidates:
+        """As seen from where the user enters. What is free includes what the request's cluster has reserved."""
+        return Candidates(models=self.options, instances=self.instances, nodes=self._sites(topology, access))
+
+    def _sites(self, topology: Topology, access: str) -> tuple[NodeRoom, ...]:
+        """The sites that can be reached, each with the way to it; nothing is placed on what is being withdrawn."""
+        standing, kept = self.standing, self.kept
+        free = {name: node.free + kept[name] if name in kept else node.free for name, node in standing.items()}
+        free |= {name: free[name] - amounts for name, amounts in self.going.items()}
+        rooms = {name: LinkRoom(name, free[name]) for name, node in standing.items() if node.kind == "link"}
+        return tuple(
+            NodeRoom(site, free[site], way.latency_ms, tuple(rooms[link] for link in way.links), standing[site].closed)
+            for site, way in topology.paths(access).items()
+            if site in standing
+        )
+
+
 def view(
     rows: sa.Connection,
-    models: Mapping[str, Manifest],
+    models: Models,
     request: OfferRequest,
     topology: Topology = ONE_SITE,
     now: int = 0,
 ) -> Candidates:
-    """Everything that the roles of a request could be filled with now, as seen from where its user enters.
+    """Everything that the roles of a request could be filled with now, as seen from where its user enters."""
+    return look(rows, models, request, now).candidates(topology, request.access)
 
-    What is free includes what the request's cluster has reserved.
-    """
+
+def look(rows: sa.Connection, models: Models, request: OfferRequest, now: int) -> Seen:
+    """Everything that the models of a request's roles, in its cluster, could be filled with now."""
     wanted: Collection[str] = {role.model for role in request.roles if role.model in models}
     ones = instances(rows, models=sorted(wanted))
     lives = {one.instance_id: life_of(one, now) for one in ones}
     seen = _seen(ones, lives, ended_lives(rows, wanted))
-    options = {name: option(models[name], seen.get(name, Life())) for name in wanted}
     standing = {node.node_id: node for node in places_and(rows, [one.instance_id for one in ones])}
     going, moving = on_the_move(rows)
     slow = _slow(rows, ones, now)
     running: defaultdict[str, list[RunningInstance]] = defaultdict(list)
     for one in ones:
-        if one.instance_id in moving:
-            continue
-        own = standing.get(one.instance_id)
-        running[one.model].append(
-            RunningInstance(
-                instance_id=one.instance_id,
-                model=one.model,
-                node=one.node_id,
-                running=one.state is ModelState.RUNNING,
-                isolation=one.isolation,
-                cluster=one.cluster,
-                msi=one.msi_id,
-                scale=one.scale,
-                shares=one.shares,
-                room=own.free if own else ResourceVector(),
-                availability=_estimate(models[one.model], lives[one.instance_id]),
-                slow_ms=slow.get(one.instance_id, 0.0),
-            )
-        )
-    return Candidates(
-        models=options,
+        if one.instance_id not in moving:
+            availability_seen = _estimate(models[one.model], lives[one.instance_id])
+            room = standing.get(one.instance_id)
+            running[one.model].append(_running(one, room, availability_seen, slow.get(one.instance_id, 0.0)))
+    return Seen(
+        options={name: option(models[name], seen.get(name, Life())) for name in wanted},
         instances={model: tuple(ones) for model, ones in running.items()},
-        nodes=_sites(standing, topology, request.access, kept_for(rows, request.cluster, now), going),
+        standing=standing,
+        kept=kept_for(rows, request.cluster, now),
+        going=going,
+    )
+
+
+def _running(one: ModelInstance, node: Node | None, availability_seen: float, slow_ms: float) -> RunningInstance:
+    return RunningInstance(
+        instance_id=one.instance_id,
+        model=one.model,
+        node=one.node_id,
+        running=one.state is ModelState.RUNNING,
+        isolation=one.isolation,
+        cluster=one.cluster,
+        msi=one.msi_id,
+        scale=one.scale,
+        shares=one.shares,
+        room=node.free if node else ResourceVector(),
+        availability=availability_seen,
+        slow_ms=slow_ms,
     )
 
 
@@ -113,21 +152,3 @@ def _slow(rows: sa.Connection, ones: Sequence[ModelInstance], now: int) -> dict[
     known = performance_named(rows, [name for names in several for name in names], now) if several else {}
     held = ({name: known[name] for name in names if name in known} for names in several)
     return {name: ms for some in held for name, ms in slowness(some).items()}
-
-
-def _sites(
-    standing: Mapping[str, Node],
-    topology: Topology,
-    access: str,
-    kept: Mapping[str, ResourceVector],
-    going: Mapping[str, ResourceVector],
-) -> tuple[NodeRoom, ...]:
-    """The sites that can be reached, each with the way to it; nothing is placed on what is being withdrawn."""
-    free = {name: node.free + kept[name] if name in kept else node.free for name, node in standing.items()}
-    free |= {name: free[name] - amounts for name, amounts in going.items()}
-    rooms = {name: LinkRoom(name, free[name]) for name, node in standing.items() if node.kind == "link"}
-    return tuple(
-        NodeRoom(site, free[site], way.latency_ms, tuple(rooms[link] for link in way.links), standing[site].closed)
-        for site, way in topology.paths(access).items()
-        if site in standing
-    )

@@ -26,8 +26,9 @@ from orchestrator.instances.models import (
     uses_at,
 )
 from orchestrator.instances.msis import move_models, share
-from orchestrator.mmf.catalogue import supplies
-from orchestrator.mmf.offers import Models, find_offer, size
+from orchestrator.mmf.catalogue import Models, supplies
+from orchestrator.mmf.offer_rows import find_offer
+from orchestrator.mmf.sizes import size
 from orchestrator.notices import NoticeKind
 from orchestrator.placement.greedy import flow, instance_name, lacking
 from orchestrator.requirements import Lack, Notice, RoleRequirement
@@ -207,10 +208,10 @@ def tenants_of(rows: sa.Connection, one: ModelInstance) -> tuple[Tenant, ...]:
     found: list[Tenant] = []
     for use in uses_at(rows, one.instance_id):
         known, held = find_offer(rows, use.offer_id), share(rows, use.subscription_id)
-        role = next((role for role in known[1].roles if role.role == use.role), None) if known else None
+        role = next((role for role in known.request.roles if role.role == use.role), None) if known else None
         if known is not None and role is not None:
             settled = held is not None and held.state is not ShareState.PLANNING
-            found.append(Tenant(use, role, known[1].access, settled))
+            found.append(Tenant(use, role, known.request.access, settled))
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ from orchestrator.instances.door import CHANGING, Door, IdempotencyKey
 from orchestrator.instances.models import ModelInstance, instance, instances_named, set_least_scale
 from orchestrator.instances.transact import durable, step, transact
 from orchestrator.mmf.catalogue import option
-from orchestrator.mmf.offers import scale
+from orchestrator.mmf.sizes import scale
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.mmf.warming import Warming
 from orchestrator.mmf.workflows import MmfDeps

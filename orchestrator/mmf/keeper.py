@@ -25,8 +25,8 @@ from orchestrator.instances.models import (
 )
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf.catalogue import is_supply
+from orchestrator.mmf.ending import finish
 from orchestrator.mmf.herald import Herald
-from orchestrator.mmf.offers import finish
 from orchestrator.mmf.starter import Started, Starter, specs_of
 from orchestrator.mmf.warming import end_idle
 from orchestrator.mmf.workflows import MmfDeps

@@ -12,9 +12,8 @@ import sqlalchemy as sa
 from orchestrator.instances import ModelState
 from orchestrator.instances.models import ModelInstance, instances, instances_named
 from orchestrator.instances.tables import OFFERS
-from orchestrator.mmf.catalogue import option, supplies
+from orchestrator.mmf.catalogue import Models, option, supplies
 from orchestrator.mmf.drain import Tenant, tenants_of
-from orchestrator.mmf.offers import Models
 from orchestrator.placement.greedy import flow
 from orchestrator.placement.repack import Crossing, Demand, Part, PoolState, Resident
 from orchestrator.placement.worth import cost, points, revenue

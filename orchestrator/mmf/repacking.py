@@ -19,7 +19,8 @@ from orchestrator.instances.door import Door, Tell
 from orchestrator.instances.models import instances_named, sockets_of
 from orchestrator.instances.repeats import run_once
 from orchestrator.instances.transact import durable, read, snapshot, step, transact
-from orchestrator.mmf import drain, offers
+from orchestrator.mmf import drain
+from orchestrator.mmf.ending import finish
 from orchestrator.mmf.repack_view import pool_state, state_around
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.mmf.workflows import MmfDeps
@@ -154,7 +155,7 @@ def _switch(
 
 
 def _finish(rows: sa.Connection, deps: MmfDeps, idle: Sequence[str]) -> None:
-    offers.finish(rows, idle, deps.clock())
+    finish(rows, idle, deps.clock())
 
 
 def _end(rows: sa.Connection, deps: MmfDeps, repack_id: str, cause: str) -> None:

@@ -19,7 +19,8 @@ from orchestrator.instances.door import CHANGING, Door, IdempotencyKey, Malforme
 from orchestrator.instances.models import instances_named, sockets_of
 from orchestrator.instances.repeats import start_once
 from orchestrator.instances.transact import durable, read, step, transact
-from orchestrator.mmf import drain, offers
+from orchestrator.mmf import drain
+from orchestrator.mmf.ending import finish
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.mmf.warming import Warming, warm_and_unused
 from orchestrator.mmf.workflows import MmfDeps
@@ -282,7 +283,7 @@ def _switch(rows: sa.Connection, deps: MmfDeps, moved: dict[str, str], sockets: 
 
 def _end(rows: sa.Connection, deps: MmfDeps, offer_id: str, idle: list[str]) -> dict[str, Any]:
     now = deps.clock()
-    offers.finish(rows, idle, now)
+    finish(rows, idle, now)
     offer = pool.offer_named(rows, offer_id)
     try:
         with rows.begin_nested():

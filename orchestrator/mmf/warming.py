@@ -27,14 +27,15 @@ from orchestrator.instances.models import (
 )
 from orchestrator.instances.transact import durable, step, transact
 from orchestrator.mmf.catalogue import view
-from orchestrator.mmf.offers import create, finish
+from orchestrator.mmf.ending import finish
+from orchestrator.mmf.sizes import create
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.notices import NoticeKind
 from orchestrator.placement import greedy
 from orchestrator.requirements import Decision, Notice, OfferRequest, RoleRequirement, ServiceType, Shape
 from orchestrator.resources import Isolation, ResourceVector
-from orchestrator.resources.pool import free_instance
+from orchestrator.resources.pool import allocate, free_instance
 from orchestrator.resources.reservations import expire
 from orchestrator.resources.supplied import on_the_move
 from orchestrator.runtime.port import InstanceSpec
@@ -186,7 +187,8 @@ def _created(
         decision = greedy(request, replace(there, instances={}), seed)
         if not decision.feasible or manifest is None:
             return made, decision
-        create(rows, manifest, request, decision.placements[0], deps.clock())
+        own = create(rows, manifest, request, decision.placements[0], deps.clock())
+        allocate(rows, [own], request.cluster, deps.clock())
         made.append(decision.placements[0].instance)
     return made, None
 

@@ -18,7 +18,8 @@ from orchestrator.instances import ModelState
 from orchestrator.instances.models import instances_named, sockets_of
 from orchestrator.instances.repeats import start_once
 from orchestrator.instances.transact import durable, read, step, transact, transact_again
-from orchestrator.mmf import adjustment, offers
+from orchestrator.mmf import adjustment, ending, offers
+from orchestrator.mmf.offer_rows import change_offer, offer_name
 from orchestrator.mmf.parting import at_once
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.models.manifests import Manifest
@@ -109,7 +110,7 @@ class MmfWorkflows:
 
     def _adjust(self, key: str, msi: str, wanted: dict[str, Any]) -> dict[str, Any]:
         """Adjusted as JSON: another size for a running share, or everything as it was."""
-        offer_id = offers.offer_name(key)
+        offer_id = offer_name(key)
         reserved = self._change(_reserved, msi, wanted, offer_id)
         answer = Adjusted.model_validate(reserved["answer"])
         if answer.state != "adjusted":
@@ -171,12 +172,16 @@ class MmfWorkflows:
 
 def _joined(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any] | None:
     """As `_accepted` where all that is offered runs; else None, and nothing changed."""
-    return _accepted(rows, deps, offer_id) if offers.is_of_running(rows, offer_id) else None
+    offer = offers.accept_running(rows, deps.models, offer_id, deps.clock(), deps.topology)
+    return _told(rows, deps, offer) if offer else None
 
 
 def _accepted(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any]:
     """The offer, how its instances are to run, and what the share has if they already run on known sockets."""
-    offer = offers.accept(rows, deps.models, offer_id, deps.clock(), deps.topology)
+    return _told(rows, deps, offers.accept(rows, deps.models, offer_id, deps.clock(), deps.topology))
+
+
+def _told(rows: sa.Connection, deps: MmfDeps, offer: Offer) -> dict[str, Any]:
     if offer.state != "accepted":
         return {"offer": offer.to_json()}
     held = offers.holdings(rows, offer)
@@ -240,12 +245,12 @@ def _given_back(
 
 
 def _let_go(rows: sa.Connection, deps: MmfDeps, subscription_id: str, msi: str, failed: list[str]) -> list[str]:
-    return offers.let_go(rows, deps.models, subscription_id, msi, failed, deps.clock())
+    return ending.let_go(rows, deps.models, subscription_id, msi, failed, deps.clock())
 
 
 def _finished(rows: sa.Connection, deps: MmfDeps, instance_ids: list[str]) -> None:
-    offers.finish(rows, instance_ids, deps.clock())
+    ending.finish(rows, instance_ids, deps.clock())
 
 
 def _failed(rows: sa.Connection, _deps: MmfDeps, offer_id: str, cause: str) -> None:
-    offers.fail(rows, offer_id, cause)
+    change_offer(rows, offer_id, "failed", cause)

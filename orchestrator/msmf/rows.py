@@ -1,7 +1,7 @@
 """MSMF's rows: the requirements it translated and the notices it got. Each is written once for its key."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ MOST_AT_ONCE = 1000
 """Notices of one page."""
 _KEPT_REQUIREMENTS = sa.select(REQUIREMENTS.c.requirements).where(REQUIREMENTS.c.key == sa.bindparam("mine"))
 _ADD_REQUIREMENTS = sa.insert(REQUIREMENTS)
-_KEPT_NOTICE = sa.select(NOTICES.c.number).where(NOTICES.c.key == sa.bindparam("mine"))
+_KEPT_NOTICES = sa.select(NOTICES.c.key).where(NOTICES.c.key.in_(sa.bindparam("keys", expanding=True)))
 _ADD_NOTICE = sa.insert(NOTICES)
 
 
@@ -58,17 +58,27 @@ def requirements_of(rows: sa.Connection, subscription_id: str) -> list[dict[str,
 
 def keep_notice(rows: sa.Connection, key: str, notice: Notice, now: int) -> None:
     """Write a notice; a repeat changes nothing."""
-    if rows.scalars(_KEPT_NOTICE, {"mine": key}).first() is not None:
-        return
-    number_in_order(rows)
-    told = {name: getattr(notice, name) for name in ("kind", "subject", "subscription_id", "detail")}
-    rows.execute(_ADD_NOTICE, {**told, "key": key, "at": notice.at or now})
+    _keep(rows, {key: notice}, now)
 
 
 def keep_notices(rows: sa.Connection, key: str, told: Sequence[ToldNotice], now: int) -> None:
     """Write what was told at once; a repeat changes nothing."""
+    named: dict[str, Notice] = {}
     for number, notice in enumerate(told):
-        keep_notice(rows, notice.key or f"{key}/{number}", notice, now)
+        named.setdefault(notice.key or f"{key}/{number}", notice)
+    _keep(rows, named, now)
+
+
+def _keep(rows: sa.Connection, told: Mapping[str, Notice], now: int) -> None:
+    known = set(rows.scalars(_KEPT_NOTICES, {"keys": sorted(told)}))
+    new = [(key, notice) for key, notice in told.items() if key not in known]
+    if new:
+        number_in_order(rows)
+        rows.execute(_ADD_NOTICE, [{"key": key, **_told(notice), "at": notice.at or now} for key, notice in new])
+
+
+def _told(notice: Notice) -> dict[str, Any]:
+    return {name: getattr(notice, name) for name in ("kind", "subject", "subscription_id", "detail")}
 
 
 def notices(

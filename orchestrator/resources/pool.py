@@ -251,10 +251,15 @@ def close_sites(rows: sa.Connection, closed: Mapping[str, str]) -> None:
         rows.execute(sa.update(NODES).where(NODES.c.node_id == site).values(closed=why))
 
 
+def capacities_of(rows: sa.Connection, node_ids: Collection[str]) -> dict[str, ResourceVector]:
+    """What each of these nodes has now; one that is gone is left out."""
+    found = rows.execute(_NODES_NAMED, {"names": sorted(node_ids)}).mappings()
+    return {row["node_id"]: amounts_of(row, "capacity_") for row in found}
+
+
 def capacity_of(rows: sa.Connection, node_id: str) -> ResourceVector:
     """What a node has now; nothing where it is gone."""
-    row = rows.execute(_ONE_NODE, {"mine": node_id}).mappings().first()
-    return _node(row).capacity if row is not None else ResourceVector()
+    return capacities_of(rows, [node_id]).get(node_id, ResourceVector())
 
 
 def allocations_of(rows: sa.Connection, subscription_id: str) -> Sequence[Allocation]:
@@ -338,12 +343,11 @@ def total(vectors: Iterable[ResourceVector]) -> ResourceVector:
 
 
 def _supply(rows: sa.Connection, supplier: str, node_id: str, amounts: ResourceVector, kind: str) -> None:
-    if rows.execute(sa.select(NODES.c.node_id).where(NODES.c.node_id == node_id)).first() is None:
-        rows.execute(sa.insert(NODES).values(node_id=node_id, kind=kind))
+    if rows.execute(_NODE_THERE, {"mine": node_id}).first() is None:
+        rows.execute(_ADD_NODE, {"node_id": node_id, "kind": kind})
     values = amounts.all_amounts()
-    changed = rows.execute(sa.update(SUPPLIES).where(SUPPLIES.c.supplier == supplier).values(**values))
-    if changed.rowcount == 0:
-        rows.execute(sa.insert(SUPPLIES).values(supplier=supplier, node_id=node_id, **values))
+    if rows.execute(_CHANGE_SUPPLY, {"mine": supplier, **values}).rowcount == 0:
+        rows.execute(_ADD_SUPPLY, {"supplier": supplier, "node_id": node_id, **values})
 
 
 def guarded(what: str, write: Callable[[], Any]) -> None:
@@ -412,7 +416,10 @@ def _columns(prefix: str) -> Callable[[sa.RowMapping], tuple[int, ...]]:
 
 _NAMES: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-_ONE_NODE = sa.select(NODES).where(NODES.c.node_id == sa.bindparam("mine"))
+_NODES_NAMED = sa.select(NODES).where(NODES.c.node_id.in_(_NAMES))
+_NODE_THERE = sa.select(NODES.c.node_id).where(NODES.c.node_id == sa.bindparam("mine"))
+_ADD_NODE, _ADD_SUPPLY = sa.insert(NODES), sa.insert(SUPPLIES)
+_CHANGE_SUPPLY = sa.update(SUPPLIES).where(SUPPLIES.c.supplier == sa.bindparam("mine"))
 _PLACES_AND = sa.select(NODES).where((NODES.c.kind != "model") | NODES.c.node_id.in_(_NAMES)).order_by(NODES.c.node_id)
 _ALLOCATE = sa.insert(ALLOCATIONS)
 _FREE = sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id.in_(_IDS) | ALLOCATIONS.c.part_of.in_(_IDS))

@@ -8,6 +8,9 @@ itself bounds (shared memory), too many threads and too many files in /tmp end t
 
 It ends with the process that it lives in: after a kill -9 of that, nobody's processor time is bounded (but by niceness)
 until the next runtime of the home looks; whoever was stopped goes on at once (`reviver`).
+
+It looks at a process when that could have used up its account at the soonest, and at what it holds when it has used
+processor time since: hundreds that wait for a call cost next to nothing.
 """
 
 import atexit
@@ -33,6 +36,8 @@ DEFAULT_MCORES = 1000
 """What an instance may use that was granted no computing: one core."""
 MOST_THREADS = 300
 MOST_FILES = 4096
+CORES = os.cpu_count() or 1
+"""What all threads of one process together can use of at a time."""
 
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") >> 10
 
@@ -57,6 +62,10 @@ class _Account:
     used: float
     at: float
     stopped: bool = False
+    due: float = 0.0
+    """when it could owe at the soonest; until then it need not be looked at"""
+    checked: dict["Bound", float] = field(default_factory=dict)
+    """bound → what it had used when that was looked at last: who used nothing since holds no more than then"""
 
 
 @dataclass
@@ -75,7 +84,8 @@ class Governor:
         with self._lock:
             known = self._accounts.get(instance_id)
             if known is not None and known.process == process:
-                known.bounds = bounds
+                if known.bounds != bounds:
+                    known.bounds, known.due, known.checked = bounds, 0.0, {}
                 return
             now, used = time.monotonic(), processor_seconds(process)
             if used is None:
@@ -111,7 +121,8 @@ class Governor:
             bounded = [breach for due, breach in ((measures, too_much_memory), (counts, too_many)) if due]
             with self._lock:
                 for instance_id, account in list(self._accounts.items()):
-                    self._look(instance_id, account, now, bounded)
+                    if bounded or account.due <= now:
+                        self._look(instance_id, account, now, bounded)
                 if not self._accounts:
                     self._reviver.dismiss()
                     self._thread = None
@@ -123,18 +134,20 @@ class Governor:
         if used is None:
             del self._accounts[instance_id]
             return
-        breaches = (bound(account.process, account.bounds) for bound in bounded)
-        breach = next((one for one in breaches if one is not None), None)
+        busy = [bound for bound in bounded if account.checked.get(bound) != used]
+        breach = next((found for bound in busy if (found := bound(account.process, account.bounds))), None)
         if breach is not None:
             del self._accounts[instance_id]
             if account.process.alive():
                 self.on_breach(instance_id, *breach)
                 send(account.process, signal.SIGKILL)
             return
+        account.checked |= dict.fromkeys(busy, used)
         credited = (now - account.at) * _cores(account.bounds)
         account.seconds = min(account.seconds + credited, self._most(account.bounds)) - (used - account.used)
         account.at, account.used = now, used
         self._hold(account)
+        account.due = now if account.stopped else now + account.seconds / CORES
 
     def _hold(self, account: _Account) -> None:
         """Stop it where it owes, let it go on where it has a period's credit again."""

@@ -6,19 +6,19 @@ can be taken back at once when a neighbour comes; stored bytes cannot.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from orchestrator.instances.msis import Share, served_by, set_grant
-from orchestrator.instances.tables import INSTANCES
+from orchestrator.instances.models import lock_instances
+from orchestrator.instances.msis import Served, Share, served_by, write_grants
 from orchestrator.placement import with_spare
 from orchestrator.requirements import RunningModel
 from orchestrator.resources import ResourceVector
-from orchestrator.resources.pool import capacity_of, nodes, total
+from orchestrator.resources.pool import capacities_of, nodes, total
 
 RATES = ("computing_mcores", "bandwidth_mbps", "protocol_stack_sessions", "rendering_k", "spectrum_mhz")
 """Resources whose grant a model holds each call to, so that a smaller one counts from the next call on."""
-_LOCK = sa.select(INSTANCES.c.instance_id).where(INSTANCES.c.instance_id == sa.bindparam("mine")).with_for_update()
 
 
 def allocated(models: Sequence[RunningModel]) -> ResourceVector:
@@ -31,7 +31,7 @@ def suppliers(*shares: Share | None) -> set[str]:
     return {model.instance for share in shares if share for model in share.models if _rates(model.supplies)}
 
 
-def fair_grants(instance: str, shares: Sequence[Share], supply: ResourceVector) -> dict[str, ResourceVector]:
+def fair_grants(instance: str, shares: Sequence[Served], supply: ResourceVector) -> dict[str, ResourceVector]:
     """The grants of all shares that one model instance serves; `supply` is what it has now."""
     grants = {share.subscription_id: share.grant for share in shares}
     for rate in _rates(supply):
@@ -40,7 +40,7 @@ def fair_grants(instance: str, shares: Sequence[Share], supply: ResourceVector) 
     return grants
 
 
-def _fair(instance: str, shares: Sequence[Share], rate: str, supply: int) -> dict[str, int]:
+def _fair(instance: str, shares: Sequence[Served], rate: str, supply: int) -> dict[str, int]:
     """What each share that has this rate of the instance is granted of it, with what other instances gave it."""
     mine = {share.subscription_id: share for share in shares if _supplier(share, rate) == instance}
     claims = {name: _of(instance, share, rate) for name, share in mine.items()}
@@ -55,15 +55,17 @@ def regrant(rows: sa.Connection, instance_ids: Iterable[str]) -> dict[str, Resou
 
     What a share was told of an instance when it came may be old: the instance may have been scaled since.
     """
-    changed: dict[str, ResourceVector] = {}
-    for instance_id in sorted(instance_ids):
-        _alone(rows, instance_id)
-        shares = served_by(rows, instance_id)
-        granted = fair_grants(instance_id, shares, capacity_of(rows, instance_id))
-        for share in shares:
-            if granted[share.subscription_id] != share.grant:
-                changed[share.subscription_id] = granted[share.subscription_id]
-                set_grant(rows, share.subscription_id, granted[share.subscription_id])
+    names = sorted(instance_ids)
+    if not names:
+        return {}
+    lock_instances(rows, names)  # they may serve shares of both clusters, whose turns do not exclude each other
+    shares, capacities = served_by(rows, names), capacities_of(rows, names)
+    grants = {share.subscription_id: share.grant for share in shares}
+    for name in names:
+        served = [replace(share, grant=grants[share.subscription_id]) for share in shares if share.uses(name)]
+        grants |= fair_grants(name, served, capacities.get(name, ResourceVector()))
+    changed = {one.subscription_id: grant for one in shares if (grant := grants[one.subscription_id]) != one.grant}
+    write_grants(rows, changed)
     return changed
 
 
@@ -72,20 +74,15 @@ def regrant_all(rows: sa.Connection) -> dict[str, ResourceVector]:
     return regrant(rows, [node.node_id for node in nodes(rows, "model") if _rates(node.capacity)])
 
 
-def _alone(rows: sa.Connection, instance_id: str) -> None:
-    """An instance may serve shares of both clusters, whose turns do not exclude each other: lock its row."""
-    rows.execute(_LOCK, {"mine": instance_id})
-
-
 def _rates(amounts: ResourceVector) -> Collection[str]:
     return amounts.amounts().keys() & set(RATES)
 
 
-def _supplier(share: Share, rate: str) -> str:
+def _supplier(share: Served, rate: str) -> str:
     """The instance of which a share has this rate: the first by role, where several supply it."""
     return next((model.instance for model in share.models if rate in model.supplies.amounts()), "")
 
 
-def _of(instance: str, share: Share, rate: str) -> int:
+def _of(instance: str, share: Served, rate: str) -> int:
     """What a share was allocated of an instance's rate, in whatever roles."""
     return next(model.granted.all_amounts()[rate] for model in share.models if model.instance == instance)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from orchestrator.errors import Refusal
 from orchestrator.instances import take_turn
-from orchestrator.instances.msis import rendered_by, set_grant
+from orchestrator.instances.msis import rendered_by, write_grants
 from orchestrator.requirements import GrantProposal, GrantsChanged, ServiceType
 from orchestrator.resources.pool import capacity_of
 
@@ -43,8 +43,7 @@ def set_grants(rows: sa.Connection, proposal: GrantProposal) -> GrantsChanged:
     _require_supplied(proposal, now_k, capacity_of(rows, proposal.server).rendering_k)
     different = {name: k for name, k in proposal.grants.items() if k != now_k[name]}
     grants = {name: replace(shares[name].grant, rendering_k=k) for name, k in different.items()}
-    for name, grant in grants.items():
-        set_grant(rows, name, grant)
+    write_grants(rows, grants)
     return GrantsChanged(
         server=proposal.server, grants=grants, msis={name: shares[name].msi_id for name in different}
     )  # fmt: skip

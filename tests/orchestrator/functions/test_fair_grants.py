@@ -1,19 +1,16 @@
 """The grants of all shares that one model instance serves, as values: every rate of its own, max-min fair."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.instances.msis import Share
-from orchestrator.instances.states import ShareState
-from orchestrator.requirements import Qoe, RunningModel, ServiceRequirements
+from orchestrator.instances.msis import Served
+from orchestrator.requirements import RunningModel
 from orchestrator.resources import RESOURCES, Isolation, ResourceVector
 from orchestrator.vmof.grants import RATES, allocated, fair_grants
 
 AMOUNTS = st.builds(lambda amounts: ResourceVector(*amounts), st.tuples(*[st.integers(0, 300)] * len(RESOURCES)))
-WANTED = ServiceRequirements(
-    subscription_id="0", plan_id="1", service="s", service_type="ar_vr", scenario="game", isolation=Isolation.SHARED,
-    users=1, qoe=Qoe(), roles={"here": "m"},
-)  # fmt: skip
 
 
 def model(instance: str, granted: ResourceVector, supplies: ResourceVector) -> RunningModel:
@@ -23,10 +20,10 @@ def model(instance: str, granted: ResourceVector, supplies: ResourceVector) -> R
     )  # fmt: skip
 
 
-def share(number: int, here: ResourceVector, elsewhere: ResourceVector, supply: ResourceVector) -> Share:
+def share(number: int, here: ResourceVector, elsewhere: ResourceVector, supply: ResourceVector) -> Served:
     """What it was allocated of the instance `here`, and of another that supplies nothing."""
     models = (model("elsewhere", elsewhere, ResourceVector()), model("here", here.only(supply), supply))
-    return Share(str(number), "msi", ShareState.RUNNING, True, WANTED, 10_000, models, allocated(models))
+    return Served(str(number), 10_000, models, allocated(models))
 
 
 @given(AMOUNTS, st.lists(st.tuples(AMOUNTS, AMOUNTS), max_size=6))
@@ -51,17 +48,5 @@ def test_sharing_anew_what_was_shared_changes_nothing(
 ) -> None:
     shares = [share(number, here, elsewhere, supply) for number, (here, elsewhere) in enumerate(held)]
     grants = fair_grants("here", shares, supply)
-    again = [
-        Share(
-            one.subscription_id,
-            "msi",
-            ShareState.RUNNING,
-            True,
-            WANTED,
-            10_000,
-            one.models,
-            grants[one.subscription_id],
-        )
-        for one in shares
-    ]
+    again = [replace(one, grant=grants[one.subscription_id]) for one in shares]
     assert fair_grants("here", again, supply) == grants
