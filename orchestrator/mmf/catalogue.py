@@ -57,26 +57,18 @@ class Seen:
     instances: Mapping[str, tuple[RunningInstance, ...]]
     standing: Mapping[str, Node]
     """sites, links and instances by id"""
-    kept: Mapping[str, ResourceVector]
-    """site or link → what is reserved there for the request's cluster"""
-    going: Mapping[str, ResourceVector]
-    """site → what is being withdrawn of it"""
+    free: Mapping[str, ResourceVector]
+    """of each of them, with what the request's cluster has reserved there, without what is being withdrawn"""
 
     def candidates(self, topology: Topology, access: str) -> Candidates:
-        """As seen from where the user enters. What is free includes what the request's cluster has reserved."""
-        return Candidates(models=self.options, instances=self.instances, nodes=self._sites(topology, access))
-
-    def _sites(self, topology: Topology, access: str) -> tuple[NodeRoom, ...]:
-        """The sites that can be reached, each with the way to it; nothing is placed on what is being withdrawn."""
-        standing, kept = self.standing, self.kept
-        free = {name: node.free + kept[name] if name in kept else node.free for name, node in standing.items()}
-        free |= {name: free[name] - amounts for name, amounts in self.going.items()}
-        rooms = {name: LinkRoom(name, free[name]) for name, node in standing.items() if node.kind == "link"}
-        return tuple(
-            NodeRoom(site, free[site], way.latency_ms, tuple(rooms[link] for link in way.links), standing[site].closed)
+        """As seen from where the user enters: the sites that can be reached, each with the way to it."""
+        rooms = {name: LinkRoom(name, self.free[name]) for name, one in self.standing.items() if one.kind == "link"}
+        sites = tuple(
+            NodeRoom(site, self.free[site], way.latency_ms, tuple(rooms[link] for link in way.links), there.closed)
             for site, way in topology.paths(access).items()
-            if site in standing
+            if (there := self.standing.get(site)) is not None
         )
+        return Candidates(models=self.options, instances=self.instances, nodes=sites)
 
 
 def view(
@@ -98,23 +90,30 @@ def look(rows: sa.Connection, models: Models, request: OfferRequest, now: int) -
     seen = _seen(ones, lives, ended_lives(rows, wanted))
     standing = {node.node_id: node for node in places_and(rows, [one.instance_id for one in ones])}
     going, moving = on_the_move(rows)
+    free = _free(standing, kept_for(rows, request.cluster, now), going)
     slow = _slow(rows, ones, now)
     running: defaultdict[str, list[RunningInstance]] = defaultdict(list)
     for one in ones:
         if one.instance_id not in moving:
             availability_seen = _estimate(models[one.model], lives[one.instance_id])
-            room = standing.get(one.instance_id)
+            room = standing[one.instance_id].free if one.instance_id in standing else ResourceVector()
             running[one.model].append(_running(one, room, availability_seen, slow.get(one.instance_id, 0.0)))
     return Seen(
         options={name: option(models[name], seen.get(name, Life())) for name in wanted},
         instances={model: tuple(ones) for model, ones in running.items()},
         standing=standing,
-        kept=kept_for(rows, request.cluster, now),
-        going=going,
+        free=free,
     )
 
 
-def _running(one: ModelInstance, node: Node | None, availability_seen: float, slow_ms: float) -> RunningInstance:
+def _free(
+    standing: Mapping[str, Node], kept: Mapping[str, ResourceVector], going: Mapping[str, ResourceVector]
+) -> Mapping[str, ResourceVector]:
+    free = {name: node.free + kept[name] if name in kept else node.free for name, node in standing.items()}
+    return free | {name: free[name] - amounts for name, amounts in going.items()}
+
+
+def _running(one: ModelInstance, room: ResourceVector, availability_seen: float, slow_ms: float) -> RunningInstance:
     return RunningInstance(
         instance_id=one.instance_id,
         model=one.model,
@@ -125,7 +124,7 @@ def _running(one: ModelInstance, node: Node | None, availability_seen: float, sl
         msi=one.msi_id,
         scale=one.scale,
         shares=one.shares,
-        room=node.free if node else ResourceVector(),
+        room=room,
         availability=availability_seen,
         slow_ms=slow_ms,
     )

@@ -17,7 +17,8 @@ MOST_SITES = 4
 CARRIED = ("bandwidth_mbps", "spectrum_mhz")
 """What a lower rate takes less of."""
 
-Decide = Callable[[OfferRequest], Decision]
+Decide = Callable[[OfferRequest], Decision | None]
+"""None where it is plain that nothing is feasible"""
 
 
 def counters(
@@ -28,7 +29,7 @@ def counters(
     for tried in (_degrees(request), _rates(request, lacks), _sites(request, lacks, topology)):
         for change, other in tried:
             decision = decide(other)
-            if decision.feasible:
+            if decision is not None and decision.feasible:
                 yield change, other, decision
                 break
 

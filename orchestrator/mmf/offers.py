@@ -35,7 +35,7 @@ from orchestrator.mmf.offer_rows import (
     only_reuses,
 )
 from orchestrator.mmf.sizes import create, scale
-from orchestrator.placement import decide
+from orchestrator.placement import conceivable, decide
 from orchestrator.placement.greedy import flow
 from orchestrator.requirements import (
     Change,
@@ -115,8 +115,9 @@ def _countered(
 ) -> Offer:
     """The refused offer with what MMF could instead; each counter-offer is a row with its own reasons."""
 
-    def decided(other: OfferRequest) -> Decision:
-        return _decide(seen, other, refused.offer_id, topology)
+    def decided(other: OfferRequest) -> Decision | None:
+        candidates = seen.candidates(topology, other.access)
+        return decide(other, candidates, seed=refused.offer_id) if conceivable(other, candidates) else None
 
     changes: list[Change] = []
     for change, other, decision in counters(request, refused.decision, topology, decided):

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.placement.candidates import Candidates, LinkRoom, ModelOption, NodeRoom, RunningInstance
-from orchestrator.placement.exact import decide
+from orchestrator.placement.exact import conceivable, decide
 from orchestrator.placement.fair import fair_shares, with_spare
 from orchestrator.placement.greedy import greedy
 from orchestrator.placement.problem import Model, Problem, Request, Role, Site, Solution, load_problem, load_solution
@@ -32,6 +32,7 @@ __all__ = [
     "Site",
     "Solution",
     "admit_batch",
+    "conceivable",
     "decide",
     "fair_shares",
     "greedy",

@@ -64,6 +64,15 @@ def decide(request: OfferRequest, candidates: Candidates, seed: str = "") -> Dec
     return found.model_copy(update={"objective": objective, "bound": bound, "gap": gap, "reasons": reasons})
 
 
+def conceivable(request: OfferRequest, candidates: Candidates) -> bool:
+    """Whether every role has a candidate by itself; where one has none, no decision is feasible. Much less than one."""
+    rests = best_rests(request, candidates)
+    return all(
+        _feasible(request, number, candidates, _Taken(), rests[number], every=False)
+        for number in range(len(request.roles))
+    )
+
+
 def _steadied(found: Decision, request: OfferRequest, candidates: Candidates, seed: str) -> Decision:
     """The most available candidates, where they attain what is asked; else what they lack, and how much they attain."""
     steady = greedy(request, candidates, seed, steadiest=True)
@@ -147,7 +156,7 @@ def _floors(
 ) -> list[int | None]:
     """Of each role the least cost by itself: the one found where it reuses, or where nothing was taken before and the
     cheapest was taken first. What was created after others can be created by itself, too: only something cheaper is
-    looked for then."""
+    looked for then. Where a role has none at all there is nothing more to look for: None alone."""
     floors: list[int | None] = []
     for number, role in enumerate(request.roles):
         actions: list[Verdict] = [one.action for one in found.reasons.get(role.role, ()) if one.chosen]
@@ -156,6 +165,8 @@ def _floors(
             alone = _feasible(request, number, candidates, _Taken(), rests[number], every=False, look=look)
             actions += [one.action for one in alone]
         chosen = min(actions, key=RANK.__getitem__, default=None)
+        if chosen is None:
+            return [None]
         model = candidates.models.get(role.model)
         floors.append(cost(role, model, chosen, request.isolation) if model and chosen else None)
     return floors

@@ -7,6 +7,7 @@ where others were faster MMF answers with a newer offer.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -35,7 +36,6 @@ from orchestrator.vmof.calls import Answer, answer_of, begin, conclude
 from orchestrator.vmof.sub_instances import msi_bound, rendering_wish, sub_instances
 from orchestrator.vmof.workflows import (
     VmofDeps,
-    as_json,
     lacks_told,
     msi_verdict,
     notice_of,
@@ -49,6 +49,16 @@ ROUNDS = 40
 """Offers until VMOF gives up; each lost round means that somebody else's was accepted."""
 START_FAILURES = 2
 """Failed starts of a share's models until it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a share stands, whether its MSI was there before, why, and what its talk with MMF is to spare."""
+
+    msi: str
+    reused: bool
+    candidates: tuple[MsiCandidate, ...]
+    strained: Strained
 
 
 class Agreement(Shape):
@@ -73,21 +83,17 @@ class Instantiation:
         wanted = ServiceRequirements.model_validate(document)
         try:
             sub_instances(wanted, "", self._deps.models)
-            joined = self._change(_join, key, document)
+            joined: Answer | Place = self._change(_join, key, wanted, document)
         except Refusal as cause:
             return {"refusal": notice_of(cause).to_json()}
-        if "answer" in joined:
-            known: Answer = joined["answer"]
-            return known
-        strained = {name: tuple(map(Lack.model_validate, lacks)) for name, lacks in joined["strained"].items()}
-        agreed = self._talk(key, sub_instances(wanted, joined["msi"], self._deps.models), strained)
+        if not isinstance(joined, Place):
+            return joined
+        agreed = self._talk(key, sub_instances(wanted, joined.msi, self._deps.models), joined.strained)
         decision = _decision(joined, agreed)
         if agreed.code:
             return self._refuse(key, wanted, agreed, decision)
-        settled: Answer | None = self._change(
-            _settle, key, wanted.subscription_id, as_json(agreed.models), decision.to_json()
-        )
-        return settled or self._withdraw(key, wanted, joined["msi"])
+        settled: Answer | None = self._change(_settle, key, wanted.subscription_id, agreed.models, decision)
+        return settled or self._withdraw(key, wanted, joined.msi)
 
     def _talk(self, key: str, request: OfferRequest, strained: Strained) -> Agreement:
         """The talk with MMF. Repeated, its keys are the same, and so are the answers."""
@@ -137,7 +143,7 @@ class Instantiation:
             decision=decision,
             counters=agreed.offer.counters,
         )
-        refused: Answer = self._change(_refuse, key, wanted.subscription_id, refusal.to_json())
+        refused: Answer = self._change(_refuse, key, wanted.subscription_id, refusal)
         return refused
 
     def _withdraw(self, key: str, wanted: ServiceRequirements, msi: str) -> Answer:
@@ -151,15 +157,14 @@ class Instantiation:
         return transact_again(self._deps.datasource, change, self._deps, *args)
 
 
-def _decision(joined: dict[str, Any], agreed: Agreement) -> ServiceDecision:
-    looked_at = tuple(MsiCandidate.model_validate(reason) for reason in joined["candidates"])
+def _decision(joined: Place, agreed: Agreement) -> ServiceDecision:
     planned: Verdict = "reuse"
     if agreed.code:  # refused: what VMOF had in mind
-        planned = next((one.action for one in looked_at if one.chosen), "create")
+        planned = next((one.action for one in joined.candidates if one.chosen), "create")
     return ServiceDecision(
-        msi=joined["msi"],
-        msi_verdict=msi_verdict(joined["reused"], planned, agreed.offer.decision),
-        msi_candidates=looked_at,
+        msi=joined.msi,
+        msi_verdict=msi_verdict(joined.reused, planned, agreed.offer.decision),
+        msi_candidates=joined.candidates,
         models=agreed.offer.decision,
         rounds=agreed.rounds,
     )
@@ -168,21 +173,17 @@ def _decision(joined: dict[str, Any], agreed: Agreement) -> ServiceDecision:
 # the transactions: the call's row and the life cycle's
 
 
-def _join(rows: sa.Connection, deps: VmofDeps, key: str, document: dict[str, Any]) -> dict[str, Any]:
+def _join(
+    rows: sa.Connection, deps: VmofDeps, key: str, wanted: ServiceRequirements, document: dict[str, Any]
+) -> Answer | Place:
     """The place; of a call that was answered already that answer."""
-    wanted = ServiceRequirements.model_validate(document)
     known = begin(rows, key, ["instantiate", document], deps.clock())
     if known is not None:
-        return {"answer": known}
+        return known
     bound = msi_bound(wanted, deps.models)
     joined = life_cycle.join(rows, wanted, bound, rendering_wish(wanted), key, deps.clock())
-    strained = strained_instances(rows, deps.clock())
-    return {
-        "msi": joined.msi,
-        "reused": joined.reused,
-        "candidates": [reason.to_json() for reason in joined.candidates],
-        "strained": {name: [lack.to_json() for lack in strains(one)] for name, one in strained.items()},
-    }
+    strained = {name: strains(one) for name, one in strained_instances(rows, deps.clock()).items()}
+    return Place(joined.msi, joined.reused, joined.candidates, strained)
 
 
 def _settle(
@@ -190,25 +191,23 @@ def _settle(
     deps: VmofDeps,
     key: str,
     subscription_id: str,
-    models: list[dict[str, Any]],
-    decision: dict[str, Any],
+    models: tuple[RunningModel, ...],
+    decision: ServiceDecision,
 ) -> Answer | None:
     """None where the share was released meanwhile."""
     known = answer_of(rows, key)
     if known is not None:
         return known
-    running = tuple(RunningModel.model_validate(model) for model in models)
-    why = ServiceDecision.model_validate(decision)
-    share = life_cycle.settle(rows, subscription_id, running, why, deps.clock())
+    share = life_cycle.settle(rows, subscription_id, models, decision, deps.clock())
     return conclude(rows, key, {"share": share.to_json()}) if share else None
 
 
-def _refuse(rows: sa.Connection, deps: VmofDeps, key: str, subscription_id: str, refusal: dict[str, Any]) -> Answer:
+def _refuse(rows: sa.Connection, deps: VmofDeps, key: str, subscription_id: str, refusal: RefusalNotice) -> Answer:
     known = answer_of(rows, key)
     if known is not None:
         return known
-    life_cycle.refuse(rows, subscription_id, RefusalNotice.model_validate(refusal), deps.clock())
-    return conclude(rows, key, {"refusal": refusal})
+    life_cycle.refuse(rows, subscription_id, refusal, deps.clock())
+    return conclude(rows, key, {"refusal": refusal.to_json()})
 
 
 def _conclude(rows: sa.Connection, _deps: VmofDeps, key: str, answer: Answer) -> Answer:

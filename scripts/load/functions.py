@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ from ledger.deployment import deploy
 from ledger.devnet import Devnet
 from ledger.keys import WalletKey
 from ledger.sender import Sender
-from orchestrator.__main__ import SWITCH_INTERVAL_S
+from orchestrator.__main__ import quicken
 from orchestrator.app import Ground, durable_engine
 from orchestrator.calls import FunctionClient
 from orchestrator.errors import PeerRefused
@@ -151,8 +150,7 @@ def functions(home: Path, models: Mapping[str, Manifest], topology: str = "") ->
                 with ground.store.writer.begin() as rows:
                     supply(rows, "bench", "site-1", ROOM)
             built.keeper()
-            sys.setswitchinterval(SWITCH_INTERVAL_S)  # both as the orchestrator's program does
-            gc.freeze()
+            quicken()  # as the orchestrator's program does
             yield built
         finally:
             gc.unfreeze()

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_greedy import CACHE, RENDER, RENDERING, SERVER, SITE, STORE, candidates, request
 
-from orchestrator.placement import Candidates, NodeRoom, decide, greedy
+from orchestrator.placement import Candidates, NodeRoom, conceivable, decide, greedy
 from orchestrator.placement.worth import cost, points, revenue
 from orchestrator.requirements import Decision, OfferRequest, RoleRequirement
 from orchestrator.resources import Isolation, ResourceVector
@@ -55,8 +55,10 @@ def test_what_greedy_cannot_fill_in_its_order_is_found_where_it_exists() -> None
 
 
 def test_a_refusal_has_no_objective_and_says_so() -> None:
-    decision = decide(request(RENDER), candidates(node=NodeRoom("site-1", ResourceVector(computing_mcores=259))))
+    view = candidates(node=NodeRoom("site-1", ResourceVector(computing_mcores=259)))
+    decision = decide(request(RENDER), view)
     assert not decision.feasible
+    assert not conceivable(request(RENDER), view)
     assert (decision.objective, decision.bound, decision.gap) == (None, None, None)
 
 
@@ -99,6 +101,7 @@ def test_objective_bound_and_gap_hold_against_every_possible_placement(
     wanted = request(*some_roles(drawn))
     view = replace(candidates(*running), nodes=nodes)
     decision, best = decide(wanted, view, "seed"), best_of_all(wanted, view)
+    assert conceivable(wanted, view) or best is None
     if decision.feasible:
         assert decision.objective == objective(wanted, view, decision)
         assert best is not None
