@@ -333,7 +333,7 @@ class Program:
             reader=ground.store.reader,
         )
         vmof = ground.guard("vmof", build_vmof(vmof_deps))
-        self._keeper = Keeper(deps, mmf.state.supplying.end_overdue)
+        self._keeper = Keeper(deps, mmf.state.door.teller.tell, mmf.state.supplying.end_overdue)
         self._vmof_deps = vmof_deps
         self._repacking: Repacking = mmf.state.repacking
         return {"msmf": msmf, "vmof": vmof, "mmf": mmf}

@@ -135,7 +135,8 @@ class LoadWorker:
         app = build_mmf(deps)
         mmf = FunctionClient("mmf", None, loop, app=app)
         vmof = build_vmof(VmofDeps(transactions, models, mmf, msmf, reader=reader))
-        return msmf, FunctionClient("vmof", None, loop, app=vmof), Keeper(deps, app.state.supplying.end_overdue)
+        keeper = Keeper(deps, app.state.door.teller.tell, app.state.supplying.end_overdue)
+        return msmf, FunctionClient("vmof", None, loop, app=vmof), keeper
 
     def _final(self) -> int:
         with self._store.reader.connect() as rows:

@@ -38,7 +38,7 @@ class MalformedCall(OrchestratorError):
 
 
 Tell = Callable[[str, Sequence[Notice]], None]
-"""`Door.tell`, for workflows"""
+"""`Door.tell`, for workflows; `Teller.tell`, for what no call asked for"""
 CHANGING = (MalformedCall, KeyReused, IllegalMove, TryLater)
 """What any call that changes something can be refused with."""
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
@@ -53,7 +53,7 @@ class Door:
             title=title, openapi_url=None, docs_url=None, redoc_url=None, responses=problems(MalformedCall)
         )
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=function)
-        self._teller = Teller(function, msmf, self._threads) if msmf is not None else None
+        self.teller = Teller(function, msmf, self._threads) if msmf is not None else None
         self.app.state.door = self
         self.app.add_exception_handler(OrchestratorError, _problem)
         self.app.add_exception_handler(RequestValidationError, _malformed)
@@ -61,13 +61,15 @@ class Door:
         self.app.add_api_route("/health", self._health, methods=["GET"])
 
     def tell(self, key: str, notices: Sequence[Notice]) -> None:
-        """Let MSMF hear of this without being waited for. A repeated key tells nothing anew."""
-        if self._teller is not None:
-            self._teller.tell(f"{key}:{self.function}:tell", notices)
+        """Let MSMF hear of what the call of this key did, without being waited for. A repeat tells nothing anew."""
+        if self.teller is not None:
+            self.teller.tell(f"{key}:{self.function}:tell", notices)
 
     def close(self) -> None:
         """Take nothing more, and wait for what is under way, notices too. A crash needs none of it."""
         self._threads.shutdown()
+        if self.teller is not None:
+            self.teller.close()
 
     async def _health(self) -> dict[str, str]:
         return {"status": "ok", "function": self.function}

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import sqlalchemy as sa
 
-from orchestrator.errors import TryLater
+from orchestrator.instances.door import Tell
 from orchestrator.instances.transact import read
 from orchestrator.mmf.workflows import MmfDeps
 from orchestrator.models.manifests import Manifest
@@ -19,33 +19,25 @@ from orchestrator.resources.reservations import Reservation, reservations
 
 
 class Herald:
-    """Knows what it told, while the program runs."""
+    """Knows what it told at the last look, while the program runs."""
 
-    def __init__(self, deps: MmfDeps) -> None:
+    def __init__(self, deps: MmfDeps, tell: Tell) -> None:
         self._deps = deps
-        self._told: set[str] = set()
+        self._tell = tell
+        self._told: frozenset[str] = frozenset()
         self._standing: dict[str, Reservation] = {}
 
     def look(self) -> None:
-        """Tell what is new since the last look. While MSMF does not answer it waits for the next one."""
+        """Tell what is new since the last look."""
         standing = {one.reservation_id: one for one in read(self._deps.reading, _standing)}
         news = {_name(one): _reservation(NoticeKind.RESERVATION_MADE, one) for one in standing.values()}
         gone = [one for name, one in self._standing.items() if name not in standing]
         news |= {f"{_name(one)}:ended": _reservation(NoticeKind.RESERVATION_ENDED, one) for one in gone}
         news |= {f"model:{one.spec_hash.hex()}": _published(one) for one in own_models(self._deps.models)}
-        self._tell({key: notice for key, notice in news.items() if key not in self._told})
-        self._standing = {**{one.reservation_id: one for one in gone if not self._knows(one)}, **standing}
-
-    def _knows(self, ended: Reservation) -> bool:
-        return f"{_name(ended)}:ended" in self._told
-
-    def _tell(self, news: Mapping[str, Notice]) -> None:
         for key, notice in news.items():
-            try:
-                self._deps.msmf.post("/notices", {"notices": [notice.to_json()]}, key)
-            except TryLater:
-                return
-            self._told.add(key)
+            if key not in self._told:
+                self._tell(key, [notice])
+        self._told, self._standing = frozenset(news), standing
 
 
 def own_models(models: Mapping[str, Manifest]) -> Collection[Manifest]:
@@ -58,7 +50,7 @@ def _standing(rows: sa.Connection) -> list[Reservation]:
 
 
 def _name(one: Reservation) -> str:
-    """A reservation that was given other amounts or another end is told anew. Hashed: keys of calls are short."""
+    """A reservation that was given other amounts or another end is told anew. Hashed, to be short."""
     told = f"{one.reservation_id}:{one.until}:{sorted(one.amounts.amounts().items())}"
     return f"reservation:{sha256(told.encode()).hexdigest()}"
 

@@ -5,13 +5,13 @@ workflow is starting or stopping are left to that workflow.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 
 import sqlalchemy as sa
 import structlog
 
 from orchestrator.errors import TryLater
 from orchestrator.instances import ModelMove, ModelState, take_turn
+from orchestrator.instances.door import Tell
 from orchestrator.instances.lives import count_up, down_since, fall, rise
 from orchestrator.instances.models import (
     STANDING,
@@ -57,13 +57,12 @@ class InstanceDown(TryLater):
 class Keeper:
     """One look: `keeper()` answers the instances that it changed."""
 
-    def __init__(self, deps: MmfDeps, end_overdue: Callable[[], list[str]] = list) -> None:
+    def __init__(self, deps: MmfDeps, tell: Tell, end_overdue: Callable[[], list[str]] = list) -> None:
         self._deps = deps
+        self._tell = tell
         self._end_overdue = end_overdue
         self._starter = Starter(deps.runtime)
-        self._herald = Herald(deps)
-        self._untold: list[tuple[str, Notice]] = []
-        """notices, each with its key, that MSMF has not taken yet"""
+        self._herald = Herald(deps, tell)
         self._counted = deps.clock()
         """UTC second until which up-time is written: while nobody looks nothing is seen"""
 
@@ -91,8 +90,8 @@ class Keeper:
         started = self._starter.up([spec for spec in amiss if spec.instance_id not in idle])
         if started.sockets:
             died = _died(seen, [spec.instance_id for spec in amiss])
-            self._untold += transact(self._deps.datasource, _answered, self._deps, started, died)
-        self._tell()
+            for key, notice in transact(self._deps.datasource, _answered, self._deps, started, died):
+                self._tell(key, [notice])
         self._herald.look()
         if started.failed:
             raise InstanceDown("; ".join(started.failed.values()), instances=sorted(started.failed))
@@ -128,16 +127,6 @@ class Keeper:
         transact(self._deps.datasource, _gone, self._deps, idle)
         return idle
 
-    def _tell(self) -> None:
-        """While MSMF does not answer, what is to be told waits for the next look."""
-        while self._untold:
-            key, notice = self._untold[0]
-            try:
-                self._deps.msmf.post("/notices", {"notices": [notice.to_json()]}, key)
-            except TryLater:
-                return
-            self._untold.pop(0)
-
     def _unexpected(self, rows: sa.Connection) -> list[Manifest]:
         """Parts of the pool of which no row tells."""
         parts = {instance_name(one.name, self._deps.site): one for one in self._deps.models.values() if is_supply(one)}
@@ -166,9 +155,7 @@ class Keeper:
                 Notice(kind=NoticeKind.MODEL_ENDED, subject=one.instance_id, subscription_id=user, detail=detail)
                 for user in users
             ]
-            with suppress(TryLater):  # the log has it
-                body = {"notices": [notice.to_json() for notice in told]}
-                self._deps.msmf.post("/notices", body, f"ended:{one.instance_id}:{one.deaths}")
+            self._tell(f"ended:{one.instance_id}:{one.deaths}", told)
 
 
 def _as_wanted(one: ModelInstance, spec: InstanceSpec, seen: Observation | None) -> bool:

@@ -194,7 +194,8 @@ def _build(ground: Ground, loop: asyncio.AbstractEventLoop, models: Mapping[str,
     vmof_deps = VmofDeps(datasource, models, client("vmof", "mmf", mmf), client("vmof", "msmf", msmf), reader=reader)
     vmof = ground.guard("vmof", build_vmof(vmof_deps))
     asked = {name: client("orchestrator", name, app) for name, app in (("msmf", msmf), ("vmof", vmof), ("mmf", mmf))}
-    return Functions(**asked, models=models, ground=ground, keeper=Keeper(deps), runtime=runtime, starts=starts)
+    keeper = Keeper(deps, mmf.state.door.teller.tell)
+    return Functions(**asked, models=models, ground=ground, keeper=keeper, runtime=runtime, starts=starts)
 
 
 @contextmanager

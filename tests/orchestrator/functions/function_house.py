@@ -14,6 +14,7 @@ from dbos import DBOS, SQLAlchemyDatasource
 from fastapi import FastAPI
 
 from orchestrator.calls import FunctionClient
+from orchestrator.in_process import AsgiApp
 from orchestrator.mmf import Keeper, MmfDeps, Repacking, build_mmf
 from orchestrator.mmf.workflows import now_s
 from orchestrator.models.manifests import Manifest, manifests, services
@@ -84,6 +85,10 @@ class House:
             assert time.monotonic() < until, f"{kind}: {found}"
             time.sleep(0.05)
 
+    def keeper_anew(self) -> Keeper:
+        """Another keeper, which knows nothing of what the first one told, as after a restart."""
+        return Keeper(self.deps, self.apps[1].state.door.teller.tell)
+
     def rows(self, query: str) -> list[dict[str, Any]]:
         with self.store.reader.connect() as rows:
             return [dict(row) for row in rows.execute(sa.text(query)).mappings()]
@@ -124,10 +129,11 @@ def build(
     topology: Topology = ONE_SITE,
     runtime: Runtime | None = None,
     clock: Callable[[], int] = now_s,
+    way_to_msmf: Callable[[AsgiApp], AsgiApp] | None = None,
 ) -> House:
     """Build the functions on this home and launch the engine; what was under way there is recovered.
 
-    `runtime` fills the port in place of real sandboxes.
+    `runtime` fills the port in place of real sandboxes; `way_to_msmf` is the network between MSMF and the other two.
     """
     store = open_store(database or f"sqlite:///{home / 'db' / 'engine.db'}")
     with store.writer.begin() as rows:
@@ -148,16 +154,17 @@ def build(
     runtime = runtime or SandboxRuntime(home)
     msmf_app = build_msmf(MsmfDeps(datasource, reader=store.reader))
     msmf = FunctionClient("msmf", None, loop, app=msmf_app)
-    deps = MmfDeps(datasource, runtime, models, msmf, clock, topology, reader=store.reader)
+    told = msmf if way_to_msmf is None else FunctionClient("msmf", None, loop, app=way_to_msmf(msmf_app))
+    deps = MmfDeps(datasource, runtime, models, told, clock, topology, reader=store.reader)
     mmf_app = build_mmf(deps)
     mmf = FunctionClient("mmf", None, loop, app=mmf_app)
-    vmof_deps = VmofDeps(datasource, models, mmf, msmf, reader=store.reader)
+    vmof_deps = VmofDeps(datasource, models, mmf, told, reader=store.reader)
     vmof_app = build_vmof(vmof_deps)
     DBOS.launch()
     house = House(
         store,
         runtime,
-        Keeper(deps, mmf_app.state.supplying.end_overdue),
+        Keeper(deps, mmf_app.state.door.teller.tell, mmf_app.state.supplying.end_overdue),
         msmf,
         FunctionClient("vmof", None, loop, app=vmof_app),
         mmf,

@@ -96,7 +96,7 @@ def test_the_keeper_restarts_what_passed_its_bounds_and_tells_why(house: House) 
     assert house.keeper() == [name]
     again = next(one for one in house.runtime.observe() if one.instance_id == name)
     assert (again.state, again.deaths) == (RunState.RUNNING, 1)
-    told = [one for one in house.msmf.get("/notices")["notices"] if one["kind"] == "model.ended"]
+    told = house.told("model.ended", 1)
     assert [(one["subject"], one["subscriptionId"], one["detail"]["times"]) for one in told] == [(name, "1", 1)]
     assert told[0]["detail"]["cause"].startswith("files: kept")
     assert house.keeper() == []

@@ -16,7 +16,6 @@ from memory_runtime import MemoryRuntime
 
 from marketplace.notice_kinds import STANDING, WORDS
 from orchestrator.errors import PeerRefused
-from orchestrator.mmf import Keeper
 from orchestrator.models.manifests import manifests, parse_manifest
 from orchestrator.models.programs import InstalledModels, Programs, content_hash
 from orchestrator.notices import Board, NoticeKind, event, events, resume_from
@@ -124,8 +123,10 @@ def test_an_own_program_that_is_published_is_told_once_and_after_a_restart_not_a
     document = json.loads((source / "manifest.json").read_text())
     manifest = parse_manifest({**document, "program": content_hash(source / "program")})
     programs.put(manifest, source / "program")
-    for keeper in (house.keeper, house.keeper, Keeper(house.deps)):
+    for keeper in (house.keeper, house.keeper, house.keeper_anew()):
         keeper()
+        house.told("model.published", 1)
+    house.apps[1].state.door.close()  # once all is sent
     told = [one for one in heard(house) if one["kind"] == "model.published"]
     assert [(one["subject"], one["subscriptionId"]) for one in told] == [(manifest.name, "")]
     assert told[0]["detail"]["specHash"] == manifest.spec_hash.hex()

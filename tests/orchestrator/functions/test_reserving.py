@@ -1,12 +1,15 @@
 """Reservations through MMF's door, and what they mean for placement: room for one cluster, kept from the other."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from function_house import House
+from function_house import House, Loop, build, tear_down
+from memory_runtime import MemoryRuntime
 
 from orchestrator.errors import PeerRefused
+from orchestrator.models.manifests import manifests
 from orchestrator.resources import ResourceVector
 
 
@@ -52,18 +55,20 @@ def test_what_is_reserved_for_one_cluster_is_kept_from_the_other_until_it_ends(h
     assert house.mmf.get("/pool")["reserved"] == {"bandwidth_mbps": 90}
 
 
-def test_the_keeper_ends_what_is_over(house: House) -> None:
-    until = int(time.time()) + 1
+def test_the_keeper_ends_what_is_over(tmp_path: Path, loop: Loop) -> None:
+    times = [1_800_000_000]
+    until = times[0] + 1
+    house = build(tmp_path, loop.loop, manifests(), runtime=MemoryRuntime(tmp_path), clock=lambda: times[-1])
     everything = dict.fromkeys(ResourceVector().all_amounts(), 1)
     name = "forecast-of-all-that-there-is-of-everything-at-this-site"
     house.mmf.post("/reservations", room(house, until, reservation=name, amounts=everything), "controller:1")
-    while int(time.time()) < until:
-        time.sleep(0.05)
+    times.append(until)
     house.keeper()
     [told] = house.told("reservation.ended", 1)
     assert (told["subject"], told["detail"]["until"]) == (name, until)
     assert house.mmf.get("/reservations") == {"reservations": []}
     assert house.mmf.get("/pool")["reserved"] == {}
+    tear_down(house, loop)
 
 
 def test_reservations_that_cannot_be_are_refused_by_name_and_change_nothing(house: House) -> None:
