@@ -66,12 +66,10 @@ def build_mmf(deps: MmfDeps) -> FastAPI:
 
     @door.app.post("/offers/{offerId}/acceptance", responses=problems(*CHANGING, UnknownOffer))
     async def accept_offer(offer_id: Annotated[str, Path(alias="offerId")], key: IdempotencyKey) -> dict[str, Any]:
-        answer = await door.run(workflows.join_running, offer_id)
-        if answer is None:
-            answer = await door.once(key, workflows.accept, offer_id)
-        created = [model["instance"] for model in answer["models"] if model["verdict"] != "reuse"]
+        answer = await door.run(workflows.accept, offer_id)
+        created = [model.instance for model in answer.models if model.verdict != "reuse"]
         door.tell(key, [Notice(kind=NoticeKind.MODEL_RUNNING, subject=one) for one in created])
-        return answer
+        return answer.to_json()
 
     @door.app.put("/uses/{msiId}/{subscriptionId}", responses=problems(*CHANGING))
     async def adjust_uses(

@@ -23,6 +23,7 @@ from orchestrator.instances.models import (
     move_instance,
     users_of,
 )
+from orchestrator.instances.tables import INSTANCES
 from orchestrator.instances.transact import read, transact
 from orchestrator.mmf.catalogue import is_supply
 from orchestrator.mmf.ending import finish
@@ -35,7 +36,7 @@ from orchestrator.notices import NoticeKind
 from orchestrator.placement.greedy import instance_name
 from orchestrator.requirements import Notice
 from orchestrator.resources import Isolation, ResourceVector
-from orchestrator.resources.pool import close_sites, closed_sites, supply
+from orchestrator.resources.pool import ALLOCATIONS, close_sites, closed_sites, supply
 from orchestrator.resources.reservations import due, expire
 from orchestrator.runtime.port import InstanceSpec, Observation, RunState
 
@@ -82,7 +83,7 @@ class Keeper:
         self._tell_ended(amiss, seen)
         orphans = read(self._deps.reading, _orphans, seen)
         self._starter.down(orphans)
-        left = read(self._deps.reading, _left_stopping, self._deps.clock() - STOPPING_S)
+        left = read(self._deps.reading, _left, self._deps.clock() - STOPPING_S)
         if left:
             self._starter.down(left)
             transact(self._deps.datasource, _gone, self._deps, left)
@@ -171,9 +172,12 @@ def _orphans(rows: sa.Connection, seen: Iterable[str]) -> list[str]:
     return [name for name in seen if name not in owned]
 
 
-def _left_stopping(rows: sa.Connection, before: int) -> list[str]:
-    """What has been stopping for too long: the workflow that stopped it was lost, what it holds would be held on."""
-    return [one.instance_id for one in instances(rows, [ModelState.STOPPING]) if one.changed_at < before]
+def _left(rows: sa.Connection, before: int) -> list[str]:
+    """What has been stopping, or holds something though it failed, for too long: whoever was to end it was lost."""
+    holds = sa.exists().where(ALLOCATIONS.c.instance_id == INSTANCES.c.instance_id)
+    ending = (INSTANCES.c.state == ModelState.STOPPING.value) | (INSTANCES.c.state == ModelState.FAILED.value) & holds
+    query = sa.select(INSTANCES.c.instance_id).where(ending & (INSTANCES.c.changed_at < before))
+    return list(rows.scalars(query.order_by(INSTANCES.c.instance_id)))
 
 
 def _counted(rows: sa.Connection, fallen: list[str], risen: list[str], up_s: int, now: int) -> None:

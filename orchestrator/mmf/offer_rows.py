@@ -15,7 +15,7 @@ from orchestrator.requirements import Change, Decision, Offer, OfferRequest
 
 _MINE = OFFERS.c.offer_id == sa.bindparam("mine")
 _ADD, _CHANGE, _ONE = sa.insert(OFFERS), sa.update(OFFERS).where(_MINE), sa.select(OFFERS).where(_MINE)
-_VERDICT = sa.select(OFFERS.c.decision["verdict"].as_string()).where(_MINE)
+_CAUSE = sa.select(OFFERS.c.cause).where(_MINE)
 
 
 class UnknownOffer(OrchestratorError):
@@ -62,14 +62,14 @@ def keep_offer(rows: sa.Connection, new: Kept, now: int, cause: str = "") -> Non
     )
 
 
+def cause_of(rows: sa.Connection, offer_id: str) -> str:
+    """Why an offer came to nothing."""
+    return str(rows.scalars(_CAUSE, {"mine": offer_id}).one())
+
+
 def change_offer(rows: sa.Connection, offer_id: str, state: str, cause: str = "") -> None:
     """Write where an offer stands now, and why."""
     rows.execute(_CHANGE, {"mine": offer_id, "state": state, "cause": cause})
-
-
-def only_reuses(rows: sa.Connection, offer_id: str) -> bool:
-    """Whether nothing is made or made larger by what is offered; such an offer's decision never changes."""
-    return rows.scalars(_VERDICT, {"mine": offer_id}).first() == "reuse"
 
 
 def find_offer(rows: sa.Connection, offer_id: str) -> Kept | None:

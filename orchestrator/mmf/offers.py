@@ -6,7 +6,6 @@ decide otherwise it answers with a new offer.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -32,7 +31,6 @@ from orchestrator.mmf.offer_rows import (
     find_offer,
     keep_offer,
     offer_name,
-    only_reuses,
 )
 from orchestrator.mmf.sizes import create, scale
 from orchestrator.placement import conceivable, decide
@@ -142,56 +140,29 @@ def accept(rows: sa.Connection, models: Models, offer_id: str, now: int, topolog
     known = find_offer(rows, offer_id)
     if known is None:
         raise UnknownOffer(f"{offer_id} was never made or is forgotten. Ask for a new offer.")
-    return _accept(rows, models, known, turn, now, topology)
-
-
-def accept_running(
-    rows: sa.Connection, models: Models, offer_id: str, now: int, topology: Topology = ONE_SITE
-) -> Offer | None:
-    """As `accept` where nothing is offered, or is held already, but running instances; else None: nothing changed."""
-    if not only_reuses(rows, offer_id):
-        return None
-    turn = take_turn(rows, "pool")
-    known = find_offer(rows, offer_id)
-    return _accept(rows, models, known, turn, now, topology) if known and _all_run(rows, known.offer) else None
-
-
-def _all_run(rows: sa.Connection, offer: Offer) -> bool:
-    if offer.state not in ("open", "accepted"):
-        return False
-    if any(placement.verdict != "reuse" for placement in offer.decision.placements):
-        return False
-    if offer.state == "accepted" and not uses(rows, offer.subscription_id, offer.msi):
-        return False
-    named = {placement.instance for placement in offer.decision.placements}
-    running = [one for one in instances_named(rows, named) if one.state is ModelState.RUNNING and one.socket]
-    return len(running) == len(named)
-
-
-def _accept(rows: sa.Connection, models: Models, known: Kept, turn: int, now: int, topology: Topology) -> Offer:
     offer, request = known.offer, known.request
     lapsed = due(rows, now)
     if lapsed:
         expire(rows, now)
     if offer.state == "stale":
-        return propose(rows, models, request, _next(offer.offer_id), now, topology, offer.offer_id)
+        return propose(rows, models, request, _next(offer_id), now, topology, offer_id)
     if offer.state != "open":
         return offer
     if not uses(rows, request.subscription_id, request.msi):
         decision = offer.decision
         if lapsed or turn != known.turn + 1:  # somebody else had a turn since
-            decision = _decide(look(rows, models, request, now), request, offer.offer_id, topology)
+            decision = _decide(look(rows, models, request, now), request, offer_id, topology)
         if decision.placements != offer.decision.placements:
-            change_offer(rows, offer.offer_id, "stale", overtaken(offer.decision, decision))
-            return propose(rows, models, request, _next(offer.offer_id), now, topology, offer.offer_id)
-        _place(rows, models, request, decision.placements, offer.offer_id, now, topology)
-    change_offer(rows, offer.offer_id, "accepted")
+            change_offer(rows, offer_id, "stale", overtaken(offer.decision, decision))
+            return propose(rows, models, request, _next(offer_id), now, topology, offer_id)
+        _place(rows, models, request, decision.placements, offer_id, now, topology)
+    change_offer(rows, offer_id, "accepted")
     return offer.model_copy(update={"state": "accepted"})
 
 
 def confirm(
     rows: sa.Connection, models: Models, offer_id: str, sockets: Mapping[str, str], now: int
-) -> list[dict[str, Any]] | None:
+) -> list[RunningModel] | None:
     """The models answered on these sockets: what the share now uses; None where it was let go meanwhile."""
     take_turn(rows, "pool")
     known = find_offer(rows, offer_id)
@@ -203,7 +174,7 @@ def confirm(
         socket = sockets.get(one.instance_id, one.socket)
         if one.state is ModelState.PLANNED or socket != one.socket:
             move_instance(rows, one.instance_id, ModelMove.START, now, socket)
-    return [model.to_json() for model in running_models(rows, models, held, sockets)]
+    return running_models(rows, models, held, sockets)
 
 
 def holdings(rows: sa.Connection, offer: Offer) -> list[tuple[Use, ModelInstance]]:

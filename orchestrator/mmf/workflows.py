@@ -1,15 +1,14 @@
-"""MMF's durable workflows: accept an offer (allocate, start, confirm), adjust a share (reserve, start, exchange) and
-end a share's uses (let go, stop, free).
+"""What MMF does over several transactions: accept an offer (allocate, start, confirm); and as durable workflows adjust
+a share (reserve, start, exchange) and end a share's uses (let go, stop, free).
 
-An offer of what runs already is accepted at once instead.
-Rows change only in transactional steps; the runtime is asked in plain steps that may be repeated. A start that fails
-undoes its allocation and touches nothing that others use. MMF's app starts them, the engine recovers them.
+Rows change only in transactions; the runtime is asked between them, in calls that may be repeated. A start that fails
+undoes its allocation and touches nothing that others use. MMF's app starts them, the engine recovers the workflows.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from dbos import SQLAlchemyDatasource
@@ -19,7 +18,7 @@ from orchestrator.instances.models import instances_named, sockets_of
 from orchestrator.instances.repeats import start_once
 from orchestrator.instances.transact import durable, read, step, transact, transact_again
 from orchestrator.mmf import adjustment, ending, offers
-from orchestrator.mmf.offer_rows import change_offer, offer_name
+from orchestrator.mmf.offer_rows import cause_of, change_offer, offer_name
 from orchestrator.mmf.parting import at_once
 from orchestrator.mmf.starter import Starter, specs_of
 from orchestrator.models.manifests import Manifest
@@ -27,6 +26,9 @@ from orchestrator.requirements import Acceptance, Adjusted, Decision, FunctionCa
 from orchestrator.resources.pool import Allocation, allocations_of
 from orchestrator.resources.topology import ONE_SITE, Topology
 from orchestrator.runtime.port import InstanceSpec, Runtime
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def now_s() -> int:
@@ -72,41 +74,36 @@ class MmfWorkflows:
     def __init__(self, deps: MmfDeps) -> None:
         self._deps = deps
         self._starter = Starter(deps.runtime)
-        self.accept = durable("mmf.accept", self._accept)
         self.release = durable("mmf.release", self._release)
         self.adjust = durable("mmf.adjust", self._adjust)
         self.part = durable("mmf.part", self._part)
 
-    def _accept(self, offer_id: str) -> dict[str, Any]:
-        """Acceptance as JSON."""
-        answer = self._change(_accepted, offer_id)
-        accepted = Offer.model_validate(answer["offer"])
-        if accepted.state != "accepted":
-            return Acceptance(state="stale", offer=accepted).to_json()
-        started = step("start", self._start, answer["specs"])
-        models = None
-        if not started["failed"]:
-            known = started["sockets"] == answer["sockets"]
-            models = answer["models"] if known else self._change(_confirmed, offer_id, started["sockets"])
-        if models is None:
-            return self._undo(accepted, started["failed"])
-        return Acceptance(state="accepted", models=tuple(RunningModel.model_validate(m) for m in models)).to_json()
+    def accept(self, offer_id: str) -> Acceptance:
+        """Allocate, start and confirm, or undo it all.
 
-    def join_running(self, offer_id: str) -> dict[str, Any] | None:
-        """Acceptance as JSON of an offer whose models all run already: one transaction, and no workflow to recover.
-
-        The offer's row keeps what was accepted, so that a repeat gets the same. None: `accept` is to do it.
+        No workflow of the engine's: whoever asks is sure to ask again, and it goes on from what the last try left in
+        the rows; what it left half undone the keeper ends (docs/decisions/0057).
         """
-        answer = transact_again(self._deps.datasource, _joined, self._deps, offer_id)
-        if answer is None:
-            return None
-        accepted = Offer.model_validate(answer["offer"])
-        if accepted.state != "accepted":
-            return Acceptance(state="stale", offer=accepted).to_json()
-        started = self._start(answer["specs"])
-        if started["failed"] or started["sockets"] != answer["sockets"]:
-            return None
-        return Acceptance(state="accepted", models=answer["models"]).to_json()
+        answer = self._again(_accepted, offer_id)
+        if answer.offer.state == "failed":
+            return Acceptance(state="failed", cause=answer.cause)
+        if answer.offer.state != "accepted":
+            return Acceptance(state="stale", offer=answer.offer)
+        started = self._starter.up(answer.specs)
+        models: Sequence[RunningModel] | None = answer.models
+        if not started.failed and started.sockets != answer.sockets:
+            models = self._again(_confirmed, offer_id, started.sockets)
+        if started.failed or not models:
+            return self._give_up(answer.offer, started.failed)
+        return Acceptance(state="accepted", models=tuple(models))
+
+    def _give_up(self, offer: Offer, failed: Mapping[str, str]) -> Acceptance:
+        cause = "; ".join(failed.values()) or "the share was let go while its models were being started"
+        idle = self._again(_failed, offer, sorted(failed), cause)
+        if idle:
+            self._starter.down(idle)
+            self._again(_finished, idle)
+        return Acceptance(state="failed", cause=cause)
 
     def _adjust(self, key: str, msi: str, wanted: dict[str, Any]) -> dict[str, Any]:
         """Adjusted as JSON: another size for a running share, or everything as it was."""
@@ -146,12 +143,6 @@ class MmfWorkflows:
             step("stop", self._starter.down, idle)
             self._change(_finished, idle)
 
-    def _undo(self, offer: Offer, failed: Mapping[str, str]) -> dict[str, Any]:
-        cause = "; ".join(failed.values()) or "the share was let go while its models were being started"
-        self._end(offer.subscription_id, offer.msi, sorted(failed))
-        self._change(_failed, offer.offer_id, cause)
-        return Acceptance(state="failed", cause=cause).to_json()
-
     def _release(self, msi: str, subscription_id: str) -> dict[str, Any]:
         """The instances that were stopped, as JSON."""
         stopped = self._end(subscription_id, msi, [])
@@ -169,35 +160,37 @@ class MmfWorkflows:
     def _change(self, change: Callable[..., Any], *args: Any) -> Any:
         return transact(self._deps.datasource, change, self._deps, *args)
 
-
-def _joined(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any] | None:
-    """As `_accepted` where all that is offered runs; else None, and nothing changed."""
-    offer = offers.accept_running(rows, deps.models, offer_id, deps.clock(), deps.topology)
-    return _told(rows, deps, offer) if offer else None
-
-
-def _accepted(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> dict[str, Any]:
-    """The offer, how its instances are to run, and what the share has if they already run on known sockets."""
-    return _told(rows, deps, offers.accept(rows, deps.models, offer_id, deps.clock(), deps.topology))
+    def _again(
+        self, change: Callable[Concatenate[sa.Connection, MmfDeps, P], R], *args: P.args, **named: P.kwargs
+    ) -> R:
+        return transact_again(self._deps.datasource, change, self._deps, *args, **named)
 
 
-def _told(rows: sa.Connection, deps: MmfDeps, offer: Offer) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An acceptance's first half: the offer, how its instances are to run, and what the share has where they answer on
+    these sockets."""
+
+    offer: Offer
+    cause: str = ""
+    specs: Sequence[InstanceSpec] = ()
+    sockets: Mapping[str, str] = field(default_factory=dict)
+    models: Sequence[RunningModel] = ()
+
+
+def _accepted(rows: sa.Connection, deps: MmfDeps, offer_id: str) -> _Answer:
+    offer = offers.accept(rows, deps.models, offer_id, deps.clock(), deps.topology)
     if offer.state != "accepted":
-        return {"offer": offer.to_json()}
+        return _Answer(offer, cause_of(rows, offer.offer_id))
     held = offers.holdings(rows, offer)
-    running = all(one.state is ModelState.RUNNING for _, one in held)
+    sockets = {one.instance_id: one.socket for _, one in held if one.state is ModelState.RUNNING}
     specs = specs_of(rows, deps.models, list({one.instance_id: one for _, one in held}.values()))
-    return {
-        "offer": offer.to_json(),
-        "specs": [asdict(spec) for spec in specs],
-        "sockets": {one.instance_id: one.socket for _, one in held} if running else None,
-        "models": [model.to_json() for model in offers.running_models(rows, deps.models, held, {})],
-    }
+    return _Answer(offer, "", specs, sockets, offers.running_models(rows, deps.models, held, {}))
 
 
 def _confirmed(
     rows: sa.Connection, deps: MmfDeps, offer_id: str, sockets: Mapping[str, str]
-) -> list[dict[str, Any]] | None:
+) -> Sequence[RunningModel] | None:
     return offers.confirm(rows, deps.models, offer_id, sockets, deps.clock())
 
 
@@ -252,5 +245,7 @@ def _finished(rows: sa.Connection, deps: MmfDeps, instance_ids: list[str]) -> No
     ending.finish(rows, instance_ids, deps.clock())
 
 
-def _failed(rows: sa.Connection, _deps: MmfDeps, offer_id: str, cause: str) -> None:
-    change_offer(rows, offer_id, "failed", cause)
+def _failed(rows: sa.Connection, deps: MmfDeps, offer: Offer, failed: Sequence[str], cause: str) -> list[str]:
+    idle = ending.let_go(rows, deps.models, offer.subscription_id, offer.msi, failed, deps.clock())
+    change_offer(rows, offer.offer_id, "failed", cause)
+    return idle

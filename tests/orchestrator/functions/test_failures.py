@@ -12,6 +12,7 @@ from function_house import House, Loop, build, tear_down
 
 from orchestrator.errors import PeerRefused
 from orchestrator.models.manifests import manifests
+from orchestrator.runtime import unix_http
 from orchestrator.runtime.governor import MOST_FILES
 from orchestrator.runtime.port import RunState
 
@@ -92,6 +93,7 @@ def test_the_keeper_restarts_what_passed_its_bounds_and_tells_why(house: House) 
     process = psutil.Process(seen.pid)
     for number in range(MOST_FILES + 10):  # as its program could have made them
         Path("/proc", str(seen.pid), "root", "tmp", f"empty-{number}").touch()
+    unix_http.ask(seen.socket, "GET", "/health")  # who does nothing is not looked at again
     psutil.wait_procs([process], timeout=10)
     assert house.keeper() == [name]
     again = next(one for one in house.runtime.observe() if one.instance_id == name)
@@ -123,12 +125,14 @@ def _spec(house: House) -> Any:
     return InstanceSpec(instance_id="x", program=manifest.program, grant={}, memory_mib=manifest.memory_mib)
 
 
-def test_the_keeper_ends_what_a_lost_workflow_left_stopping(house: House) -> None:
+@pytest.mark.parametrize("state", ["stopping", "failed"])
+def test_the_keeper_ends_what_was_left_half_ended(house: House, state: str) -> None:
     share = house.instantiate(1, "monitoring")
     name = share["models"][0]["instance"]
-    with house.store.writer.begin() as rows:  # as after a crash of the engine between stopping and freeing
+    with house.store.writer.begin() as rows:  # as after a crash between ending and freeing
         rows.exec_driver_sql("DELETE FROM uses")
-        rows.exec_driver_sql("UPDATE model_instances SET state = 'stopping', changed_at = 0 WHERE supply = 0")
-    assert house.keeper() == [name]
+        ended = f"UPDATE model_instances SET state = '{state}', changed_at = 0 WHERE supply = 0"  # noqa: S608
+        rows.exec_driver_sql(ended)
+    assert set(house.keeper()) == {name}
     assert house.rows("SELECT * FROM allocations") == []
     assert name not in {one.instance_id for one in house.runtime.observe()}
