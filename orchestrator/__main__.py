@@ -21,16 +21,16 @@ SWITCH_INTERVAL_S = 0.0005
 and, by Python's 5 ms, would wait for it a dozen times while it holds SQLite's one write lock and all others queue."""
 
 
-COLLECTION_AFTER = 10_000
-"""New objects until the youngest are looked through for rings, 700 by itself: at a purchase's pace all objects would be
-walked every other second, ten milliseconds of everybody's wait each time."""
+FULL_COLLECTION_AFTER = 100
+"""Collections of the middle-aged until all objects are looked through for rings; by Python's 10 everybody would wait
+for that, ten milliseconds, at every thirtieth purchase."""
 
 
 def quicken() -> None:
     """What is to be settled for this interpreter once all is built that lives as long as the program."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.freeze()  # it is not walked by each full collection
-    gc.set_threshold(COLLECTION_AFTER, *gc.get_threshold()[1:])
+    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_AFTER)
 
 
 def main(argv: list[str] | None = None) -> int:

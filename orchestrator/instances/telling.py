@@ -20,7 +20,7 @@ from orchestrator.instances.repeats import start_once
 from orchestrator.instances.transact import durable
 from orchestrator.requirements import MOST_NOTICES, FunctionCall, Notice
 
-GATHERING_S = 0.1
+GATHERING_S = 0.25
 """How long a notice waits for others, seconds."""
 AWAY_S = 1.0
 """How long MSMF is left alone when it did not answer, seconds."""

@@ -16,7 +16,7 @@ from orchestrator.placement.strain import slowness
 from orchestrator.qoe.reliability import availability
 from orchestrator.requirements import OfferRequest
 from orchestrator.resources import Isolation, ResourceVector
-from orchestrator.resources.pool import Node, places_and
+from orchestrator.resources.pool import Room, rooms
 from orchestrator.resources.reservations import kept_for
 from orchestrator.resources.supplied import on_the_move
 from orchestrator.resources.topology import ONE_SITE, Topology
@@ -55,7 +55,7 @@ class Seen:
 
     options: Mapping[str, ModelOption]
     instances: Mapping[str, tuple[RunningInstance, ...]]
-    standing: Mapping[str, Node]
+    standing: Mapping[str, Room]
     """sites, links and instances by id"""
     free: Mapping[str, ResourceVector]
     """of each of them, with what the request's cluster has reserved there, without what is being withdrawn"""
@@ -88,7 +88,7 @@ def look(rows: sa.Connection, models: Models, request: OfferRequest, now: int) -
     ones = instances(rows, models=sorted(wanted))
     lives = {one.instance_id: life_of(one, now) for one in ones}
     seen = _seen(ones, lives, ended_lives(rows, wanted))
-    standing = {node.node_id: node for node in places_and(rows, [one.instance_id for one in ones])}
+    standing = {room.node_id: room for room in rooms(rows, [one.instance_id for one in ones])}
     going, moving = on_the_move(rows)
     free = _free(standing, kept_for(rows, request.cluster, now), going)
     slow = _slow(rows, ones, now)
@@ -107,7 +107,7 @@ def look(rows: sa.Connection, models: Models, request: OfferRequest, now: int) -
 
 
 def _free(
-    standing: Mapping[str, Node], kept: Mapping[str, ResourceVector], going: Mapping[str, ResourceVector]
+    standing: Mapping[str, Room], kept: Mapping[str, ResourceVector], going: Mapping[str, ResourceVector]
 ) -> Mapping[str, ResourceVector]:
     free = {name: node.free + kept[name] if name in kept else node.free for name, node in standing.items()}
     return free | {name: free[name] - amounts for name, amounts in going.items()}

@@ -26,7 +26,7 @@ from orchestrator.notices import NoticeKind
 from orchestrator.placement.greedy import lacking
 from orchestrator.requirements import Lack, Notice, Shape
 from orchestrator.resources import ResourceVector
-from orchestrator.resources.pool import places_and
+from orchestrator.resources.pool import rooms
 from orchestrator.resources.reservations import expire, kept_for
 from orchestrator.runtime.port import InstanceSpec
 from trust.openapi import problems
@@ -118,6 +118,6 @@ def _scaled(rows: sa.Connection, deps: MmfDeps, instance_id: str, least: int) ->
 
 def _lacks(rows: sa.Connection, deps: MmfDeps, one: ModelInstance) -> tuple[Lack, ...]:
     """What the instance's site lacks for it to be larger by its first size."""
-    free = next(site.free for site in places_and(rows, []) if site.node_id == one.node_id)
+    free = next(site.free for site in rooms(rows, []) if site.node_id == one.node_id)
     kept = kept_for(rows, one.cluster, deps.clock()).get(one.node_id, ResourceVector())
     return lacking(ResourceVector.of(deps.models[one.model].consumes), free + kept)

@@ -1,6 +1,7 @@
 """Brings model instances up in the runtime and down again, several at once. It changes no rows; MMF's workflows and
 keeper call it. Every call may be repeated."""
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from orchestrator.resources.pool import held_on_sites
 from orchestrator.runtime.errors import RuntimeFault
 from orchestrator.runtime.port import InstanceSpec, Runtime
 
-AT_ONCE = 8
-"""Instances of one share that are brought up side by side."""
+AT_ONCE = 1 + (os.cpu_count() or 1)
+"""Instances of one share that are brought up side by side; more only take the processor from each other."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,11 +38,15 @@ class Starter:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    def up(self, specs: Sequence[InstanceSpec]) -> Started:
-        """Start, adopt or reconfigure these until each answers, or has failed."""
-        outcomes = dict(zip((spec.instance_id for spec in specs), _at_once(self._ensure, specs), strict=True))
+    def up(self, specs: Sequence[InstanceSpec], running: Collection[str] = ()) -> Started:
+        """Start, adopt or reconfigure these until each answers, or has failed; of those that are `running` one that
+        does is not waited for."""
+        known = {spec.instance_id: self._runtime.regrant(spec) for spec in specs if spec.instance_id in running}
+        rest = [spec for spec in specs if known.get(spec.instance_id) is None]
+        outcomes = dict(zip((spec.instance_id for spec in rest), _at_once(self._ensure, rest), strict=True))
         return Started(
-            sockets={name: socket for name, (socket, _) in outcomes.items() if socket},
+            sockets={name: str(socket) for name, socket in known.items() if socket}
+            | {name: socket for name, (socket, _) in outcomes.items() if socket},
             failed={name: cause for name, (socket, cause) in outcomes.items() if not socket},
         )
 

@@ -89,7 +89,7 @@ class MmfWorkflows:
             return Acceptance(state="failed", cause=answer.cause)
         if answer.offer.state != "accepted":
             return Acceptance(state="stale", offer=answer.offer)
-        started = self._starter.up(answer.specs)
+        started = self._starter.up(answer.specs, answer.sockets)
         models: Sequence[RunningModel] | None = answer.models
         if not started.failed and started.sockets != answer.sockets:
             models = self._again(_confirmed, offer_id, started.sockets)

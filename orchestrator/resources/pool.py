@@ -162,6 +162,16 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What is neither allocated nor reserved of a node."""
+
+    node_id: str
+    kind: Literal["site", "link", "model"]
+    closed: str
+    free: ResourceVector
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """Amounts of a node, held by a model instance for itself or for one of its shares."""
 
@@ -287,9 +297,10 @@ def free_instance(rows: sa.Connection, instance_id: str) -> None:
     rows.execute(sa.delete(NODES).where((NODES.c.node_id == instance_id) & (NODES.c.kind == "model")))
 
 
-def places_and(rows: sa.Connection, node_ids: Collection[str]) -> Sequence[Node]:
-    """The sites, the links and these nodes, by id."""
-    return [_node(row) for row in rows.execute(_PLACES_AND, {"names": sorted(node_ids)}).mappings()]
+def rooms(rows: sa.Connection, node_ids: Collection[str]) -> Sequence[Room]:
+    """The room of every site and link and of these nodes, by id."""
+    found = rows.execute(_ROOMS, {"names": sorted(node_ids)})
+    return [Room(node_id, kind, closed, ResourceVector(*free)) for node_id, kind, closed, *free in found]
 
 
 def nodes(rows: sa.Connection, kind: str | None = None) -> Sequence[Node]:
@@ -420,7 +431,16 @@ _NODES_NAMED = sa.select(NODES).where(NODES.c.node_id.in_(_NAMES))
 _NODE_THERE = sa.select(NODES.c.node_id).where(NODES.c.node_id == sa.bindparam("mine"))
 _ADD_NODE, _ADD_SUPPLY = sa.insert(NODES), sa.insert(SUPPLIES)
 _CHANGE_SUPPLY = sa.update(SUPPLIES).where(SUPPLIES.c.supplier == sa.bindparam("mine"))
-_PLACES_AND = sa.select(NODES).where((NODES.c.kind != "model") | NODES.c.node_id.in_(_NAMES)).order_by(NODES.c.node_id)
+_ROOMS = (
+    sa.select(
+        NODES.c.node_id,
+        NODES.c.kind,
+        NODES.c.closed,
+        *(NODES.c[f"capacity_{name}"] - NODES.c[f"used_{name}"] - NODES.c[f"reserved_{name}"] for name in RESOURCES),
+    )
+    .where((NODES.c.kind != "model") | NODES.c.node_id.in_(_NAMES))
+    .order_by(NODES.c.node_id)
+)
 _ALLOCATE = sa.insert(ALLOCATIONS)
 _FREE = sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.allocation_id.in_(_IDS) | ALLOCATIONS.c.part_of.in_(_IDS))
 _HELD_BY = _sums_where(ALLOCATIONS.c.subscription_id == sa.bindparam("share"))

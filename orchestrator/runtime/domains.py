@@ -5,6 +5,7 @@ that is down still runs is left to it: what nobody wants any more the keeper end
 """
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import structlog
 
@@ -32,6 +33,10 @@ class Domains:
     def ensure(self, spec: InstanceSpec) -> Observation:
         """In the domain of the instance's site."""
         return self._runtimes[self._domain(spec.site)].ensure(spec)
+
+    def regrant(self, spec: InstanceSpec) -> Path | None:
+        """In the domain of the instance's site."""
+        return self._runtimes[self._domain(spec.site)].regrant(spec)
 
     def observe(self) -> tuple[Observation, ...]:
         """What all domains that answer run."""

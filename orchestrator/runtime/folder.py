@@ -1,7 +1,8 @@
 """The files of one instance, readable by whoever comes after a crash.
 
-`sandbox` uses it: intent.json (what was asked), info.json (what bubblewrap told), process.json (who it is), death.json
-(why it was ended for passing a bound), log, and the socket's folder. It starts and ends nothing.
+`sandbox` uses it: intent.json (what was asked), grant.json (what it is granted since), info.json (what bubblewrap
+told), process.json (who it is), death.json (why it was ended for passing a bound), log, and the socket's folder. It
+starts and ends nothing.
 """
 
 import json
@@ -22,6 +23,8 @@ SOCKET_NAME = "model.sock"
 MAX_SOCKET_PATH = 107
 LOG_TAIL_BYTES = 2000
 BACKLOG = 128
+BLOCK = 4096
+"""Bytes to which what is overwritten is filled up, so that a shorter value leaves nothing of a longer one."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,16 @@ class InstanceFolder:
         temporary = self.root / f"{name}.new"
         temporary.write_text(json.dumps(value), "utf-8")
         os.replace(temporary, self.root / name)
+
+    def overwrite(self, name: str, value: dict[str, Any]) -> None:
+        """In place, by one write, for what changes with every share: a file that is replaced must be on the disk before
+        the next database's commit is. Whoever reads in that moment may find nothing."""
+        told = json.dumps(value).encode()
+        descriptor = os.open(self.root / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(descriptor, told.ljust(BLOCK), 0)
+        finally:
+            os.close(descriptor)
 
     def log_tail(self) -> str:
         try:

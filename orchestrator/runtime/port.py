@@ -1,4 +1,4 @@
-"""The port to whatever runs model instances: five verbs, all idempotent, all synchronous, safe to call from threads.
+"""The port to whatever runs model instances: six verbs, all idempotent, all synchronous, safe to call from threads.
 
 MMF calls it; `sandbox.SandboxRuntime` fills it on one machine, `domains.Domains` for a topology whose sites have
 runtimes of their own. It knows programs and processes, not MSIs, money or tenants. What goes wrong is a RuntimeFault.
@@ -63,6 +63,10 @@ class Observation:
 class Runtime(Protocol):
     def ensure(self, spec: InstanceSpec) -> Observation:
         """Starts, adopts, restarts or reconfigures until the instance answers healthily with this spec."""
+
+    def regrant(self, spec: InstanceSpec) -> Path | None:
+        """Where one answers that runs already: held to this grant from now on, its program told of it in a moment. None
+        where it does not run like that: `ensure` it. Never waits for a program."""
 
     def observe(self) -> tuple[Observation, ...]:
         """All instances this runtime has a record of, dead ones included."""

@@ -11,16 +11,25 @@ import subprocess
 import threading
 import time
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import structlog
+
 from orchestrator.models.errors import ProgramRefused
 from orchestrator.models.manifests import OwnProgram
 from orchestrator.models.programs import Programs, command_fault
 from orchestrator.runtime import bubblewrap, byte_code, system_calls, unix_http
-from orchestrator.runtime.errors import InstanceConflict, InstanceFailed, ProgramUnfit, SandboxUnavailable
+from orchestrator.runtime.errors import (
+    InstanceConflict,
+    InstanceFailed,
+    ProgramUnfit,
+    RuntimeFault,
+    SandboxUnavailable,
+)
 from orchestrator.runtime.folder import InstanceFolder
 from orchestrator.runtime.governor import BURST_S, DEFAULT_MCORES, MOST_FILES, PERIOD_S, Bounds, Governor
 from orchestrator.runtime.health import HealthWatch
@@ -30,6 +39,10 @@ from orchestrator.runtime.processes import Load, ProcessId, command_of, end, loa
 
 READY_POLL_S = 0.01
 TELL_S = 5.0
+TELLERS = 4
+"""Programs that are told their grants at the same time; one that is stopped keeps its teller waiting."""
+
+log = structlog.get_logger("runtime")
 
 
 class SandboxRuntime:
@@ -60,6 +73,8 @@ class SandboxRuntime:
         self._bwrap: Path | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._locks = InstanceLocks(self._home / "run" / "instances")
+        self._untold: dict[str, InstanceSpec] = {}
+        self._tellers = ThreadPoolExecutor(TELLERS, thread_name_prefix="grants")
         self._guard = threading.Lock()
 
     def check(self) -> None:
@@ -76,6 +91,7 @@ class SandboxRuntime:
         self.check()
         folder = self._folder(spec.instance_id)
         with self._locks.holding(spec.instance_id):
+            self._newest(spec.instance_id)  # this is newer
             running = self._process(folder)
             if running is None:
                 running = self._start(spec, folder)
@@ -84,6 +100,22 @@ class SandboxRuntime:
                 self._adopt(spec, folder, running)
             self._govern(spec, running)
             return _observation(folder, spec, running)
+
+    def regrant(self, spec: InstanceSpec) -> Path | None:
+        """Holds it to the grant at once; what the program itself makes of it may wait while it is stopped."""
+        folder = self._folder(spec.instance_id)
+        running, before = self._process(folder), _wanted(folder)
+        if running is None or before is None or _of_one_kind(before) != _of_one_kind(spec):
+            return None
+        self._govern(spec, running)
+        with self._guard:
+            waiting = spec.instance_id in self._untold
+            differs = waiting or dict(before.grant) != dict(spec.grant)
+            if differs:
+                self._untold[spec.instance_id] = spec
+        if differs and not waiting:
+            self._tellers.submit(self._tell_grant, folder, spec.instance_id)
+        return folder.socket
 
     def observe(self) -> tuple[Observation, ...]:
         """Reads only; never waits for a program."""
@@ -138,10 +170,9 @@ class SandboxRuntime:
 
     def _seen(self, instance_id: str) -> Observation | None:
         folder = self._folder(instance_id)
-        intent = folder.read("intent.json")
-        if intent is None:
+        spec, running = _wanted(folder), self._process(folder)
+        if spec is None:
             return None
-        spec, running = InstanceSpec.of(intent), self._process(folder)
         if running is not None and folder.read("process.json") is not None:
             self._govern(spec, running)
         return _observation(folder, spec, running)
@@ -173,6 +204,21 @@ class SandboxRuntime:
         running = self._ready(spec, folder, child)
         folder.write("process.json", {**asdict(running), "socket": str(folder.socket)})
         return running
+
+    def _tell_grant(self, folder: InstanceFolder, instance_id: str) -> None:
+        """The newest grant that its program has not been told; where that fails the keeper sees the difference."""
+        with self._locks.holding(instance_id):
+            spec, running = self._newest(instance_id), self._process(folder)
+            if spec is None or running is None:
+                return
+            try:
+                self._adopt(spec, folder, running)
+            except RuntimeFault as cause:
+                log.warning("grant.untold", instance=instance_id, code=cause.code, error=str(cause))
+
+    def _newest(self, instance_id: str) -> InstanceSpec | None:
+        with self._guard:
+            return self._untold.pop(instance_id, None)
 
     def _own_folder(self, own: OwnProgram) -> Path:
         """The program as its manifest names it, checked anew at each start."""
@@ -236,17 +282,17 @@ class SandboxRuntime:
         return running
 
     def _adopt(self, spec: InstanceSpec, folder: InstanceFolder, running: ProcessId) -> None:
-        intent = folder.read("intent.json") or _intent(spec)
-        if _of_one_kind(InstanceSpec.of(intent)) != _of_one_kind(spec):
+        before = _wanted(folder) or spec
+        if _of_one_kind(before) != _of_one_kind(spec):
             raise InstanceConflict(
-                f"{spec.instance_id} runs {intent.get('program')} with {intent.get('memory_mib')} MiB, asked is "
-                f"{spec.program} with {spec.memory_mib}; delete it first or choose another id"
+                f"{spec.instance_id} runs {before.program} with {before.memory_mib} MiB, asked is {spec.program} with "
+                f"{spec.memory_mib}; delete it first or choose another id"
             )
         if folder.read("process.json") is None:
             folder.write("process.json", {**asdict(running), "socket": str(folder.socket)})
-        if intent.get("grant") != dict(spec.grant):
+        if dict(before.grant) != dict(spec.grant):
             _configure(folder, spec)
-            folder.write("intent.json", _intent(spec))
+            folder.overwrite("grant.json", dict(spec.grant))
         elif not _wait_until_healthy(folder, spec, self._start_timeout_s):
             raise InstanceFailed(f"{spec.instance_id} runs but does not answer; delete it and ensure it again")
 
@@ -293,6 +339,14 @@ def _program(spec: InstanceSpec, listener: int) -> list[str]:
 
 def _intent(spec: InstanceSpec) -> dict[str, Any]:
     return {**asdict(replace(spec, grant={})), "grant": dict(spec.grant)}
+
+
+def _wanted(folder: InstanceFolder) -> InstanceSpec | None:
+    """What is to run there, as it was granted last; None where nothing is."""
+    intent = folder.read("intent.json")
+    if intent is None:
+        return None
+    return InstanceSpec.of({**intent, "grant": folder.read("grant.json") or intent["grant"]})
 
 
 def _of_one_kind(spec: InstanceSpec) -> tuple[str, int, OwnProgram | None]:

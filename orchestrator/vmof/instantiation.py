@@ -92,7 +92,7 @@ class Instantiation:
         decision = _decision(joined, agreed)
         if agreed.code:
             return self._refuse(key, wanted, agreed, decision)
-        settled: Answer | None = self._change(_settle, key, wanted.subscription_id, agreed.models, decision)
+        settled: Answer | None = self._change(_settle, key, wanted, agreed.models, decision)
         return settled or self._withdraw(key, wanted, joined.msi)
 
     def _talk(self, key: str, request: OfferRequest, strained: Strained) -> Agreement:
@@ -143,7 +143,7 @@ class Instantiation:
             decision=decision,
             counters=agreed.offer.counters,
         )
-        refused: Answer = self._change(_refuse, key, wanted.subscription_id, refusal)
+        refused: Answer = self._change(_refuse, key, wanted, refusal)
         return refused
 
     def _withdraw(self, key: str, wanted: ServiceRequirements, msi: str) -> Answer:
@@ -190,7 +190,7 @@ def _settle(
     rows: sa.Connection,
     deps: VmofDeps,
     key: str,
-    subscription_id: str,
+    wanted: ServiceRequirements,
     models: tuple[RunningModel, ...],
     decision: ServiceDecision,
 ) -> Answer | None:
@@ -198,15 +198,17 @@ def _settle(
     known = answer_of(rows, key)
     if known is not None:
         return known
-    share = life_cycle.settle(rows, subscription_id, models, decision, deps.clock())
+    share = life_cycle.settle(rows, wanted, models, decision, deps.clock())
     return conclude(rows, key, {"share": share.to_json()}) if share else None
 
 
-def _refuse(rows: sa.Connection, deps: VmofDeps, key: str, subscription_id: str, refusal: RefusalNotice) -> Answer:
+def _refuse(
+    rows: sa.Connection, deps: VmofDeps, key: str, wanted: ServiceRequirements, refusal: RefusalNotice
+) -> Answer:
     known = answer_of(rows, key)
     if known is not None:
         return known
-    life_cycle.refuse(rows, subscription_id, refusal, deps.clock())
+    life_cycle.refuse(rows, wanted, refusal, deps.clock())
     return conclude(rows, key, {"refusal": refusal.to_json()})
 
 

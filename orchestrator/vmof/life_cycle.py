@@ -94,16 +94,14 @@ def look_for(
 
 def settle(
     rows: sa.Connection,
-    subscription_id: str,
+    wanted: ServiceRequirements,
     models: tuple[RunningModel, ...],
     decision: ServiceDecision,
     now: int,
 ) -> InstanceShare | None:
     """The share's models run: it runs, its MSI runs, and rates are shared anew. None = released meanwhile."""
-    known = share(rows, subscription_id)
-    if known is None:
-        return None
-    take_turn(rows, known.requirements.service_type)
+    take_turn(rows, wanted.service_type)
+    subscription_id = wanted.subscription_id
     held = share(rows, subscription_id)
     if held is None or held.state not in (ShareState.PLANNING, ShareState.RUNNING):
         return None
@@ -133,12 +131,10 @@ def settle(
     )
 
 
-def refuse(rows: sa.Connection, subscription_id: str, refusal: RefusalNotice, now: int) -> None:
+def refuse(rows: sa.Connection, wanted: ServiceRequirements, refusal: RefusalNotice, now: int) -> None:
     """The share cannot be: record why; its MSI ends if nobody else stands in it."""
-    held = share(rows, subscription_id)
-    if held is None:
-        return
-    take_turn(rows, held.requirements.service_type)
+    take_turn(rows, wanted.service_type)
+    subscription_id = wanted.subscription_id
     held = share(rows, subscription_id)
     if held is None or held.state is not ShareState.PLANNING:
         return

@@ -72,7 +72,7 @@ class Starts:
         self._runtime = runtime
         self._known: set[str] = set()
         self._waits: list[tuple[float, float]] = []
-        self.observe, self.bounds = runtime.observe, runtime.bounds
+        self.observe, self.bounds, self.regrant = runtime.observe, runtime.bounds, runtime.regrant
         self.closed, self.delete = runtime.closed, runtime.delete
 
     def ensure(self, spec: InstanceSpec) -> Observation:

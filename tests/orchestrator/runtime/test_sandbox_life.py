@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -131,6 +132,29 @@ def test_another_grant_is_configured_without_a_restart(runtime: SandboxRuntime) 
     assert before.pid == after.pid
     assert health(after)["grant"] == {"storage_mib": 9}
     assert [each.grant for each in runtime.observe()] == [{"storage_mib": 9}]
+
+
+def test_one_that_runs_is_regranted_without_waiting_for_its_program(runtime: SandboxRuntime) -> None:
+    seen = runtime.ensure(cache_spec(storage_mib=4))
+    process = psutil.Process(seen.pid)
+    process.suspend()  # it cannot take its grant now
+    for mib in (7, 9):
+        assert runtime.regrant(cache_spec(storage_mib=mib)) == seen.socket
+    process.resume()
+    until = time.monotonic() + 10
+    while health(seen)["grant"] != {"storage_mib": 9}:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_one_that_does_not_run_like_that_is_not_regranted(runtime: SandboxRuntime) -> None:
+    assert runtime.regrant(cache_spec()) is None
+    seen = runtime.ensure(cache_spec())
+    assert runtime.regrant(replace(cache_spec(), memory_mib=64)) is None
+    process = psutil.Process(seen.pid)
+    process.kill()
+    psutil.wait_procs([process], timeout=5)
+    assert runtime.regrant(cache_spec()) is None
 
 
 def test_another_program_under_the_same_id_is_a_conflict(runtime: SandboxRuntime) -> None:
