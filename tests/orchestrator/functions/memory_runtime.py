@@ -40,6 +40,14 @@ class MemoryRuntime:
             self._running[spec.instance_id] = seen
             return seen
 
+    def regrant(self, spec: InstanceSpec) -> Path | None:
+        with self._lock:
+            known = self._running.get(spec.instance_id)
+            if self.down or known is None or known.state is not RunState.RUNNING or known.program != spec.program:
+                return None
+            self._running[spec.instance_id] = replace(known, grant=dict(spec.grant))
+            return known.socket
+
     def observe(self) -> tuple[Observation, ...]:
         self._answer()
         with self._lock:

@@ -80,6 +80,18 @@ def test_another_grant_is_given_to_what_runs(adapter: Adapter) -> None:
     assert [one.grant for one in adapter.runtime.observe()] == [{"storage_mib": 9}]
 
 
+def test_what_runs_like_that_is_regranted_and_seen_so_in_a_moment(adapter: Adapter) -> None:
+    assert adapter.runtime.regrant(spec()) is None
+    seen = adapter.runtime.ensure(spec())
+    assert adapter.runtime.regrant(spec(program=DEVICE)) is None
+    assert adapter.runtime.regrant(spec(7)) == adapter.runtime.regrant(spec(9)) == seen.socket
+    until = time.monotonic() + 10
+    while [one.grant for one in adapter.runtime.observe()] != [{"storage_mib": 9}]:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert [one.pid for one in adapter.runtime.observe()] == [seen.pid]
+
+
 def test_what_died_is_seen_dead_and_ensured_again(adapter: Adapter) -> None:
     adapter.kill(adapter.runtime.ensure(spec()))
     until = time.monotonic() + 10
@@ -87,6 +99,7 @@ def test_what_died_is_seen_dead_and_ensured_again(adapter: Adapter) -> None:
         assert time.monotonic() < until
         time.sleep(0.01)
     assert dead.pid is None
+    assert adapter.runtime.regrant(spec()) is None
     assert adapter.runtime.ensure(spec()).state is RunState.RUNNING
     assert [one.state for one in adapter.runtime.observe()] == [RunState.RUNNING]
 
