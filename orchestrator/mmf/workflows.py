@@ -145,13 +145,9 @@ class MmfWorkflows:
 
     def _release(self, msi: str, subscription_id: str) -> dict[str, Any]:
         """The instances that were stopped, as JSON."""
-        stopped = self._end(subscription_id, msi, [])
-        return {"msi": msi, "subscriptionId": subscription_id, "stopped": stopped}
-
-    def _end(self, subscription_id: str, msi: str, failed: list[str]) -> list[str]:
-        idle: list[str] = self._change(_let_go, subscription_id, msi, failed)
+        idle: list[str] = self._change(_let_go, subscription_id, msi)
         self._stop(idle)
-        return idle
+        return {"msi": msi, "subscriptionId": subscription_id, "stopped": idle}
 
     def _start(self, specs: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
         started = self._starter.up([InstanceSpec.of(spec) for spec in specs])
@@ -237,8 +233,8 @@ def _given_back(
     )
 
 
-def _let_go(rows: sa.Connection, deps: MmfDeps, subscription_id: str, msi: str, failed: list[str]) -> list[str]:
-    return ending.let_go(rows, deps.models, subscription_id, msi, failed, deps.clock())
+def _let_go(rows: sa.Connection, deps: MmfDeps, subscription_id: str, msi: str) -> list[str]:
+    return ending.let_go(rows, deps.models, subscription_id, msi, (), deps.clock())
 
 
 def _finished(rows: sa.Connection, deps: MmfDeps, instance_ids: list[str]) -> None:
