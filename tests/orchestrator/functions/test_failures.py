@@ -44,6 +44,12 @@ def test_a_failed_start_undoes_itself_and_touches_nothing_shared(house_with_a_br
     assert set(states.values()) == {"failed"}
     left = house.rows("SELECT state FROM model_instances WHERE model = 'edge-cache'")
     assert {row["state"] for row in left} == {"failed"}
+    gone = house.mmf.get("/offers", {"subscriptionId": "2"})["offers"]
+    assert {one["state"] for one in gone} == {"failed"}
+    for offer in gone:  # whoever did not get the answer asks again
+        again = house.mmf.post(f"/offers/{offer['offerId']}/acceptance", {}, f"again-{offer['offerId']}")
+        assert (again["state"], again["cause"]) == ("failed", offer["cause"])
+    assert house.rows("SELECT * FROM allocations ORDER BY allocation_id") == before
 
 
 def test_a_release_that_overtakes_the_instantiation_leaves_nothing(house: House) -> None:

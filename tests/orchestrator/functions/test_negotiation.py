@@ -98,6 +98,20 @@ def test_two_buyers_for_the_last_seat_the_slower_ones_offer_goes_stale_and_keeps
     assert len(taken) == len({row["subscription_id"] for row in taken}) == SEATS + 1
 
 
+def test_a_purchase_in_between_that_changes_nothing_for_it_leaves_an_offer_as_it_was(memory: House) -> None:
+    seat = memory.instantiate(1, "hardware")["models"][0]["instance"]
+    rivals = iter([100])
+
+    def rival() -> None:
+        for number in rivals:
+            memory.instantiate(number, "monitoring")
+
+    share = bought(memory, 200, rival)["share"]
+    assert share["decision"]["rounds"] == 1
+    assert [(one["instance"], one["verdict"]) for one in share["models"]] == [(seat, "reuse")]
+    assert [one["state"] for one in offers(memory, 200)] == ["accepted"]
+
+
 def test_overtaken_in_every_round_it_is_refused_and_holds_nothing(
     memory: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
