@@ -211,7 +211,7 @@ async def test_a_silent_stream_sends_a_comment(house: House) -> None:
 
 def test_the_newest_and_some_kinds_alone_are_read(house: House) -> None:
     house.instantiate(1, "monitoring")
-    wait_for_kinds(house, {"msi.running"})
+    wait_for_kinds(house, {"msi.running", "model.running"})
     everything = heard(house)
     newest = house.msmf.get("/notices", {"newest": "2"})["notices"]
     assert newest == everything[-2:]
