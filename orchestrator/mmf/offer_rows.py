@@ -33,7 +33,7 @@ class Kept:
     offer: Offer
     request: OfferRequest
     turn: int = 0
-    """the last turn of the pool that it was decided after; 0: it is not to be accepted"""
+    """the last turn of the pool that it was decided after; 0: not known, or it is not to be accepted"""
 
 
 def offer_name(key: str) -> str:

@@ -7,7 +7,6 @@ where others were faster MMF answers with a newer offer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -21,7 +20,6 @@ from orchestrator.placement.strain import strains
 from orchestrator.requirements import (
     Acceptance,
     Lack,
-    MsiCandidate,
     Offer,
     OfferRequest,
     RefusalNotice,
@@ -51,16 +49,6 @@ START_FAILURES = 2
 """Failed starts of a share's models until it is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a share stands, whether its MSI was there before, why, and what its talk with MMF is to spare."""
-
-    msi: str
-    reused: bool
-    candidates: tuple[MsiCandidate, ...]
-    strained: Strained
-
-
 class Agreement(Shape):
     """How a talk with MMF ended: models that run, or why not."""
 
@@ -83,12 +71,13 @@ class Instantiation:
         wanted = ServiceRequirements.model_validate(document)
         try:
             sub_instances(wanted, "", self._deps.models)
-            joined: Answer | Place = self._change(_join, key, wanted, document)
+            place: Answer | tuple[life_cycle.Joined, Strained] = self._change(_join, key, wanted, document)
         except Refusal as cause:
             return {"refusal": notice_of(cause).to_json()}
-        if not isinstance(joined, Place):
-            return joined
-        agreed = self._talk(key, sub_instances(wanted, joined.msi, self._deps.models), joined.strained)
+        if isinstance(place, dict):
+            return place
+        joined, strained = place
+        agreed = self._talk(key, sub_instances(wanted, joined.msi, self._deps.models), strained)
         decision = _decision(joined, agreed)
         if agreed.code:
             return self._refuse(key, wanted, agreed, decision)
@@ -157,7 +146,7 @@ class Instantiation:
         return transact_again(self._deps.datasource, change, self._deps, *args)
 
 
-def _decision(joined: Place, agreed: Agreement) -> ServiceDecision:
+def _decision(joined: life_cycle.Joined, agreed: Agreement) -> ServiceDecision:
     planned: Verdict = "reuse"
     if agreed.code:  # refused: what VMOF had in mind
         planned = next((one.action for one in joined.candidates if one.chosen), "create")
@@ -175,15 +164,15 @@ def _decision(joined: Place, agreed: Agreement) -> ServiceDecision:
 
 def _join(
     rows: sa.Connection, deps: VmofDeps, key: str, wanted: ServiceRequirements, document: dict[str, Any]
-) -> Answer | Place:
-    """The place; of a call that was answered already that answer."""
+) -> Answer | tuple[life_cycle.Joined, Strained]:
+    """The place, and what the talk with MMF is to spare; of a call that was answered already that answer."""
     known = begin(rows, key, ["instantiate", document], deps.clock())
     if known is not None:
         return known
     bound = msi_bound(wanted, deps.models)
     joined = life_cycle.join(rows, wanted, bound, rendering_wish(wanted), key, deps.clock())
     strained = {name: strains(one) for name, one in strained_instances(rows, deps.clock()).items()}
-    return Place(joined.msi, joined.reused, joined.candidates, strained)
+    return joined, strained
 
 
 def _settle(
